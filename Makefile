@@ -1,0 +1,40 @@
+# Two commands from a fresh clone: `make demo` and `make test`. Each makes its own virtual environment.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+SOURCES := rnn_cli tests corpora benchmarks
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test test-long format clean
+
+help:  ## list the targets
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+$(STAMP): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@
+
+install: $(STAMP)  ## make the virtual environment with pinned versions
+
+demo: $(STAMP)  ## train the small model and complete a sentence with it
+	$(BIN)/rnn train configs/favourites.yaml
+	$(BIN)/rnn complete "My favourite dish is sushi. So, my favourite cuisine is _____."
+
+test: $(STAMP)  ## formatter, linter, types, import layers and tests
+	$(BIN)/ruff format --check $(SOURCES)
+	$(BIN)/ruff check $(SOURCES)
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/pytest
+
+test-long: $(STAMP)  ## the tests that take minutes
+	$(BIN)/pytest -m long --timeout 1800
+
+format: $(STAMP)  ## format the code and mend what the linter can mend
+	$(BIN)/ruff format $(SOURCES)
+	$(BIN)/ruff check --fix $(SOURCES)
+
+clean:  ## remove the virtual environment and every tool's cache
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

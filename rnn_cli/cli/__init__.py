@@ -1,0 +1,1 @@
+"""The commands: one file each. Parse, call the library, render, return an exit code."""

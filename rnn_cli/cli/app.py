@@ -1,0 +1,53 @@
+"""`rnn`: the commands put together. Imports nothing heavy: each command loads what it needs when it runs."""
+
+import functools
+from collections.abc import Callable
+from typing import Annotated, ParamSpec
+
+import typer
+
+from rnn_cli import __version__
+from rnn_cli.cli.check import check
+from rnn_cli.cli.complete import complete
+from rnn_cli.cli.init import init
+from rnn_cli.cli.predict import predict
+from rnn_cli.cli.train import train
+
+P = ParamSpec("P")
+
+app = typer.Typer(
+    name="rnn",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _exits(command: Callable[P, int]) -> Callable[P, None]:
+    """A command returns its exit code; typer wants it raised."""
+
+    @functools.wraps(command)
+    def run(*args: P.args, **kwargs: P.kwargs) -> None:
+        raise typer.Exit(command(*args, **kwargs))
+
+    return run
+
+
+def _show_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"rnn_cli {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def rnn(
+    version: Annotated[
+        bool,
+        typer.Option("--version", help="Show the version and exit.", callback=_show_version, is_eager=True),
+    ] = False,
+) -> None:
+    """Train a plain recurrent network on your own text, and let it complete sentences."""
+
+
+for command in (train, complete, predict, check, init):
+    app.command()(_exits(command))

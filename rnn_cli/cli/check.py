@@ -1,0 +1,32 @@
+"""`rnn check`: everything wrong with a config at once; if nothing is, what a training would be."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def check(
+    config: Annotated[Path, typer.Argument(metavar="CONFIG", help="The YAML file to check.")],
+    set_: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", metavar="KEY.PATH=VALUE", help="Change a key of the config, as often as you like."
+        ),
+    ] = None,
+    json_: Annotated[bool, typer.Option("--json", help="Print the plan as one JSON object.")] = False,
+) -> int:
+    """Check CONFIG, then show the plan: parameters, bytes, windows and the expected time."""
+    from rnn_cli.config import load_config
+    from rnn_cli.console import TrainingDisplay, show_table
+    from rnn_cli.training.plan import make_plan
+
+    checked = load_config(config, set_ or [])
+    with TrainingDisplay(max_epochs=checked.training.max_epochs) as display:
+        plan = make_plan(checked, on_event=display.show)
+    if json_:
+        typer.echo(json.dumps(plan.to_dict()))
+    else:
+        show_table([("", "left"), ("", "left")], plan.rows())
+    return 0

@@ -1,0 +1,149 @@
+"""`rnn train`: one training after another, each into a run folder of its own."""
+
+import json
+import shlex
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from rnn_cli.errors import Interrupted, RnnError, UsageError
+
+if TYPE_CHECKING:
+    from rnn_cli.config.schema import Config
+    from rnn_cli.evaluation.questions import Accuracy
+    from rnn_cli.training.run_folder import RunFolder
+
+
+def train(
+    configs: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="CONFIG...", help="YAML files; each is trained in turn.", show_default=False),
+    ] = None,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", metavar="KEY.PATH=VALUE", help="Change a key of the config, as often as you like."
+        ),
+    ] = None,
+    run_dir: Annotated[
+        Path | None,
+        typer.Option(
+            "--run-dir",
+            help="The folder to write to; with several configs, the folder for their folders. "
+            "Left out, it is runs/NAME-OF-THE-CONFIG.",
+            show_default=False,
+        ),
+    ] = None,
+    resume: Annotated[
+        Path | None,
+        typer.Option(
+            "--resume", metavar="RUN", help="Go on with a run that was stopped.", show_default=False
+        ),
+    ] = None,
+    json_: Annotated[
+        bool, typer.Option("--json", help="Print the summary as one JSON object a run.")
+    ] = False,
+) -> int:
+    """Train a network as CONFIG says, keep the best model, and say how good it is."""
+    if resume is not None:
+        if configs or set_ or run_dir:
+            raise UsageError(
+                "--resume goes on with a run as it is: give it alone, without CONFIG, --set or --run-dir."
+            )
+        return _worst([_attempt(partial(_resume, resume, as_json=json_))])
+    if not configs:
+        raise UsageError("CONFIG is missing. To get a first one: rnn init > config.yaml")
+
+    codes = []
+    for config_path in configs:
+        where = run_dir / config_path.stem if run_dir and len(configs) > 1 else run_dir
+        codes.append(_attempt(partial(_train_anew, config_path, set_ or [], where, as_json=json_)))
+        if codes[-1] == Interrupted.exit_code:
+            break
+    return _worst(codes)
+
+
+def _train_anew(config_path: Path, overrides: list[str], run_dir: Path | None, *, as_json: bool) -> int:
+    from rnn_cli.config import config_to_yaml, load_config
+    from rnn_cli.training.run_folder import RunFolder, new_run_path
+
+    config = load_config(config_path, overrides)
+    path = run_dir or new_run_path(Path("runs"), config_path.stem)
+    return _train(config, RunFolder.create(path, config_to_yaml(config)), as_json=as_json, resume=False)
+
+
+def _resume(run: Path, *, as_json: bool) -> int:
+    from rnn_cli.config import load_config
+    from rnn_cli.training.run_folder import RunFolder
+
+    folder = RunFolder.reopen(run)
+    return _train(load_config(folder.config), folder, as_json=as_json, resume=True)
+
+
+def _train(config: "Config", folder: "RunFolder", *, as_json: bool, resume: bool) -> int:
+    from rnn_cli.console import TrainingDisplay, show_line
+    from rnn_cli.evaluation.questions import answer_questions, read_questions
+    from rnn_cli.inference import load
+    from rnn_cli.training.run import train as train_run
+
+    # Read before the training, so that a mistake in them does not come up after hours.
+    questions = {name: read_questions(Path(path)) for name, path in config.data.questions.items()}
+    with TrainingDisplay(max_epochs=config.training.max_epochs) as display:
+        outcome = train_run(config, folder, on_event=display.show, resume=resume)
+    answers = {}
+    if questions:
+        model = load(folder.path)
+        answers = {name: answer_questions(model, asked) for name, asked in questions.items()}
+    prompt = next((asked[0].text for asked in questions.values()), outcome.opening)
+    next_command = f"rnn complete {shlex.quote(prompt)} -m {shlex.quote(str(folder.path))}"
+    folder.finish(
+        summary := {
+            "run": str(folder.path),
+            "model": str(folder.model),
+            **outcome.to_dict(),
+            "questions": {name: accuracy.to_dict() for name, accuracy in answers.items()},
+            "next": next_command,
+        }
+    )
+    if as_json:
+        typer.echo(json.dumps(summary, ensure_ascii=False))
+        return 0
+    for line in outcome.report():
+        show_line(line)
+    for name, accuracy in answers.items():
+        _show_accuracy(name, accuracy)
+    show_line(f"The model lies in {folder.path}. Try it:")
+    show_line(f"  {next_command}")
+    return 0
+
+
+def _attempt(run: Callable[[], int]) -> int:
+    """Run one training; what it understood to be wrong is printed, and the next one has its turn."""
+    try:
+        return run()
+    except RnnError as error:
+        from rnn_cli.console import show_error
+
+        show_error(str(error))
+        return error.exit_code
+
+
+def _worst(codes: list[int]) -> int:
+    """The exit code of several trainings: 0 only if all of them ended well."""
+    return max(codes)
+
+
+def _show_accuracy(name: str, accuracy: "Accuracy") -> None:
+    from rnn_cli.console import show_table
+
+    show_table(
+        [("words to remember", "left"), ("questions", "right"), ("right", "right")],
+        [
+            *((band.label, f"{band.total:,}", f"{band.accuracy:.1%}") for band in accuracy.bands),
+            ("all", f"{accuracy.total:,}", f"{accuracy.accuracy:.1%} ± {accuracy.standard_error:.1%}"),
+        ],
+        title=f"{name}: right at the first guess",
+    )

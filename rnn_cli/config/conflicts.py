@@ -1,0 +1,126 @@
+"""Rules that tie one key of a config to another."""
+
+from collections.abc import Callable, Iterator, Mapping, Set
+from copy import deepcopy
+from dataclasses import dataclass
+from typing import Any
+
+from rnn_cli.config.nodes import Keys, Node, Problem, plain, walk
+from rnn_cli.config.schema import Config
+
+_SMALLEST_BPE = 257  # <eos> and the 256 bytes
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What may not be together.
+
+    Attributes:
+        keys: the keys concerned; the problem is reported at the first.
+        broken: called with their values, in that order.
+        text: the message; {0}, {1} ... are the values.
+        of_no_use: whether the first key is of no use then: it may not be written at all.
+    """
+
+    keys: tuple[Keys, ...]
+    broken: Callable[..., bool]
+    text: str
+    of_no_use: bool = False
+
+
+_KIND = ("data", "tokenizer", "kind")
+_SPLIT = ("data", "tokenizer", "split")
+_MIN_COUNT = ("data", "tokenizer", "min_count")
+_MAX_SIZE = ("data", "tokenizer", "max_size")
+_VALID = ("data", "valid")
+_EMBEDDING_SIZE = ("model", "embedding_size")
+_HIDDEN_SIZE = ("model", "hidden_size")
+_OUTPUT_ACTIVATION = ("model", "output_activation")
+_SOFTMAX = ("output", "softmax")
+_TIE_EMBEDDINGS = ("output", "tie_embeddings")
+_SCHEDULE = ("training", "schedule")
+_PATIENCE = ("training", "patience")
+
+RULES = (
+    Rule(
+        (_SPLIT, _KIND),
+        lambda _, kind: kind != "word",
+        'only kind "word" is split by it, and kind is "{1}". Take this key out.',
+        of_no_use=True,
+    ),
+    Rule(
+        (_MIN_COUNT, _KIND),
+        lambda _, kind: kind == "bpe",
+        'only the kinds "word" and "char" have it, and kind is "{1}". Take this key out.',
+        of_no_use=True,
+    ),
+    Rule(
+        (_MAX_SIZE, _KIND),
+        lambda size, kind: kind == "bpe" and size is not None and size < _SMALLEST_BPE,
+        'found {0}, allowed with kind "bpe": a whole number of 257 or more, or null.',
+    ),
+    Rule(
+        (_SOFTMAX, _OUTPUT_ACTIVATION),
+        lambda softmax, activation: softmax == "sampled" and activation == "sigmoid",
+        'found "sampled", which goes with model.output_activation "softmax", and that is "sigmoid". '
+        'Allowed here: "auto", "exact".',
+    ),
+    Rule(
+        (_TIE_EMBEDDINGS, _EMBEDDING_SIZE, _HIDDEN_SIZE),
+        lambda tied, embedding_size, hidden_size: tied and embedding_size != hidden_size,
+        "found true, which needs model.embedding_size = model.hidden_size. They are {1} and {2}.",
+    ),
+    Rule(
+        (_SCHEDULE, _VALID),
+        lambda schedule, valid: schedule == "plateau" and not valid,
+        'found "plateau", which needs a text to measure on. Name one in data.valid, or change the schedule.',
+    ),
+    Rule(
+        (_PATIENCE, _VALID),
+        lambda patience, valid: patience is not None and not valid,
+        "found {0}, which needs a text to measure on. Name one in data.valid, or take patience out.",
+    ),
+)
+
+
+def conflicts(root: Node, bad: Set[Keys]) -> Iterator[Problem]:
+    """The rules that a config breaks.
+
+    Args:
+        bad: keys and sections that are wrong by themselves; rules that ask about one of them are left out.
+    """
+    data = plain(root)
+    for rule in RULES:
+        if any(keys[:depth] in bad for keys in rule.keys for depth in range(1, len(keys) + 1)):
+            continue
+        values = [_value(data, keys) for keys in rule.keys]
+        way = walk(root, rule.keys[0])
+        written = len(way) > len(rule.keys[0])
+        if rule.broken(*values) and (written or not rule.of_no_use):
+            place = way[-1].key_place if rule.of_no_use else way[-1].place
+            yield Problem(place, rule.keys[0], rule.text.format(*values))
+
+
+def without_keys_of_no_use(data: Mapping[str, Any]) -> dict[str, Any]:
+    """A copy of plain data without the keys that may not be written for this kind of token."""
+    copy = deepcopy(dict(data))
+    for rule in RULES:
+        if rule.of_no_use and rule.broken(*[_value(copy, keys) for keys in rule.keys]):
+            _section(copy, rule.keys[0]).pop(rule.keys[0][-1], None)
+    return copy
+
+
+def _section(data: dict[str, Any], keys: Keys) -> dict[str, Any]:
+    """The mapping that holds the last of `keys`; an empty one if it was not written."""
+    for name in keys[:-1]:
+        inner = data.get(name)
+        data = inner if isinstance(inner, dict) else {}
+    return data
+
+
+def _value(data: dict[str, Any], keys: Keys) -> Any:
+    """What was written under `keys`, or the default."""
+    section: Any = Config
+    for name in keys[:-1]:
+        section = section.model_fields[name].annotation
+    return _section(data, keys).get(keys[-1], section.model_fields[keys[-1]].default)

@@ -1,0 +1,92 @@
+"""From a YAML file and `--set section.key=value` to a `Config`, or to every problem in them at once."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from rnn_cli.config.conflicts import conflicts, without_keys_of_no_use
+from rnn_cli.config.nodes import Node, Place, Problem, Source, from_plain, merge, plain, walk
+from rnn_cli.config.paths import resolve_paths
+from rnn_cli.config.schema import Config
+from rnn_cli.config.sources import read_file, read_override
+from rnn_cli.config.wording import found_and_allowed, missing, unknown_key
+from rnn_cli.errors import ConfigError
+
+
+def load_config(path: Path, overrides: Sequence[str] = ()) -> Config:
+    """Read a config file, lay the overrides over it, and check the result.
+
+    Args:
+        path: a YAML file. The problems name it as it is given here.
+        overrides: texts "section.key=value", the value in YAML. Mappings are united key by key, anything
+            else is replaced; a later override wins over an earlier one, and each over the file.
+
+    Returns:
+        The config with every default filled in and every path absolute.
+
+    Raises:
+        ConfigError: every problem, in the order of the file, then of the overrides.
+    """
+    root, problems = read_file(path)
+    for number, text in enumerate(overrides, 1):
+        override, found = read_override(text, number)
+        problems += found
+        if root is not None and override is not None:
+            root = merge(root, override)
+    if root is None:
+        raise _error(problems)
+    root, found = resolve_paths(root)
+    return _checked(root, problems + found)
+
+
+def config_from_dict(data: Mapping[str, Any]) -> Config:
+    """The config that `config_to_dict` wrote, such as a model file holds. Its files are not looked for.
+
+    Raises:
+        ConfigError: every problem.
+    """
+    root = from_plain(without_keys_of_no_use(data), Place(Source("the stored config")))
+    return _checked(root, [])
+
+
+def config_to_dict(config: Config) -> dict[str, Any]:
+    """Every key as plain data for JSON or YAML, without those that this kind of token has no use for."""
+    return without_keys_of_no_use(config.model_dump(mode="json"))
+
+
+def _checked(root: Node, problems: list[Problem]) -> Config:
+    """The config, if there were no problems before and none is found here."""
+    config = None
+    try:
+        # With the section there, what is missing is data.train.
+        config = Config.model_validate({"data": None, **plain(root)})
+    except ValidationError as error:
+        problems += [_problem(details, root) for details in error.errors()]
+    problems += conflicts(root, {problem.keys for problem in problems})
+    if config is None or problems:
+        raise _error(problems)
+    return config
+
+
+def _problem(details: ErrorDetails, root: Node) -> Problem:
+    """One of pydantic's errors in our words, at the place where the value or the key was written."""
+    keys = tuple(step for step in details["loc"] if isinstance(step, str))
+    node = walk(root, details["loc"])[-1]
+    if details["type"] == "missing":
+        return Problem(node.key_place, keys, missing(keys))
+    if details["type"] == "extra_forbidden":
+        in_full = node.place.source.override is not None
+        return Problem(node.key_place, keys, unknown_key(keys, in_full=in_full))
+    return Problem(node.place, keys, found_and_allowed(plain(node), keys))
+
+
+def _error(problems: list[Problem]) -> ConfigError:
+    return ConfigError([_printable(str(problem)) for problem in sorted(problems, key=Problem.order)])
+
+
+def _printable(text: str) -> str:
+    """What cannot be seen or printed as an escape: keys and `--set` come as they were typed."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

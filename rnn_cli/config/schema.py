@@ -1,0 +1,243 @@
+"""What a config may say: every key with its type, its limits, its one default, its unit and its reason.
+
+The descriptions, and the docstrings of the sections, are what users read: `rnn init` writes them beside the
+keys, and editors show them from the JSON Schema. Rules that tie one key to another are in `conflicts.py`.
+"""
+
+import functools
+from typing import Annotated, Any, Literal, get_args
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    WithJsonSchema,
+    model_validator,
+)
+from pydantic.json_schema import GenerateJsonSchema
+
+HiddenActivation = Literal[
+    "tanh", "relu", "sigmoid", "identity", "relu6", "elu", "selu", "celu", "gelu", "silu", "mish",
+    "softplus", "softsign", "leaky_relu", "hardtanh", "hardsigmoid", "hardswish", "logsigmoid",
+    "tanhshrink", "softshrink", "hardshrink",
+]  # fmt: skip
+HIDDEN_ACTIVATIONS: tuple[HiddenActivation, ...] = get_args(HiddenActivation)
+
+
+def _as_tuple(value: Any) -> Any:
+    """One path, a list of paths or null, as a tuple; anything else stays, for pydantic to refuse."""
+    if value is None:
+        return ()
+    if isinstance(value, str):
+        return (value,)
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _as_written(paths: tuple[str, ...]) -> str | list[str] | None:
+    """The shortest way to write paths: null, one path, or a list."""
+    return list(paths) if len(paths) > 1 else paths[0] if paths else None
+
+
+def _known_codec(name: str) -> str:
+    if name != "auto":
+        try:
+            "a".encode(name)  # unlike codecs.lookup, this refuses codecs that are not about text, such as hex
+        except (LookupError, ValueError) as error:
+            raise ValueError("no such codec") from error
+    return name
+
+
+# The title of a schema says in words what is allowed, where the JSON Schema's own keywords cannot.
+_PATH: dict[str, Any] = {"type": "string", "minLength": 1, "title": "a path"}
+_PATH_LIST: dict[str, Any] = {"type": "array", "items": _PATH}
+_SOME_PATHS = {"anyOf": [_PATH, {**_PATH_LIST, "minItems": 1}], "title": "a path or a list of paths"}
+_ANY_PATHS = {"anyOf": [_PATH, _PATH_LIST, {"type": "null"}], "title": "a path, a list of paths, or null"}
+_QUESTIONS = {"type": "object", "additionalProperties": _PATH, "title": "a mapping of names to paths"}
+_CODEC = {
+    "type": "string",
+    "title": '"auto" or a Python codec such as "utf-8" or "cp1252"',
+    "examples": ["auto", "utf-8", "utf-16", "cp1252", "latin-1"],
+}
+
+_Path = Annotated[str, Field(min_length=1)]
+_PathTuple = Annotated[
+    tuple[_Path, ...], BeforeValidator(_as_tuple), PlainSerializer(_as_written, when_used="json")
+]
+Paths = Annotated[_PathTuple, WithJsonSchema(_ANY_PATHS)]
+SomePaths = Annotated[_PathTuple, Field(min_length=1), WithJsonSchema(_SOME_PATHS)]
+Questions = Annotated[dict[str, _Path], WithJsonSchema(_QUESTIONS)]
+Codec = Annotated[str, AfterValidator(_known_codec), WithJsonSchema(_CODEC)]
+
+
+class Section(BaseModel):
+    """A mapping of known keys. Types are strict: true is no number, "32" and 2.0 are no whole numbers."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _an_empty_section_means_its_defaults(cls, value: Any) -> Any:
+        return {} if value is None else value
+
+
+class TokenizerConfig(Section):
+    """How text becomes tokens."""
+
+    kind: Literal["word", "char", "bpe"] = Field(
+        default="word",
+        description="what a token is: a word, a character, or (bpe) a frequent piece of a word",
+    )
+    split: Literal["punctuation", "whitespace"] = Field(
+        default="punctuation",
+        description="only for words; whitespace takes the text as split already, like WikiText",
+    )
+    lowercase: bool = Field(
+        default=False, description="true needs fewer words, but completions come out in lower case"
+    )
+    min_count: int = Field(
+        default=1, ge=1, description="only for word and char; what occurs less often becomes <unk>"
+    )
+    max_size: int | None = Field(
+        default=None,
+        ge=3,
+        description="tokens in the vocabulary, with <eos> and <unk>; null = no limit, for bpe 8000",
+    )
+
+
+class DataConfig(Section):
+    """What is read. A relative path is looked for beside this file, then in the current folder."""
+
+    train: SomePaths = Field(
+        description="the text to learn from: a path or a list; may be packed (.gz .xz .bz2 .zst)"
+    )
+    valid: Paths = Field(
+        default=None,
+        validate_default=True,
+        description="a text to measure progress on after each epoch; null = none",
+    )
+    test: Paths = Field(
+        default=None, validate_default=True, description="a text to measure once, at the end; null = none"
+    )
+    mode: Literal["stream", "lines"] = Field(
+        default="stream", description="stream reads on over line ends; lines starts each line with no memory"
+    )
+    encoding: Codec = Field(
+        default="auto", description="auto finds it out from the bytes; else a Python codec such as cp1252"
+    )
+    questions: Questions = Field(
+        default={}, description="name: path of a JSONL file of cloze questions, answered after training"
+    )
+    tokenizer: TokenizerConfig = TokenizerConfig()
+
+
+class ModelConfig(Section):
+    """The network: h_t = f(W·[h_{t-1}, x_t] + b), y_t = g(V·h_t + c)."""
+
+    cell: Literal["elman"] = Field(default="elman", description="the equation of h_t: elman is the plain one")
+    embedding_size: int = Field(default=128, ge=1, description="units of x_t, the vector of a token")
+    hidden_size: int = Field(default=128, ge=1, description="units of h_t, the memory of each layer")
+    num_layers: int = Field(default=1, ge=1, description="layers; each reads the h_t of the one below")
+    hidden_activation: HiddenActivation = Field(
+        default="tanh",
+        description="f in the equation; tanh keeps h_t between -1 and 1, so that it cannot grow",
+    )
+    recurrent_init: Literal["orthogonal", "identity", "uniform"] = Field(
+        default="orthogonal",
+        description="first W on the side of h_{t-1}; orthogonal keeps the length of h_t",
+    )
+    output_activation: Literal["softmax", "sigmoid"] = Field(
+        default="softmax", description="g in the equation; sigmoid gives each word a yes or no of its own"
+    )
+    dropout: float = Field(
+        default=0.0,
+        ge=0,
+        lt=1,
+        description="share of units silent in training, against learning by heart; 0 = none",
+    )
+
+
+class OutputConfig(Section):
+    """The output layer, where most of the time goes when the vocabulary is large."""
+
+    softmax: Literal["auto", "exact", "sampled"] = Field(
+        default="auto",
+        description="exact sums over all words, sampled over some; auto goes by the vocabulary",
+    )
+    samples: int = Field(
+        default=2048, ge=1, description="words drawn for the sampled softmax, shared by a window"
+    )
+    tie_embeddings: bool = Field(
+        default=False,
+        description="V is the embedding itself: fewer weights; embedding_size = hidden_size",
+    )
+
+
+class TrainingConfig(Section):
+    """How the weights are found."""
+
+    batch_size: int = Field(
+        default=32, ge=1, description="streams (with mode lines: lines) read side by side in one update"
+    )
+    bptt_steps: int = Field(
+        default=35, ge=1, description="tokens in a window: so far back does an error reach"
+    )
+    optimizer: Literal["sgd", "momentum", "nesterov", "adam", "adamw", "rmsprop", "adagrad"] = Field(
+        default="adamw", description="the update rule; sgd wants a far larger learning_rate than adamw does"
+    )
+    learning_rate: float = Field(default=0.002, gt=0, description="size of an update, at its largest")
+    weight_decay: float = Field(default=0.0, ge=0, description="pull of the weights towards 0; 0 = none")
+    schedule: Literal["constant", "linear", "cosine", "plateau"] = Field(
+        default="linear",
+        description="how the learning rate falls: evenly, in a wave, or where data.valid stalls",
+    )
+    warmup_steps: int = Field(
+        default=0, ge=0, description="updates in which the learning rate rises from 0, for a calm start"
+    )
+    max_grad_norm: float | None = Field(
+        default=1.0,
+        gt=0,
+        description="a longer gradient is cut to this length, so none explodes; null = never",
+    )
+    max_epochs: int = Field(default=10, ge=1, description="times the training text is read")
+    patience: int | None = Field(
+        default=None, ge=1, description="validations without improvement before an early stop; null = never"
+    )
+    validate_every_epochs: int = Field(default=1, ge=1, description="epochs from one validation to the next")
+    seed: int = Field(
+        default=1, ge=0, le=2**32 - 1, description="starts every random choice: same seed, same model"
+    )
+    engine: Literal["auto", "reference"] = Field(
+        default="auto",
+        description="auto takes a hand-derived backward pass and bfloat16 products where they are faster; "
+        "reference is plain autograd in float32",
+    )
+    threads: int | None = Field(default=None, ge=1, description="CPU threads; null = torch's own choice")
+    log_every_windows: int = Field(
+        default=10, ge=1, description="windows from one line of progress to the next"
+    )
+
+
+class Config(Section):
+    """A whole training: what is read, what is built, and how it is trained."""
+
+    data: DataConfig
+    model: ModelConfig = ModelConfig()
+    output: OutputConfig = OutputConfig()
+    training: TrainingConfig = TrainingConfig()
+
+
+class _WithoutInventedTitles(GenerateJsonSchema):
+    """pydantic makes a title of every name ("Batch Size"); here a title says what is allowed."""
+
+    def field_title_should_be_set(self, schema: Any) -> bool:  # noqa: ARG002 - pydantic's signature
+        return False
+
+
+@functools.cache
+def config_schema() -> dict[str, Any]:
+    """The JSON Schema (draft 2020-12) of a config. Shared: not to be changed."""
+    schema = Config.model_json_schema(schema_generator=_WithoutInventedTitles)
+    return {"$schema": _WithoutInventedTitles.schema_dialect, **schema}

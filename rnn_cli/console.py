@@ -1,0 +1,160 @@
+"""The only file that imports rich: everything that a person sees in the terminal.
+
+Results go to standard output; progress, notices and errors go to standard error, so that output can be piped.
+"""
+
+import time
+from collections.abc import Iterable, Sequence
+
+from rich.console import Console, RenderableType
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
+
+from rnn_cli.training.events import Ended, Event, Measured, Notice, Preparing, Started, Trained
+
+SECONDS_BETWEEN_PLAIN_LINES = 5.0
+
+
+def standard_output() -> Console:
+    """For results."""
+    return Console(highlight=False, soft_wrap=True)
+
+
+def standard_error() -> Console:
+    """For everything else."""
+    return Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def show_error(message: str) -> None:
+    """An understood failure, as it stands."""
+    console = standard_error()
+    for line in message.splitlines():
+        console.print(Text("error: ", style="bold red") + Text(line))
+
+
+def show_note(message: str) -> None:
+    """Something the user should know."""
+    standard_error().print(Text(message, style="yellow"))
+
+
+def show_line(line: str) -> None:
+    """One plain line of a result."""
+    standard_output().print(Text(line))
+
+
+def show_table(
+    columns: Sequence[tuple[str, str]], rows: Iterable[Sequence[str]], *, title: str | None = None
+) -> None:
+    """A table of results. columns: (heading, "left" or "right")."""
+    table = Table(
+        title=title, title_justify="left", title_style="bold", box=None, pad_edge=False, padding=(0, 2, 0, 0)
+    )
+    for heading, side in columns:
+        table.add_column(heading, justify="right" if side == "right" else "left", header_style="dim")
+    for row in rows:
+        table.add_row(*(Text(cell) for cell in row))
+    standard_output().print(table)
+
+
+class TrainingDisplay:
+    """Shows the events of a training: a live bar in a terminal, plain lines elsewhere."""
+
+    def __init__(self, *, max_epochs: int, console: Console | None = None) -> None:
+        self._console = console or standard_error()
+        self._max_epochs = max_epochs
+        self._bar: _TrainingBar | None = None
+        self._task: TaskID | None = None
+        self._last_line_at = 0.0
+
+    def __enter__(self) -> "TrainingDisplay":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def show(self, event: Event) -> None:
+        """Render one event."""
+        match event:
+            case Notice(message):
+                self._console.print(Text(message, style="dim"))
+            case Preparing():
+                self._show_preparing(event)
+            case Started():
+                self._show_start(event)
+            case Trained():
+                self._show_trained(event)
+            case Measured():
+                mark = " (best so far)" if event.best and event.split == "valid" else ""
+                self._console.print(
+                    f"epoch {event.epoch}: {event.split} perplexity {event.result.perplexity:,.2f}{mark}"
+                )
+            case Ended(reason=reason):
+                if reason == "stopped early":
+                    self._console.print("Stopped early: the validation perplexity no longer falls.")
+
+    def _show_preparing(self, event: Preparing) -> None:
+        if not self._console.is_terminal or event.total_bytes == 0:
+            return
+        if self._bar is None:
+            self._bar = _TrainingBar(self._console)
+            self._bar.start()
+            self._task = self._bar.add_task("", total=event.total_bytes)
+        assert self._task is not None
+        self._bar.update(
+            self._task,
+            description=f"reading {event.split}",
+            completed=event.done_bytes,
+            total=event.total_bytes,
+        )
+
+    def _show_start(self, event: Started) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+            self._bar = None
+        self._console.print(
+            f"{event.parameters:,} parameters, {event.vocab_size:,} words in the vocabulary, "
+            f"{event.total_windows:,} windows of {event.batch_size} streams"
+        )
+        if self._console.is_terminal:
+            self._bar = _TrainingBar(self._console)
+            self._bar.start()
+            self._task = self._bar.add_task("windows", total=event.total_windows, completed=event.step)
+
+    def _show_trained(self, event: Trained) -> None:
+        figures = (
+            f"loss {event.loss:.3f}  perplexity {event.perplexity:,.1f}  {event.tokens_per_s:,.0f} tokens/s  "
+            f"gradient norm {event.gradient_norm:.2f}  learning rate {event.learning_rate:.2e}"
+        )
+        if self._bar is not None:
+            assert self._task is not None
+            self._bar.figures = figures
+            self._bar.update(
+                self._task, completed=event.step, description=f"epoch {event.epoch}/{self._max_epochs}"
+            )
+        elif time.monotonic() - self._last_line_at >= SECONDS_BETWEEN_PLAIN_LINES:
+            self._last_line_at = time.monotonic()
+            self._console.print(f"epoch {event.epoch}/{self._max_epochs}  step {event.step:,}  {figures}")
+
+
+class _TrainingBar(Progress):
+    """A progress bar with a second line for the figures."""
+
+    def __init__(self, console: Console) -> None:
+        self.figures = ""
+        super().__init__(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=None),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+            TextColumn("left"),
+            console=console,
+            transient=True,
+            refresh_per_second=4,
+        )
+
+    def get_renderables(self) -> Iterable[RenderableType]:
+        yield from super().get_renderables()
+        if self.figures:
+            yield Text(self.figures, style="dim", no_wrap=True, overflow="ellipsis")

@@ -1,0 +1,159 @@
+"""Cloze questions: a text with one word left out, and the word that belongs there.
+
+A file of questions is JSON Lines, one question a line:
+
+    {"text": "My favourite dish is sushi. So, my favourite cuisine is _____.", "answer": "Japanese", "distance": 9}
+
+`text` holds one blank (two or more underscores). `distance` may be left out; it is how many words lie between the
+word that decides the answer and the blank. Other keys are for whoever made the file.
+"""
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from rnn_cli.errors import RnnError, TextError, UsageError
+from rnn_cli.inference.completion import CompletionResult
+from rnn_cli.inference.prompt import Prompt
+from rnn_cli.inference.trained_model import TrainedModel
+
+
+@dataclass(frozen=True)
+class Question:
+    """A text with a blank and the word that belongs there.
+
+    Attributes:
+        text: with one blank.
+        answer: the word that is right.
+        distance: words between what decides the answer and the blank; None where it is not known.
+    """
+
+    text: str
+    answer: str
+    distance: int | None = None
+
+
+@dataclass(frozen=True)
+class Accuracy:
+    """How many questions were answered rightly.
+
+    Attributes:
+        total: how many questions there were, at least one.
+        correct: how many of them had the right word as the best one.
+        by_distance: the same for bands of distances, such as "10-19", nearest first; empty where none is known.
+    """
+
+    total: int
+    correct: int
+    by_distance: dict[str, "Accuracy"] = field(default_factory=dict)
+
+    @property
+    def accuracy(self) -> float:
+        """The share of right answers, 0 to 1."""
+        return self.correct / self.total
+
+    @property
+    def standard_error(self) -> float:
+        """How far the share would typically move with as many other questions of the same kind."""
+        return math.sqrt(self.accuracy * (1 - self.accuracy) / self.total)
+
+    def to_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        figures: dict[str, Any] = {
+            "total": self.total,
+            "correct": self.correct,
+            "accuracy": self.accuracy,
+            "standard_error": self.standard_error,
+        }
+        if self.by_distance:
+            figures["by_distance"] = {band: part.to_dict() for band, part in self.by_distance.items()}
+        return figures
+
+
+def read_questions(path: Path) -> list[Question]:
+    """Read a file of questions, UTF-8. Empty lines are passed over.
+
+    Raises:
+        TextError: the file cannot be read, holds no question, or a line of it is none; names file and line.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8-sig").split("\n")
+    except UnicodeDecodeError as error:
+        raise TextError(
+            f"{path}: the questions are not UTF-8 (byte {error.start:,}). Save them as UTF-8."
+        ) from error
+    except OSError as error:
+        raise TextError(f"{path}: the questions cannot be read ({error.strerror}).") from error
+    questions = []
+    for number, line in enumerate(lines, start=1):
+        if line.strip():
+            try:
+                questions.append(_read_question(line))
+            except ValueError as error:
+                raise TextError(f"{path}:{number}: {error}") from error
+    if not questions:
+        raise TextError(
+            f'{path}: there are no questions. One a line: {{"text": "I eat _____.", "answer": "rice"}}'
+        )
+    return questions
+
+
+def answer_questions(model: TrainedModel, questions: Sequence[Question]) -> Accuracy:
+    """Let `model` fill every blank with its best word, and count how often that is the answer.
+
+    An answer is compared as the model would write it, so in lower case where it has learnt nothing else.
+
+    Raises:
+        ValueError: there are no questions.
+        UsageError: a question has several blanks.
+    """
+    if not questions:
+        raise ValueError("There are no questions to answer.")
+    results = model.predict([question.text for question in questions], top=1)
+    right = [_is_right(model, question, result) for question, result in zip(questions, results, strict=True)]
+    bands: dict[str, list[bool]] = {}
+    for distance, is_right in sorted(
+        (q.distance, r) for q, r in zip(questions, right, strict=True) if q.distance is not None
+    ):
+        bands.setdefault(distance_band(distance), []).append(is_right)
+    by_distance = {band: Accuracy(len(part), sum(part)) for band, part in bands.items()}
+    return Accuracy(len(right), sum(right), by_distance)
+
+
+def distance_band(distance: int) -> str:
+    """The band that a distance is counted in: 0-4, 5-9, 10-19, 20-29 and so on."""
+    width = 5 if distance < 10 else 10
+    first = distance // width * width
+    return f"{first}-{first + width - 1}"
+
+
+def _is_right(model: TrainedModel, question: Question, result: CompletionResult | RnnError) -> bool:
+    if isinstance(result, RnnError):
+        raise result
+    tokenizer = model.tokenizer
+    answer = tokenizer.decode(tokenizer.encode(question.answer))
+    return bool(result.completions) and result.completions[0].words == [answer]
+
+
+def _read_question(line: str) -> Question:
+    try:
+        record = json.loads(line)
+    except (ValueError, RecursionError):
+        record = None
+    if not isinstance(record, dict):
+        raise ValueError('this is not a JSON object such as {"text": "I eat _____.", "answer": "rice"}.')  # noqa: TRY004
+    text, answer, distance = (record.get(key) for key in ("text", "answer", "distance"))
+    if not isinstance(text, str) or not isinstance(answer, str) or not answer.strip():
+        raise ValueError('"text" and "answer" have to be there, and they have to be texts.')
+    if distance is not None and (not isinstance(distance, int) or isinstance(distance, bool) or distance < 0):
+        raise ValueError(f'"distance" is {json.dumps(distance)}; it has to be a whole number of at least 0.')
+    try:
+        prompt = Prompt.parse(text)
+    except UsageError as error:
+        raise ValueError(str(error)) from error
+    if prompt.right is None:
+        raise ValueError('"text" has no blank: put _____ where the answer belongs.')
+    return Question(text, answer.strip(), distance)

@@ -1,0 +1,48 @@
+"""What the options of a completion may be, checked before any work is done."""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+from rnn_cli.errors import UsageError
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_number(value: Any) -> bool:
+    return _is_whole(value) or (isinstance(value, float) and math.isfinite(value))
+
+
+_FROM_0 = ("a whole number of at least 0", lambda value: _is_whole(value) and value >= 0)
+_FROM_1 = ("a whole number of at least 1", lambda value: _is_whole(value) and value >= 1)
+
+_ALLOWED: dict[str, tuple[str, Callable[[Any], bool]]] = {
+    "top": _FROM_1,
+    "max_words": _FROM_1,
+    "temperature": ("a number of at least 0", lambda value: _is_number(value) and value >= 0),
+    "top_k": _FROM_1,
+    "top_p": ("a number above 0 and at most 1", lambda value: _is_number(value) and 0 < value <= 1),
+    "samples": _FROM_1,
+    "seed": _FROM_0,
+}
+
+
+def given_options(**options: Any) -> dict[str, Any]:
+    """The options that are not None, all of them within their ranges.
+
+    Raises:
+        UsageError: names the option, what was found and what is allowed.
+    """
+    given = {name: value for name, value in options.items() if value is not None}
+    for name, value in given.items():
+        allowed, holds = _ALLOWED[name]
+        if not holds(value):
+            raise UsageError(f"{option_name(name)} is {value}; it has to be {allowed}.")
+    return given
+
+
+def option_name(name: str) -> str:
+    """The option as it is typed: `top_k` is `--top-k`."""
+    return "--" + name.replace("_", "-")

@@ -1,0 +1,87 @@
+"""What was typed, and what of it the model reads."""
+
+import re
+from dataclasses import dataclass
+
+from rnn_cli.errors import UsageError
+from rnn_cli.text.tokenizer import Tokenizer
+
+_BLANK = re.compile(r"_{2,}")
+_LINE_END = re.compile(r"\r\n|\r|\n")
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """A text with a blank to fill, or one to be continued.
+
+    Attributes:
+        text: what was typed.
+        left: what stands before the blank; the whole text where there is none.
+        right: what stands after the blank; None where there is none.
+    """
+
+    text: str
+    left: str
+    right: str | None
+
+    @classmethod
+    def parse(cls, text: str) -> "Prompt":
+        """Find the blank: a run of two or more underscores.
+
+        Raises:
+            UsageError: there are several blanks.
+        """
+        blanks = list(_BLANK.finditer(text))
+        if len(blanks) > 1:
+            raise UsageError(
+                f"The text has {len(blanks)} blanks, but only one can be filled at a time: "
+                "write words in place of the others."
+            )
+        if not blanks:
+            return cls(text, left=text, right=None)
+        return cls(text, left=text[: blanks[0].start()], right=text[blanks[0].end() :])
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a model reads before it answers: the left side of a prompt.
+
+    Attributes:
+        ids: `<eos>`, then the tokens of the text; `<eos>` again where a line ends.
+        kept: the left side as it stays in front of words that carry their own space.
+        after_space: whether what follows begins with its own space (never so for kind char).
+        at_line_start: whether nothing stands before what follows, so that its own space is not written.
+        unknown: the words that the vocabulary does not have, as typed, each once.
+    """
+
+    ids: list[int]
+    kept: str
+    after_space: bool
+    at_line_start: bool
+    unknown: list[str]
+
+
+def read_context(left: str, tokenizer: Tokenizer, *, independent_lines: bool) -> Context:
+    """Turn the left side of a prompt into what the model reads.
+
+    Where words carry the space before them, the white space at the end of the text belongs to the word that
+    follows. With `independent_lines` the model has learnt each line without memory, so it reads the last alone.
+    """
+    lines = _LINE_END.split(left)
+    kept = left
+    after_space = False
+    if tokenizer.joins_with_space:
+        last = lines[-1].rstrip()
+        stripped = len(lines[-1]) - len(last)
+        kept = left[: len(left) - stripped]
+        after_space = stripped > 0 or last == ""
+        lines[-1] = last
+    ids: list[int] = []
+    unknown: dict[str, None] = {}
+    for line in lines[-1:] if independent_lines else lines:
+        line_ids = tokenizer.encode(line) if line else []
+        if tokenizer.unk_id in line_ids:
+            words = tokenizer.encode_with_words(line)
+            unknown.update((word, None) for id_, word in words if id_ == tokenizer.unk_id)
+        ids += [tokenizer.eos_id, *line_ids]
+    return Context(ids, kept, after_space, at_line_start=lines[-1] == "", unknown=list(unknown))

@@ -1,0 +1,205 @@
+"""A trained model as Python sees it: loaded from its file, asked for completions."""
+
+import os
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from rnn_cli.errors import ModelFileError, RnnError, UsageError
+from rnn_cli.inference.activations import ACTIVATIONS
+from rnn_cli.inference.completer import Completer
+from rnn_cli.inference.completion import CompletionResult
+from rnn_cli.inference.engine import OUTPUT_ACTIVATIONS, Engine
+from rnn_cli.inference.nearest import nearest_words
+from rnn_cli.inference.options import given_options, option_name
+from rnn_cli.inference.prompt import Prompt
+from rnn_cli.inference.sampling import Sampling
+from rnn_cli.model_file import NAME_IN_RUN_FOLDER, ModelFile, read_model_file
+from rnn_cli.text.tokenizer import Tokenizer
+
+DEFAULT_TOP_FOR_A_BLANK = 5
+RUNS = Path("runs")
+VARIABLE = "RNN_MODEL"
+
+
+def load(path: str | Path) -> "TrainedModel":
+    """Load a model file, or the one in the folder of a run.
+
+    Raises:
+        ModelFileError: there is none, or it cannot be used.
+    """
+    path = Path(path)
+    return TrainedModel.from_model_file(read_model_file(path), name=str(path))
+
+
+def find_model(given: str | None) -> Path:
+    """Where the model is: the path given, else the variable RNN_MODEL, else the newest finished run in ./runs.
+
+    Raises:
+        ModelFileError: none is given, and no run has finished.
+    """
+    named = given or os.environ.get(VARIABLE)
+    if named:
+        return Path(named)
+    summaries = [
+        summary for summary in RUNS.glob("*/summary.json") if (summary.parent / NAME_IN_RUN_FOLDER).is_file()
+    ]
+    if not summaries:
+        raise ModelFileError(
+            f"There is no finished run in ./{RUNS}, and no model is named with --model or in the variable "
+            f"{VARIABLE}. Make a model with: rnn train configs/favourites.yaml"
+        )
+    return max(summaries, key=lambda summary: summary.stat().st_mtime).parent
+
+
+class TrainedModel:
+    """A network with its vocabulary. Made by `load`.
+
+    Attributes:
+        config: the whole resolved config of its training.
+        metrics: what it reached.
+        tokenizer: its vocabulary.
+        engine: its equations.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        tokenizer: Tokenizer,
+        *,
+        config: dict[str, Any],
+        metrics: dict[str, Any],
+        independent_lines: bool,
+    ) -> None:
+        self.engine = engine
+        self.tokenizer = tokenizer
+        self.config = config
+        self.metrics = metrics
+        self._completer = Completer(engine, tokenizer, independent_lines=independent_lines)
+
+    @classmethod
+    def from_model_file(cls, model_file: ModelFile, *, name: str) -> "TrainedModel":
+        """The model in a file that was read; `name` is what messages call it.
+
+        Raises:
+            ModelFileError: the parts of the file do not belong together, or this version cannot use them.
+        """
+        config = model_file.config
+        try:
+            tokenizer = Tokenizer.from_json(model_file.tokenizer_json)
+            engine = _engine(model_file)
+            independent_lines = config["data"]["mode"] == "lines"
+        except ValueError as error:
+            raise ModelFileError(f"{name}: {error}") from error
+        except (KeyError, TypeError) as error:
+            raise ModelFileError(f"{name}: the model's config is not complete ({error}).") from error
+        if tokenizer.vocab_size != engine.vocab_size:
+            raise ModelFileError(
+                f"{name}: the vocabulary has {tokenizer.vocab_size:,} tokens and the weights are for "
+                f"{engine.vocab_size:,}; they do not belong together."
+            )
+        return cls(
+            engine, tokenizer, config=config, metrics=model_file.metrics, independent_lines=independent_lines
+        )
+
+    def complete(
+        self,
+        text: str,
+        *,
+        top: int | None = None,
+        max_words: int = 30,
+        temperature: float | None = None,
+        top_k: int | None = None,
+        top_p: float | None = None,
+        samples: int | None = None,
+        seed: int | None = None,
+    ) -> CompletionResult:
+        """Fill the blank of `text` (two or more underscores), or continue it to the end of the sentence.
+
+        A continuation is the best that a search finds. With any of the options from `temperature` on it is drawn at
+        random instead.
+
+        Args:
+            top: how many completions; None: 5 for a blank, 1 for a continuation, all that are drawn.
+            max_words: a continuation ends after so many words at the latest.
+            temperature: below 1 draws the probable more often, above 1 less often; 0 takes the best each time.
+            top_k: draw from so many of the most probable tokens only.
+            top_p: draw from the fewest of the most probable tokens that together have this probability.
+            samples: how many continuations to draw.
+            seed: start of the random numbers; the same seed draws the same.
+
+        Raises:
+            UsageError: an option is out of its range or does not go with the text, or the text has several blanks.
+        """
+        given_options(top=top, max_words=max_words)
+        drawing = given_options(temperature=temperature, top_k=top_k, top_p=top_p, samples=samples, seed=seed)
+        prompt = Prompt.parse(text)
+        if prompt.right is not None:
+            if drawing:
+                raise UsageError(
+                    f"{option_name(next(iter(drawing)))} is for drawing a continuation; "
+                    "the words for a blank are ranked, not drawn. Leave it out."
+                )
+            return self._completer.next_words([prompt], top=top or DEFAULT_TOP_FOR_A_BLANK)[0]
+        if drawing:
+            return self._completer.sampled_continuations(
+                prompt, top=top, max_words=max_words, sampling=Sampling(**drawing)
+            )
+        return self._completer.continuations(prompt, top=top or 1, max_words=max_words)
+
+    def predict(self, texts: Sequence[str], top: int = 5) -> list[CompletionResult | RnnError]:
+        """The `top` best words for the blank of each text, or the next word where there is no blank.
+
+        Texts are read side by side, which is many times faster than one by one. What is wrong with one text takes
+        its place in the list and does not stop the others.
+
+        Raises:
+            UsageError: `top` is out of its range.
+        """
+        given_options(top=top)
+        parsed = [_parse(text) for text in texts]
+        prompts = [prompt for prompt in parsed if isinstance(prompt, Prompt)]
+        results = iter(self._completer.next_words(prompts, top=top))
+        return [next(results) if isinstance(prompt, Prompt) else prompt for prompt in parsed]
+
+    def nearest_words(self, word: str) -> list[str]:
+        """Up to three words of the vocabulary that look like `word`, best first."""
+        return nearest_words(word, self._words)
+
+    @cached_property
+    def _words(self) -> list[str]:
+        """The words of the vocabulary, most frequent first; none where words have no pieces of their own."""
+        if self.tokenizer.kind != "word":
+            return []
+        pieces = self.tokenizer.pieces
+        return list(dict.fromkeys(pieces[i].strip() for i in np.flatnonzero(self._completer.pieces.word)))
+
+
+def _engine(model_file: ModelFile) -> Engine:
+    """The builder: the config of a model file stops here."""
+    model = model_file.config["model"]
+    for key, known in (
+        ("cell", ("elman",)),
+        ("hidden_activation", tuple(ACTIVATIONS)),
+        ("output_activation", tuple(OUTPUT_ACTIVATIONS)),
+    ):
+        if model[key] not in known:
+            raise ValueError(
+                f"the model's {key} is {model[key]!r}, which this rnn_cli does not know. A newer rnn_cli may."
+            )
+    return Engine(
+        model_file.tensors,
+        num_layers=model["num_layers"],
+        hidden_activation=model["hidden_activation"],
+        output_activation=model["output_activation"],
+    )
+
+
+def _parse(text: str) -> Prompt | RnnError:
+    try:
+        return Prompt.parse(text)
+    except UsageError as error:
+        return error

@@ -1,0 +1,134 @@
+"""The language model: words in, hidden states through the cells, scores for the next word out."""
+
+from collections.abc import Callable
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from rnn_cli.model.cells import ElmanCell
+
+State = list[Tensor]
+"""The hidden state h of every layer, lowest first, each (B, H)."""
+
+WindowReader = Callable[[ElmanCell, Tensor, Tensor], Tensor]
+"""Reads a window with one cell: x (T, B, E) and h_0 (B, H) give h_1 .. h_T, (T, B, H)."""
+
+
+def step_by_step(cell: ElmanCell, x: Tensor, h_0: Tensor) -> Tensor:
+    """Read a window with one cell, word by word: the plain way, differentiated by autograd. See `WindowReader`."""
+    h_t = h_0
+    hidden = []
+    for x_t in x:  # (B, E)
+        h_t = cell(x_t, h_t)  # (B, H)
+        hidden.append(h_t)
+    return torch.stack(hidden)
+
+
+class LanguageModel(nn.Module):
+    """A stack of recurrent cells between an embedding table and the output equation.
+
+        x_t = embedding[word_t]
+        h_t = f(W · [h_{t-1}, x_t] + b)          each layer; the layer below is the x_t of the one above
+        y_t = g(V · h_t + c)                     h_t of the top layer
+
+    `g` turns scores into what the network says of the next word: `softmax` gives one probability
+    distribution over all words (exactly one word comes next), `sigmoid` gives each word a yes-or-no
+    probability of its own. The loss that belongs to each, and g itself, are in `losses.py`; this class
+    stops at the scores `V · h_t + c` (logits), because both losses are computed more exactly from them.
+
+    Parameters: embedding (vocab_size, E), cells.i.W (H, H + E_i), cells.i.b (H,), V (vocab_size, H), c (vocab_size,).
+    With `tie_embeddings` V is the embedding table itself (E must equal H).
+    """
+
+    def __init__(
+        self,
+        *,
+        vocab_size: int,
+        embedding_size: int,
+        hidden_size: int,
+        num_layers: int = 1,
+        hidden_activation: str = "tanh",
+        recurrent_init: str = "orthogonal",
+        dropout: float = 0.0,
+        tie_embeddings: bool = False,
+        window_reader: WindowReader = step_by_step,
+    ) -> None:
+        super().__init__()
+        self.window_reader = window_reader
+        self.hidden_size = hidden_size
+        self.dropout = dropout
+        self.embedding = nn.Parameter(torch.empty(vocab_size, embedding_size).uniform_(-0.1, 0.1))
+        self.cells = nn.ModuleList(
+            ElmanCell(
+                input_size=embedding_size if layer == 0 else hidden_size,
+                hidden_size=hidden_size,
+                activation=hidden_activation,
+                recurrent_init=recurrent_init,
+            )
+            for layer in range(num_layers)
+        )
+        self.V = (
+            self.embedding
+            if tie_embeddings
+            else nn.Parameter(torch.empty(vocab_size, hidden_size).uniform_(-0.1, 0.1))
+        )
+        self.c = nn.Parameter(torch.zeros(vocab_size))
+
+    @torch.no_grad()
+    def start_at_frequencies(self, counts: Tensor, output_activation: str) -> None:
+        """Set c so that a network with nothing to say predicts each word as often as it occurs.
+
+        counts (vocab_size,): occurrences in the training text; unseen words count as seen once.
+        """
+        share = (counts + 1).double() / (counts + 1).sum()
+        # y = g(c) must be the share: ln p for softmax, ln p / (1 - p) for sigmoid.
+        self.c.copy_(share.log() if output_activation == "softmax" else share.logit())
+
+    @property
+    def vocab_size(self) -> int:
+        """How many words there are to choose from."""
+        return len(self.c)
+
+    @property
+    def parameter_count(self) -> int:
+        """Numbers that are learned; tied tables count once."""
+        return sum(parameter.numel() for parameter in self.parameters())
+
+    def initial_state(self, batch_size: int) -> State:
+        """No memory: zeros, (B, H) for each layer."""
+        return [self.c.new_zeros(batch_size, self.hidden_size) for _ in self.cells]
+
+    def unroll(self, words: Tensor, state: State, *, sparse: bool = False) -> tuple[Tensor, State]:
+        """Read a window word by word.
+
+        Args:
+            words: ids, (T, B).
+            state: the state before the first word, (B, H) for each layer.
+            sparse: give the embedding table a gradient that holds only the rows read.
+
+        Returns:
+            The top layer's h_t after each word, (T, B, H), and the state after the last word.
+        """
+        x = functional.embedding(words, self.embedding, sparse=sparse)  # (T, B, E)
+        state_after = []
+        for cell, h_0 in zip(self.cells, state, strict=True):
+            x = self.window_reader(cast(ElmanCell, cell), self._drop(x), h_0)  # (T, B, H)
+            state_after.append(x[-1])
+        return self._drop(x), state_after
+
+    def logits(self, hidden: Tensor) -> Tensor:
+        """V · h + c: hidden (..., H) gives scores (..., vocab_size)."""
+        return hidden @ self.V.T + self.c
+
+    def _drop(self, x: Tensor) -> Tensor:
+        """Dropout with one mask for the whole window: a unit is silent at every step or at none, (T, B, E) -> same.
+
+        Source: Gal and Ghahramani, arXiv:1512.05287. The recurrent connections are left alone.
+        """
+        if not self.training or self.dropout == 0.0:
+            return x
+        keep = 1 - self.dropout
+        mask = torch.empty_like(x[0]).bernoulli_(keep) / keep  # (B, E)
+        return x * mask

@@ -1,0 +1,288 @@
+"""Text to token ids and back: words, characters or byte pairs, all on the Rust engine of `tokenizers`.
+
+Text is brought to Unicode NFC. A word carries the space before it (" sushi"), and one space is put in
+front of every line (taken off again on decoding), so that a word has the same id wherever it stands.
+Spaces are never lost: text without unknown tokens decodes to what was encoded. The exception is
+`split="whitespace"`, for corpora that come tokenized like WikiText: words come back with one space between.
+
+`<eos>` ends a line and is also the symbol that a model reads first; `<unk>` stands for what is not in the
+vocabulary of words or characters. Neither can be typed: the text "<eos>" is a word between two marks. Only
+under `split="whitespace"` are `<unk>` and `<eos>` in the text the special tokens themselves.
+"""
+
+import json
+import re
+from collections.abc import Iterable, Sequence
+from itertools import chain, groupby
+
+import tokenizers
+from tokenizers import Regex, decoders, models, normalizers, pre_tokenizers, trainers
+
+KINDS = ("word", "char", "bpe")
+SPLITS = ("punctuation", "whitespace")
+UNK = "<unk>"
+EOS = "<eos>"
+
+DEFAULT_BPE_SIZE = 8000
+SMALLEST_SIZE = {"word": 3, "char": 3, "bpe": 257}  # the special tokens and one more; for bpe all 256 bytes
+LONG_LINE = 100_000  # characters; the engine needs some 40 bytes for each character of a line
+BPE_MIN_PAIRS = 2  # a pair seen once is no pattern: merging it would only learn that line by heart
+
+_FORMAT_VERSION = 1
+_NO_LIMIT = 2**32  # the Rust trainers want a number
+
+_LETTER = r"[\p{L}\p{M}\p{N}]"
+# In this order, which is the fastest: words | clitics (the 't of don't, but not of 'tis) | runs of one
+# punctuation mark | runs of spaces without the one that belongs to the word after them | runs of one other
+# white-space character.
+_WORDS_AND_PUNCTUATION = (
+    rf" ?{_LETTER}+"
+    rf"|['’](?<={_LETTER}['’])(?:[sStTmMdD]|[rR][eE]|[vV][eE]|[lL][lL])(?!{_LETTER})"
+    r"| ?([^\s\p{L}\p{M}\p{N}])\1*"
+    r"| +(?!\S)"
+    r"|([^\S ])\2*"
+)
+_WHITE_SPACE = r"[\s\x1c-\x1f]+"  # what Python's str.split() takes for white space
+_ANY_CHARACTER = r"(?m)."  # (?m) lets the dot match line ends too in this regex dialect (Oniguruma)
+_BETWEEN_WORDS = re.compile(r"(?<=\S) (?=\S)")
+
+
+class Tokenizer:
+    """A vocabulary and the rules by which text becomes ids of that vocabulary.
+
+    Made by `Tokenizer.train` or `Tokenizer.from_json`.
+
+    Attributes:
+        kind: "word", "char" or "bpe".
+        split: "punctuation" or "whitespace"; matters for words only.
+        lowercase: whether text is lower-cased before it is split.
+        vocab_size: number of ids, special tokens included; ids are 0 .. vocab_size - 1.
+        eos_id: the id of `<eos>`.
+        unk_id: the id of `<unk>`, None for bpe, where every text has ids.
+        pieces: by id, the token as it stands in the middle of a text: " sushi" (word), "s" (char), " sus"
+            (bpe; U+FFFD for bytes that are no whole character); "\\n" for `<eos>`.
+        joins_with_space: whether the pieces of words carry the space before them (word and bpe).
+    """
+
+    def __init__(self, engine: tokenizers.Tokenizer, *, kind: str, split: str, lowercase: bool) -> None:
+        ids = engine.get_vocab(with_added_tokens=False)
+        tokens = sorted(ids, key=ids.__getitem__)
+        if [ids[token] for token in tokens] != list(range(len(ids))):
+            raise ValueError("its ids have gaps")
+        self.kind = kind
+        self.split = split
+        self.lowercase = lowercase
+        self.vocab_size = len(tokens)
+        self.eos_id = tokens.index(EOS)
+        self.unk_id = tokens.index(UNK) if kind != "bpe" else None
+        self.joins_with_space = kind != "char"
+        self.pieces = _pieces(tokens, kind, split)
+        self._engine = engine
+
+    @classmethod
+    def train(
+        cls,
+        lines: Iterable[str],
+        *,
+        kind: str = "word",
+        split: str = "punctuation",
+        lowercase: bool = False,
+        min_count: int = 1,
+        max_size: int | None = None,
+    ) -> "Tokenizer":
+        """Build the vocabulary of `lines` (without line ends), and of nothing else.
+
+        The special tokens come first, then the tokens by count, most frequent first, equal counts in the
+        order of their code points; for bpe `<eos>`, the 256 bytes and the pairs in the order of merging.
+
+        Args:
+            min_count: words or characters seen less often become unknown; without effect on bpe.
+            max_size: upper limit of the whole vocabulary, special tokens included. None: no limit, but 8000
+                for bpe.
+
+        Raises:
+            ValueError: for a kind, split or size that cannot be.
+        """
+        _check_settings(kind, split, min_count, max_size)
+        engine = _engine(kind, split, lowercase)
+        lines = chain.from_iterable(_parts(line, kind) for line in lines)
+        if kind == "bpe":
+            _train_bpe(engine, lines, max_size or DEFAULT_BPE_SIZE)
+        else:
+            _train_word_level(engine, lines, min_count, max_size)
+        return cls(engine, kind=kind, split=split, lowercase=lowercase)
+
+    @classmethod
+    def from_json(cls, text: str) -> "Tokenizer":
+        """Restore a tokenizer that `to_json` wrote: same ids for every text.
+
+        Raises:
+            ValueError: if the text is not such a tokenizer, or one of a newer version.
+        """
+        try:
+            stored = json.loads(text)
+            version = stored["format_version"]
+        except (ValueError, KeyError, TypeError) as error:
+            raise ValueError("This is not a tokenizer of rnn_cli.") from error
+        if version != _FORMAT_VERSION:
+            raise ValueError(
+                f"The tokenizer has format version {version}; this rnn_cli reads version {_FORMAT_VERSION}. "
+                "A newer rnn_cli may read it."
+            )
+        try:
+            settings = {key: stored[key] for key in ("kind", "split", "lowercase")}
+            _check_settings(settings["kind"], settings["split"])
+            return cls(tokenizers.Tokenizer.from_str(json.dumps(stored["tokenizer"])), **settings)
+        except Exception as error:  # the Rust side raises nothing more special
+            raise ValueError(f"The tokenizer is damaged: {error}") from error
+
+    def to_json(self) -> str:
+        """The whole tokenizer as JSON; under its key "tokenizer" lies a `tokenizer.json` of Hugging Face."""
+        stored = {
+            "format_version": _FORMAT_VERSION,
+            "kind": self.kind,
+            "split": self.split,
+            "lowercase": self.lowercase,
+            "tokenizer": json.loads(self._engine.to_str()),
+        }
+        return json.dumps(stored, ensure_ascii=False)
+
+    def encode(self, text: str) -> list[int]:
+        """The ids of `text`, without an `<eos>` at the end."""
+        return list(self._engine.encode(_without_surrogates(text), add_special_tokens=False).ids)
+
+    def encode_with_words(self, text: str) -> list[tuple[int, str]]:
+        """The ids of `text`, each with the stretch of the text (in NFC) that it stands for.
+
+        The space around a word is left off; a token that is white space keeps it. This is how an unknown
+        word is named to the user.
+        """
+        # In NFC already, because the engine counts a composed character as its first code point only.
+        text = normalizers.NFC().normalize_str(_without_surrogates(text))
+        encoding = self._engine.encode(text, add_special_tokens=False)
+        stretches = [text[start:end] for start, end in encoding.offsets]
+        return [(id_, s.strip() or s) for id_, s in zip(encoding.ids, stretches, strict=True)]
+
+    def encode_batch(self, lines: Sequence[str]) -> list[list[int]]:
+        """What `encode` gives for each line, on all cores at once. Lone surrogates are not allowed here."""
+        return [list(e.ids) for e in self._engine.encode_batch_fast(lines, add_special_tokens=False)]
+
+    def parts(self, line: str) -> list[str]:
+        """Cut a very long line (some corpora are one single line) so that it can be encoded bit by bit.
+
+        The ids of the parts, one after another, are the ids of the line. Mostly there is one part: the line.
+        """
+        return _parts(line, self.kind)
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """The text of `ids`: `<eos>` ends a line ("\\n"), an unknown token is "<unk>", nothing is hidden."""
+        lines: list[str] = [""]
+        for is_eos, run in groupby(ids, key=lambda id_: id_ == self.eos_id):
+            if is_eos:
+                lines.extend("" for _ in run)
+            else:
+                lines[-1] = self._decode_line(list(run))
+        return "\n".join(lines)
+
+    def _decode_line(self, ids: list[int]) -> str:
+        # bpe cannot be put together from pieces: a character's bytes may lie in several of them.
+        text = self._engine.decode(ids) if self.kind == "bpe" else "".join(self.pieces[i] for i in ids)
+        return text.removeprefix(" ") if self.joins_with_space else text
+
+
+def _check_settings(kind: str, split: str, min_count: int = 1, max_size: int | None = None) -> None:
+    if kind not in KINDS:
+        raise ValueError(f"The tokenizer's kind is {kind!r}; allowed are {', '.join(KINDS)}.")
+    if split not in SPLITS:
+        raise ValueError(f"The tokenizer's split is {split!r}; allowed are {', '.join(SPLITS)}.")
+    if min_count < 1:
+        raise ValueError(f"The tokenizer's min_count is {min_count}; it is at least 1.")
+    if max_size is not None and max_size < SMALLEST_SIZE[kind]:
+        raise ValueError(
+            f"The tokenizer's max_size is {max_size}; for {kind} it is at least {SMALLEST_SIZE[kind]}."
+        )
+
+
+def _parts(line: str, kind: str) -> list[str]:
+    parts = []
+    start = 0
+    while len(line) - start > LONG_LINE and (space := _BETWEEN_WORDS.search(line, start + LONG_LINE)):
+        parts.append(line[start : space.start()])
+        # A word gets its leading space back when the part is encoded; among characters it must stay.
+        start = space.start() if kind == "char" else space.end()
+    return [*parts, line[start:]]
+
+
+def _engine(kind: str, split: str, lowercase: bool) -> tokenizers.Tokenizer:
+    """An engine with the rules of `kind` and no vocabulary yet.
+
+    The special tokens are plain entries of the vocabulary, never the engine's AddedTokens: those would be
+    found inside the text.
+    """
+    keeps_space = kind == "bpe" or (kind == "word" and split == "punctuation")
+    engine = tokenizers.Tokenizer(models.BPE() if kind == "bpe" else models.WordLevel(unk_token=UNK))
+    steps: list[normalizers.Normalizer] = [normalizers.NFC()]
+    if lowercase:
+        steps.append(normalizers.Lowercase())
+    if keeps_space:
+        steps.append(normalizers.Prepend(" "))
+    engine.normalizer = normalizers.Sequence(steps)
+    if kind == "char":
+        engine.pre_tokenizer = pre_tokenizers.Split(Regex(_ANY_CHARACTER), "isolated")
+    elif keeps_space:
+        engine.pre_tokenizer = pre_tokenizers.Split(Regex(_WORDS_AND_PUNCTUATION), "isolated")
+    else:
+        engine.pre_tokenizer = pre_tokenizers.Split(Regex(_WHITE_SPACE), "removed")
+    if kind == "bpe":
+        to_bytes = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
+        engine.pre_tokenizer = pre_tokenizers.Sequence([engine.pre_tokenizer, to_bytes])
+        engine.decoder = decoders.ByteLevel()
+    return engine
+
+
+def _train_word_level(
+    engine: tokenizers.Tokenizer, lines: Iterable[str], min_count: int, max_size: int | None
+) -> None:
+    trainer = trainers.WordLevelTrainer(
+        vocab_size=max_size or _NO_LIMIT, min_frequency=min_count, special_tokens=[], show_progress=False
+    )
+    engine.train_from_iterator(lines, trainer)
+    counted = engine.get_vocab(with_added_tokens=False)
+    # The trainer sorts. The special tokens are put in front here, because in a corpus that contains them
+    # (WikiText) the trainer would list them twice.
+    words = (word for word in sorted(counted, key=counted.__getitem__) if word not in {UNK, EOS})
+    tokens = [UNK, EOS, *words][:max_size]
+    engine.model = models.WordLevel({token: id_ for id_, token in enumerate(tokens)}, unk_token=UNK)
+
+
+def _train_bpe(engine: tokenizers.Tokenizer, lines: Iterable[str], max_size: int) -> None:
+    trainer = trainers.BpeTrainer(
+        vocab_size=max_size - 1,  # <eos> is put in front afterwards
+        min_frequency=BPE_MIN_PAIRS,
+        special_tokens=[],
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    engine.train_from_iterator(lines, trainer)
+    model = json.loads(engine.to_str())["model"]
+    # No merge can spell "<eos>": marks and letters are split before pairs are merged.
+    vocabulary = {EOS: 0} | {token: id_ + 1 for token, id_ in model["vocab"].items()}
+    engine.model = models.BPE(vocabulary, [(left, right) for left, right in model["merges"]])
+
+
+def _pieces(tokens: list[str], kind: str, split: str) -> list[str]:
+    """The tokens of the vocabulary as they stand in the middle of a text."""
+    if kind == "bpe":
+        byte_level = decoders.ByteLevel()
+        pieces = [byte_level.decode([token]) for token in tokens]
+    elif kind == "word" and split == "whitespace":
+        pieces = [f" {token}" for token in tokens]
+    else:
+        pieces = [f" {UNK}" if token == UNK and kind == "word" else token for token in tokens]
+    pieces[tokens.index(EOS)] = "\n"
+    return pieces
+
+
+def _without_surrogates(text: str) -> str:
+    """Put U+FFFD for half a surrogate pair: a terminal can deliver such a thing, and Rust refuses it."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

@@ -1,0 +1,1 @@
+"""Training: the loop, one truncated update, the optimizer, checkpoints and the records the loop reports."""

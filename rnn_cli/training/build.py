@@ -1,0 +1,179 @@
+"""From a config to the things that a training is made of. Config objects stop here."""
+
+import functools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from rnn_cli.config import Config
+from rnn_cli.model.fused import has_fast_path, read_window
+from rnn_cli.model.language_model import LanguageModel, WindowReader, step_by_step
+from rnn_cli.model.losses import ExactSoftmax, LossFunction, OneHotSigmoid, SampledSoftmax
+from rnn_cli.text.corpus import Corpus, prepare_corpus, train_tokenizer
+from rnn_cli.text.streams import LineWindows, StreamWindows, Windows, fit_batch_size
+from rnn_cli.text.tokenizer import Tokenizer
+from rnn_cli.training.events import Notice, OnEvent, Preparing
+from rnn_cli.training.optimizer import SPARSE_KINDS, Optimizer, build_optimizer
+
+SAMPLING_PAYS_FROM = 4  # times the number of samples: below that, the whole vocabulary is about as fast
+
+
+@dataclass(frozen=True)
+class Texts:
+    """The tokenizer and the token ids of every split there is."""
+
+    tokenizer: Tokenizer
+    train: Corpus
+    valid: Corpus | None
+    test: Corpus | None
+
+
+def build_texts(config: Config, on_event: OnEvent) -> Texts:
+    """Learn the vocabulary from the training text alone, then tokenise every split (or find it in the cache)."""
+    data = config.data
+    settings = data.tokenizer
+    on_progress = _progress_events(on_event)
+    tokenizer = train_tokenizer(
+        [Path(path) for path in data.train],
+        encoding=data.encoding,
+        kind=settings.kind,
+        split=settings.split,
+        lowercase=settings.lowercase,
+        min_count=settings.min_count,
+        max_size=settings.max_size,
+        on_progress=on_progress("train"),
+    )
+
+    def prepare(split: str, paths: Sequence[str]) -> Corpus | None:
+        if not paths:
+            return None
+        corpus = prepare_corpus(
+            [Path(path) for path in paths], tokenizer, encoding=data.encoding, on_progress=on_progress(split)
+        )
+        on_event(Notice(describe_corpus(split, corpus)))
+        return corpus
+
+    train = prepare("train", data.train)
+    assert train is not None
+    return Texts(tokenizer, train, prepare("valid", data.valid), prepare("test", data.test))
+
+
+def _progress_events(on_event: OnEvent) -> Callable[[str], Callable[[int, int], None]]:
+    def for_split(split: str) -> Callable[[int, int], None]:
+        return lambda done, total: on_event(Preparing(split, done, total))
+
+    return for_split
+
+
+def describe_corpus(split: str, corpus: Corpus) -> str:
+    """What was found in a split: size, unknown words, encoding and line ends."""
+    encodings = ", ".join(sorted({text.encoding for text in corpus.texts}))
+    ends: dict[str, int] = {}
+    for text in corpus.texts:
+        for end, count in text.line_ends.items():
+            ends[end] = ends.get(end, 0) + count
+    found = ", ".join(f"{end} ({count:,})" for end, count in ends.items()) or "none"
+    return (
+        f"{split}: {corpus.lines:,} lines, {corpus.tokens:,} tokens, {corpus.unknown_share:.2%} unknown; "
+        f"encoding {encodings}; line ends {found}"
+    )
+
+
+def build_windows(config: Config, corpus: Corpus, on_event: OnEvent) -> Windows:
+    """Cut the training text into windows; a text that is too short for the batch size shrinks the batch."""
+    training = config.training
+    lines = config.data.mode == "lines"
+    units = len(corpus.line_spans()[0]) if lines else corpus.tokens
+    batch_size, notice = fit_batch_size(
+        units, training.batch_size, training.bptt_steps, mode=config.data.mode
+    )
+    if notice:
+        on_event(Notice(notice))
+    if lines:
+        return LineWindows(
+            corpus.ids,
+            corpus.line_spans(),
+            batch_size=batch_size,
+            bptt_steps=training.bptt_steps,
+            eos_id=corpus.eos_id,
+            seed=training.seed,
+        )
+    return StreamWindows(
+        corpus.ids, batch_size=batch_size, bptt_steps=training.bptt_steps, eos_id=corpus.eos_id
+    )
+
+
+def build_model(config: Config, counts: np.ndarray) -> LanguageModel:
+    """The network for a vocabulary whose words occur `counts` (vocab_size,) times in the training text."""
+    model = LanguageModel(
+        vocab_size=len(counts),
+        embedding_size=config.model.embedding_size,
+        hidden_size=config.model.hidden_size,
+        num_layers=config.model.num_layers,
+        hidden_activation=config.model.hidden_activation,
+        recurrent_init=config.model.recurrent_init,
+        dropout=config.model.dropout,
+        tie_embeddings=config.output.tie_embeddings,
+        window_reader=_window_reader(config),
+    )
+    model.start_at_frequencies(torch.from_numpy(counts), config.model.output_activation)
+    return model
+
+
+def _window_reader(config: Config) -> WindowReader:
+    if config.training.engine == "reference" or not has_fast_path(config.model.hidden_activation):
+        return step_by_step
+    return functools.partial(read_window, product_dtype=product_dtype(config))
+
+
+def product_dtype(config: Config) -> torch.dtype:
+    """What matrix products of the training are made in: bfloat16 where the CPU has them and layers are wide."""
+    wide = config.model.hidden_size >= 256  # below that the products are not what takes the time
+    fast = config.training.engine == "auto" and wide and torch.cpu._is_avx512_bf16_supported()
+    return torch.bfloat16 if fast else torch.float32
+
+
+def build_loss(config: Config, counts: np.ndarray) -> LossFunction:
+    """The loss that belongs to g, over all words or over a sample of them."""
+    if config.model.output_activation == "sigmoid":
+        return OneHotSigmoid()
+    if softmax_kind(config, len(counts)) == "exact":
+        return ExactSoftmax()
+    return SampledSoftmax(
+        torch.from_numpy(counts),
+        samples=config.output.samples,
+        seed=config.training.seed,
+        sparse=rows_only(config),
+        product_dtype=product_dtype(config),
+    )
+
+
+def softmax_kind(config: Config, vocab_size: int) -> str:
+    """`exact` or `sampled`: what `output.softmax: auto` means for a vocabulary of this size."""
+    if config.output.softmax != "auto":
+        return config.output.softmax
+    large = vocab_size >= SAMPLING_PAYS_FROM * config.output.samples
+    return "sampled" if large and config.model.output_activation == "softmax" else "exact"
+
+
+def rows_only(config: Config) -> bool:
+    """Whether the optimizer can update just the rows that a window touched."""
+    training = config.training
+    decay_free = training.weight_decay == 0 or training.optimizer in ("adam", "adamw")
+    return training.optimizer in SPARSE_KINDS and decay_free
+
+
+def build_training_optimizer(config: Config, model: LanguageModel, loss_function: LossFunction) -> Optimizer:
+    """The optimizer for every parameter of the model."""
+    tables = [model.embedding] if config.output.tie_embeddings else [model.embedding, model.V]
+    others = [p for p in model.parameters() if all(p is not table for table in tables)]
+    return build_optimizer(
+        config.training.optimizer,
+        others,
+        tables,
+        weight_decay=config.training.weight_decay,
+        sparse=loss_function.sparse,
+    )

@@ -1,0 +1,105 @@
+"""The records that a training reports: what `on_event` receives and what `metrics.jsonl` holds, one a line."""
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar
+
+from rnn_cli.inference.scoring import Perplexity
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something that happened in a training."""
+
+    name: ClassVar[str]
+    recorded: ClassVar[bool] = True
+    """Whether it belongs into `metrics.jsonl`."""
+
+    def to_record(self) -> dict[str, Any]:
+        """The event as a flat JSON object, its kind under `event`."""
+        return {"event": self.name, **asdict(self)}
+
+
+@dataclass(frozen=True)
+class Notice(Event):
+    """Something the user should know: a batch made smaller, an encoding found."""
+
+    name: ClassVar[str] = "notice"
+    message: str
+
+
+@dataclass(frozen=True)
+class Preparing(Event):
+    """A split is being read and tokenised: bytes done so far, and in all."""
+
+    name: ClassVar[str] = "preparing"
+    recorded: ClassVar[bool] = False
+    split: str
+    done_bytes: int
+    total_bytes: int
+
+
+@dataclass(frozen=True)
+class Started(Event):
+    """Training begins, or goes on after a resume."""
+
+    name: ClassVar[str] = "start"
+    step: int
+    parameters: int
+    vocab_size: int
+    train_tokens: int
+    windows_per_epoch: int
+    total_windows: int
+    batch_size: int
+
+
+@dataclass(frozen=True)
+class Trained(Event):
+    """Some windows were trained on. Loss, perplexity and rate are of the windows since the last such record.
+
+    loss is the objective in nats per token; perplexity is exp of the mean negative log-likelihood, an estimate
+    where the softmax is sampled; gradient_norm is that of the last window before clipping.
+    """
+
+    name: ClassVar[str] = "train"
+    step: int
+    epoch: int
+    loss: float
+    perplexity: float
+    tokens_per_s: float
+    gradient_norm: float
+    learning_rate: float
+    elapsed_s: float
+
+
+@dataclass(frozen=True)
+class Measured(Event):
+    """The model was measured on a text that it is not trained on."""
+
+    name: ClassVar[str] = "validation"
+    step: int
+    epoch: int
+    split: str
+    result: Perplexity
+    best: bool
+    elapsed_s: float
+
+    def to_record(self) -> dict[str, Any]:
+        """The perplexity's own keys stand beside the others."""
+        record = super().to_record()
+        del record["result"]
+        return {**record, "event": self.split if self.split == "test" else self.name, **self.result.to_dict()}
+
+
+@dataclass(frozen=True)
+class Ended(Event):
+    """Training is over; `reason` is one of: epochs done, stopped early, interrupted."""
+
+    name: ClassVar[str] = "end"
+    step: int
+    epoch: int
+    reason: str
+    elapsed_s: float
+
+
+OnEvent = Callable[[Event], None]

@@ -1,0 +1,126 @@
+"""`W := W - η ∂Loss/∂W` and its relatives, the learning rate's schedule, and clipping by norm."""
+
+import math
+from collections.abc import Iterable, Iterator
+
+import torch
+from torch import Tensor, nn
+
+SPARSE_KINDS = ("sgd", "adagrad", "adam", "adamw")
+"""Optimizers that can update only the rows of a table that a window touched."""
+
+
+class Optimizer:
+    """One of torch's optimizers; two where the word tables receive only the rows that a window touched."""
+
+    def __init__(self, parts: list[torch.optim.Optimizer]) -> None:
+        self.parts = parts
+
+    def zero_grad(self) -> None:
+        """Forget the last window's gradients."""
+        for part in self.parts:
+            part.zero_grad()
+
+    def step(self, learning_rate: float) -> None:
+        """Update every parameter with this learning rate."""
+        for part in self.parts:
+            for group in part.param_groups:
+                group["lr"] = learning_rate
+            part.step()
+
+
+def build_optimizer(
+    kind: str,
+    parameters: Iterable[nn.Parameter],
+    tables: Iterable[nn.Parameter],
+    *,
+    weight_decay: float,
+    sparse: bool,
+) -> Optimizer:
+    """Make the optimizer `kind` for the network's parameters and its word tables.
+
+    Args:
+        kind: sgd, momentum, nesterov, adam, adamw, rmsprop or adagrad.
+        parameters: all but the word tables.
+        tables: the embedding table and V.
+        weight_decay: applied to matrices only, not to b and c; sparse tables are left out of it too.
+        sparse: whether the tables receive gradients that hold only the rows touched.
+    """
+    dense = list(parameters) if sparse else [*parameters, *tables]
+    groups = [
+        {"params": [p for p in dense if p.dim() > 1], "weight_decay": weight_decay},
+        {"params": [p for p in dense if p.dim() == 1], "weight_decay": 0.0},
+    ]
+    parts = [_torch_optimizer(kind, groups)]
+    if sparse:
+        # torch's Adam needs the whole table's gradient; its SparseAdam is the same rule on the rows touched.
+        rows = list(tables)
+        # torch warns until one says whether row indices should be checked; they come from its own embedding.
+        torch.sparse.check_sparse_tensor_invariants.disable()  # type: ignore[no-untyped-call]
+        adam = kind in ("adam", "adamw")
+        parts.append(torch.optim.SparseAdam(rows) if adam else _torch_optimizer(kind, [{"params": rows}]))
+    return Optimizer(parts)
+
+
+def _torch_optimizer(kind: str, groups: list[dict[str, object]]) -> torch.optim.Optimizer:  # noqa: PLR0911
+    match kind:
+        case "sgd":
+            return torch.optim.SGD(groups, lr=0.0)
+        case "momentum":
+            return torch.optim.SGD(groups, lr=0.0, momentum=0.9)
+        case "nesterov":
+            return torch.optim.SGD(groups, lr=0.0, momentum=0.9, nesterov=True)
+        case "adam":
+            return torch.optim.Adam(groups, fused=True)
+        case "adamw":
+            return torch.optim.AdamW(groups, fused=True)
+        case "rmsprop":
+            return torch.optim.RMSprop(groups)
+        case "adagrad":
+            return torch.optim.Adagrad(groups)
+    raise ValueError(f"no optimizer is called {kind!r}")
+
+
+def clip_by_norm(parameters: Iterable[nn.Parameter], max_norm: float | None) -> float:
+    """Scale all gradients down together so that their common Euclidean norm is at most `max_norm`.
+
+    Returns the norm before that. Sparse gradients count as the dense ones they stand for. None: no clipping.
+
+    Source: Pascanu, Mikolov, Bengio, "On the difficulty of training recurrent neural networks", arXiv:1211.5063.
+    """
+    gradients = list(_gradients(parameters))
+    norm = float(torch.stack([torch.linalg.vector_norm(gradient) for gradient in gradients]).norm())
+    if max_norm is not None and norm > max_norm:
+        for gradient in gradients:
+            gradient.mul_(max_norm / norm)
+    return norm
+
+
+def _gradients(parameters: Iterable[nn.Parameter]) -> Iterator[Tensor]:
+    for parameter in parameters:
+        if parameter.grad is None:
+            continue
+        if parameter.grad.is_sparse:
+            # A row read twice has two entries; only their sum is its gradient.
+            parameter.grad = parameter.grad.coalesce()
+            yield parameter.grad._values()
+        else:
+            yield parameter.grad
+
+
+def scheduled_learning_rate(
+    step: int, *, total_steps: int, learning_rate: float, schedule: str, warmup_steps: int
+) -> float:
+    """The learning rate η of update number `step` (from 0) of `total_steps`.
+
+    It rises linearly over `warmup_steps`; then: constant and plateau stay, linear falls in a straight line and
+    cosine in half a wave, both to nearly 0 at the last update. (A plateau's own cuts come on top, in the loop.)
+    """
+    if step < warmup_steps:
+        return learning_rate * (step + 1) / warmup_steps
+    left = 1 - (step - warmup_steps) / max(1, total_steps - warmup_steps)
+    if schedule == "linear":
+        return learning_rate * left
+    if schedule == "cosine":
+        return learning_rate * (1 - math.cos(math.pi * left)) / 2
+    return learning_rate

@@ -1,0 +1,187 @@
+"""One training from config to finished model: texts, network, loop, test, model file."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from rnn_cli.config import Config, config_to_dict
+from rnn_cli.errors import Interrupted
+from rnn_cli.inference.scoring import Perplexity
+from rnn_cli.training import loop
+from rnn_cli.training.build import (
+    Texts,
+    build_loss,
+    build_model,
+    build_texts,
+    build_training_optimizer,
+    build_windows,
+)
+from rnn_cli.training.checkpoint import load_checkpoint
+from rnn_cli.training.events import Event, Measured, OnEvent, Started
+from rnn_cli.training.interrupt import StopSignal
+from rnn_cli.training.run_folder import RunFolder
+from rnn_cli.training.saving import Provenance, load_weights, save_model
+from rnn_cli.training.validation import measure
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a finished training came to; `opening` is how the training text begins, to try the model with."""
+
+    reason: str
+    parameters: int
+    steps: int
+    elapsed_s: float
+    valid: Perplexity | None
+    test: Perplexity | None
+    opening: str
+
+    def report(self) -> list[str]:
+        """The end of the training in words, a line each."""
+        lines = [f"Trained {self.steps:,} steps in {self.elapsed_s:,.0f} s: {self.reason}."]
+        for name, result in (("validation", self.valid), ("test", self.test)):
+            if result is not None:
+                lines.append(f"{name} perplexity {result.perplexity:,.2f} ({result.terms()})")
+        return lines
+
+    def to_dict(self) -> dict[str, Any]:
+        """For the run's summary."""
+        return {
+            "reason": self.reason,
+            "parameters": self.parameters,
+            "steps": self.steps,
+            "elapsed_s": round(self.elapsed_s, 3),
+            "valid": self.valid and self.valid.to_dict(),
+            "test": self.test and self.test.to_dict(),
+        }
+
+
+def train(config: Config, folder: RunFolder, *, on_event: OnEvent, resume: bool = False) -> Outcome:
+    """Train as the config says; the best model lies in `folder.model` afterwards.
+
+    Raises:
+        TextError: a text cannot be used.
+        TrainingError: the loss is no longer finite.
+        Interrupted: stopped by Ctrl-C or SIGTERM; everything needed to go on is saved.
+    """
+
+    def record(event: Event) -> None:
+        if event.recorded:
+            folder.record(event)
+        on_event(event)
+
+    torch.manual_seed(config.training.seed)
+    if config.training.threads is not None:
+        torch.set_num_threads(config.training.threads)
+    texts = build_texts(config, record)
+    with StopSignal() as stop:
+        training = _assemble(config, texts, folder, stop, record)
+        if resume:
+            training.state, training.progress = load_checkpoint(
+                folder.checkpoint,
+                model=training.model,
+                optimizer=training.optimizer,
+                loss_function=training.loss_function,
+            )
+            folder.forget_after(training.progress.step)
+        record(_started(training, texts))
+        reason = loop.run(training)
+    if reason == "interrupted":
+        if not folder.model.exists():
+            save_model(folder.model, training.model, training.provenance, {"step": training.progress.step})
+        raise Interrupted(
+            f"Stopped at step {training.progress.step:,}; everything is saved. "
+            f"Go on with: rnn train --resume {folder.path}"
+        )
+    return _finish(texts, training, reason)
+
+
+def _assemble(
+    config: Config, texts: Texts, folder: RunFolder, stop: StopSignal, on_event: OnEvent
+) -> loop.Training:
+    counts = texts.train.counts()
+    model = build_model(config, counts)
+    loss_function = build_loss(config, counts)
+    settings = config.training
+    return loop.Training(
+        model=model,
+        windows=build_windows(config, texts.train, on_event),
+        valid=texts.valid,
+        mode=config.data.mode,
+        output_activation=config.model.output_activation,
+        loss_function=loss_function,
+        optimizer=build_training_optimizer(config, model, loss_function),
+        learning_rate=settings.learning_rate,
+        schedule=settings.schedule,
+        warmup_steps=settings.warmup_steps,
+        max_grad_norm=settings.max_grad_norm,
+        max_epochs=settings.max_epochs,
+        patience=settings.patience,
+        validate_every_epochs=settings.validate_every_epochs,
+        log_every_windows=settings.log_every_windows,
+        folder=folder,
+        provenance=Provenance(
+            config=config_to_dict(config),
+            tokenizer_json=texts.tokenizer.to_json(),
+            training_data={
+                "tokens": texts.train.tokens,
+                "unknown": texts.train.unknown,
+                "files": [
+                    {"name": Path(t.path).name, "sha256": t.sha256, "bytes": t.bytes}
+                    for t in texts.train.texts
+                ],
+            },
+        ),
+        stop=stop,
+        on_event=on_event,
+    )
+
+
+def _started(training: loop.Training, texts: Texts) -> Started:
+    return Started(
+        step=training.progress.step,
+        parameters=training.model.parameter_count,
+        vocab_size=texts.tokenizer.vocab_size,
+        train_tokens=texts.train.tokens,
+        windows_per_epoch=training.windows.windows_in_epoch(0),
+        total_windows=training.total_steps,
+        batch_size=training.windows.batch_size,
+    )
+
+
+def _finish(texts: Texts, training: loop.Training, reason: str) -> Outcome:
+    """Test the best model, and write the figures into its file."""
+    model, progress = training.model, training.progress
+    metrics = load_weights(training.folder.model, model)
+    valid = metrics.get("valid")
+    test = None
+    if texts.test is not None:
+        test = measure(model, texts.test, mode=training.mode, output_activation=training.output_activation)
+        training.on_event(
+            Measured(
+                step=metrics["step"],
+                epoch=progress.epoch,
+                split="test",
+                result=test,
+                best=True,
+                elapsed_s=progress.elapsed_s,
+            )
+        )
+        save_model(training.folder.model, model, training.provenance, {**metrics, "test": test.to_dict()})
+    return Outcome(
+        reason=reason,
+        parameters=model.parameter_count,
+        steps=progress.step,
+        elapsed_s=progress.elapsed_s,
+        valid=Perplexity.from_dict(valid) if valid else None,
+        test=test,
+        opening=_opening_words(texts),
+    )
+
+
+def _opening_words(texts: Texts) -> str:
+    """The first three words of the training text."""
+    beginning = texts.tokenizer.decode(texts.train.ids[:100].tolist()).strip()
+    return " ".join(beginning.split("\n")[0].split()[:3])

@@ -1,0 +1,68 @@
+"""Measuring a model on text that it is not trained on: every word counted once, exact softmax, no dropout."""
+
+import torch
+
+from rnn_cli.inference.scoring import Perplexity
+from rnn_cli.model.language_model import LanguageModel
+from rnn_cli.model.losses import log_probs
+from rnn_cli.text.corpus import Corpus
+from rnn_cli.text.streams import LineWindows, StreamWindows, Windows
+
+WINDOW = 256  # steps read at once; it changes memory and speed, not the result
+LINES_AT_ONCE = 64
+LOGITS_AT_ONCE = 1 << 22  # 16 MB in float32: what the caches of a small machine hold
+
+
+@torch.inference_mode()
+def measure(model: LanguageModel, corpus: Corpus, *, mode: str, output_activation: str) -> Perplexity:
+    """Perplexity of `model` on a corpus.
+
+    In stream mode the whole text is one stream and the state is carried from its first word to its last, so the
+    result does not depend on any batch size; in lines mode each line begins with no memory.
+    """
+    windows = evaluation_windows(corpus, mode)
+    was_training = model.training
+    model.eval()
+    nll = 0.0
+    tokens = 0
+    state = model.initial_state(1)
+    for window in windows.epoch(0):
+        inputs, targets = torch.from_numpy(window.inputs), torch.from_numpy(window.targets)  # (T, B)
+        if window.resets:
+            state = model.initial_state(inputs.shape[1])
+        hidden, state = model.unroll(inputs, state)  # (T, B, H)
+        counts = (
+            torch.ones_like(targets, dtype=torch.bool)
+            if window.mask is None
+            else torch.from_numpy(window.mask)
+        )
+        targets = targets[counts]  # (N,)
+        nll += _nll(model, hidden[counts], targets, output_activation)
+        tokens += len(targets)
+    model.train(was_training)
+    return Perplexity(nll=nll, tokens=tokens, unknown=corpus.unknown, state_carried=mode == "stream")
+
+
+def evaluation_windows(corpus: Corpus, mode: str) -> Windows:
+    """The windows that every measurement reads: one carried stream, or lines in their order."""
+    if mode == "stream":
+        return StreamWindows(corpus.ids, batch_size=1, bptt_steps=WINDOW, eos_id=corpus.eos_id)
+    return LineWindows(
+        corpus.ids,
+        corpus.line_spans(),
+        batch_size=LINES_AT_ONCE,
+        bptt_steps=WINDOW,
+        eos_id=corpus.eos_id,
+        seed=0,
+        shuffle=False,
+    )
+
+
+def _nll(model: LanguageModel, hidden: torch.Tensor, targets: torch.Tensor, output_activation: str) -> float:
+    """Sum of -ln P(target) for hidden (N, H) and targets (N,), a few rows of scores at a time."""
+    rows = max(1, LOGITS_AT_ONCE // model.vocab_size)
+    total = 0.0
+    for h, y in zip(torch.split(hidden, rows), torch.split(targets, rows), strict=True):
+        came = log_probs(model.logits(h), output_activation).gather(1, y[:, None])  # (rows, 1)
+        total -= float(came.double().sum())
+    return total

@@ -1,0 +1,48 @@
+"""What every test stands on: a cache of its own, one thread, and the command line as a function."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+os.environ["OMP_NUM_THREADS"] = (
+    "1"  # tiny products are faster so, and sums come out the same on every machine
+)
+
+
+class Result(NamedTuple):
+    """What a command came to."""
+
+    code: int
+    out: str
+    err: str
+
+
+Rnn = Callable[..., Result]
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RNN_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
+    monkeypatch.delenv("RNN_MODEL", raising=False)
+
+
+@pytest.fixture
+def rnn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Rnn:
+    """`rnn("train", "x.yaml")` in an empty folder: exit code, standard output, standard error."""
+    from rnn_cli.__main__ import main
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "100")
+
+    def run(*arguments: str) -> Result:
+        capfd.readouterr()
+        with pytest.raises(SystemExit) as exit_:
+            main([*arguments])
+        out, err = capfd.readouterr()
+        code = exit_.value.code
+        return Result(code if isinstance(code, int) else 0, out, err)
+
+    return run

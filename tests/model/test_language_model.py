@@ -1,0 +1,98 @@
+"""The unrolled network: word by word equals the whole, windows with carried state equal one long pass."""
+
+import torch
+from torch.nn import functional
+
+from rnn_cli.model.language_model import LanguageModel
+
+
+def make_model(**changes: object) -> LanguageModel:
+    torch.manual_seed(3)
+    settings = {"vocab_size": 7, "embedding_size": 4, "hidden_size": 5, "num_layers": 2}
+    return LanguageModel(**{**settings, **changes}).double()  # type: ignore[arg-type]
+
+
+WORDS = torch.tensor([[1, 4], [0, 6], [2, 2], [5, 1], [3, 0], [6, 3]])  # (T, B)
+
+
+def test_the_parameters_carry_the_names_and_shapes_of_the_equations() -> None:
+    shapes = {name: tuple(p.shape) for name, p in make_model().named_parameters()}
+    assert shapes == {
+        "embedding": (7, 4),
+        "cells.0.W": (5, 5 + 4),
+        "cells.0.b": (5,),
+        "cells.1.W": (5, 5 + 5),
+        "cells.1.b": (5,),
+        "V": (7, 5),
+        "c": (7,),
+    }
+
+
+def test_word_by_word_equals_the_whole() -> None:
+    model = make_model()
+    whole, state_after = model.unroll(WORDS, model.initial_state(2))
+    state = model.initial_state(2)
+    for t, words in enumerate(WORDS):
+        one, state = model.unroll(words[None], state)
+        torch.testing.assert_close(one[0], whole[t], atol=1e-15, rtol=0)
+    torch.testing.assert_close(state, state_after, atol=1e-15, rtol=0)
+
+
+def test_windows_with_carried_state_equal_one_long_pass() -> None:
+    model = make_model()
+    whole, _ = model.unroll(WORDS, model.initial_state(2))
+    first, state = model.unroll(WORDS[:4], model.initial_state(2))
+    second, _ = model.unroll(WORDS[4:], state)
+    torch.testing.assert_close(torch.cat([first, second]), whole, atol=1e-15, rtol=0)
+
+
+def test_the_layer_above_reads_the_state_of_the_layer_below() -> None:
+    model = make_model()
+    hidden, state = model.unroll(WORDS[:1], model.initial_state(2))
+    below, above = model.cells
+    h_below = below(model.embedding[WORDS[0]], torch.zeros(2, 5).double())
+    torch.testing.assert_close(hidden[0], above(h_below, torch.zeros(2, 5).double()))
+    torch.testing.assert_close(state[0], h_below)
+
+
+def test_state_is_not_kept_between_calls() -> None:
+    model = make_model()
+    once, _ = model.unroll(WORDS, model.initial_state(2))
+    again, _ = model.unroll(WORDS, model.initial_state(2))
+    assert torch.equal(once, again)
+
+
+def test_the_scores_are_v_times_h_plus_c() -> None:
+    model = make_model()
+    h = torch.arange(5.0).double()
+    torch.testing.assert_close(model.logits(h), model.V @ h + model.c)
+
+
+def test_tied_tables_are_one_parameter() -> None:
+    model = make_model(embedding_size=5, tie_embeddings=True)
+    assert model.V is model.embedding
+    assert "V" not in dict(model.named_parameters())
+    assert model.parameter_count == 7 * 5 + 2 * (5 * 10 + 5) + 7
+
+
+def test_a_fresh_network_with_nothing_to_say_predicts_the_words_frequencies() -> None:
+    counts = torch.tensor([0, 9, 4, 1, 1, 1, 1])
+    share = (counts + 1) / (counts + 1).sum()
+    model = make_model()
+    model.start_at_frequencies(counts, "softmax")
+    torch.testing.assert_close(functional.softmax(model.c, dim=0), share.double())
+    model.start_at_frequencies(counts, "sigmoid")
+    torch.testing.assert_close(torch.sigmoid(model.c), share.double())
+
+
+def test_dropout_silences_a_unit_for_the_whole_window_or_not_at_all() -> None:
+    model = make_model(dropout=0.5)
+    dropped = model._drop(torch.ones(6, 2, 40))
+    assert set(dropped.unique().tolist()) == {0.0, 2.0}
+    assert torch.equal(dropped, dropped[:1].expand_as(dropped))
+
+
+def test_dropout_is_off_outside_training() -> None:
+    model = make_model(dropout=0.5).eval()
+    x = torch.ones(6, 2, 4)
+    assert torch.equal(model._drop(x), x)

@@ -1,0 +1,214 @@
+"""One update, proven: by finite differences, by BPTT written by hand in NumPy, and at the window's edges."""
+
+from collections.abc import Callable
+from itertools import pairwise
+from typing import Any, cast
+
+import numpy as np
+import pytest
+import torch
+
+from rnn_cli.model.cells import ElmanCell
+from rnn_cli.model.language_model import LanguageModel, State
+from rnn_cli.model.losses import ExactSoftmax, LossFunction, OneHotSigmoid
+from rnn_cli.text.streams import Window
+from rnn_cli.training.bptt import Update, train_on_window
+from rnn_cli.training.optimizer import build_optimizer
+
+VOCAB, E, H, B, T = 6, 3, 4, 2, 5
+WORDS = np.array([[1, 4], [0, 5], [2, 2], [5, 1], [3, 0], [4, 3]])  # (T + 1, B)
+
+
+def make_model(**changes: Any) -> LanguageModel:
+    torch.manual_seed(7)
+    model = LanguageModel(**{"vocab_size": VOCAB, "embedding_size": E, "hidden_size": H, **changes}).double()
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.uniform_(-0.8, 0.8)
+    return model
+
+
+def first_cell(model: LanguageModel) -> ElmanCell:
+    return cast(ElmanCell, model.cells[0])
+
+
+def window(words: np.ndarray = WORDS, mask: np.ndarray | None = None) -> Window:
+    return Window(inputs=words[:-1], targets=words[1:], mask=mask, resets=True)
+
+
+def update(
+    model: LanguageModel,
+    read: Window,
+    state: State,
+    *,
+    loss_function: LossFunction | None = None,
+    learning_rate: float = 1.0,
+    max_grad_norm: float | None = None,
+) -> tuple[State, Update]:
+    tables = [model.embedding, model.V]
+    others = [p for p in model.parameters() if all(p is not table for table in tables)]
+    return train_on_window(
+        model,
+        read,
+        state,
+        loss_function=loss_function or ExactSoftmax(),
+        optimizer=build_optimizer("sgd", others, tables, weight_decay=0.0, sparse=False),
+        learning_rate=learning_rate,
+        max_grad_norm=max_grad_norm,
+    )
+
+
+def gradients(model: LanguageModel, read: Window, state: State, **changes: Any) -> dict[str, np.ndarray]:
+    """What the update takes off each parameter with a learning rate of 1: its gradient."""
+    before = {name: p.detach().numpy().copy() for name, p in model.named_parameters()}
+    update(model, read, state, **changes)
+    return {name: before[name] - p.detach().numpy() for name, p in model.named_parameters()}
+
+
+@pytest.mark.parametrize("loss_function", [ExactSoftmax(), OneHotSigmoid()])
+@pytest.mark.parametrize("num_layers", [1, 2])
+def test_gradients_equal_finite_differences(loss_function: LossFunction, num_layers: int) -> None:
+    def loss() -> float:
+        inputs, targets = torch.from_numpy(WORDS[:-1]), torch.from_numpy(WORDS[1:]).flatten()
+        hidden, _ = model.unroll(inputs, [h.clone() for h in state])
+        return (
+            loss_function(hidden.flatten(0, 1), targets, model.V, model.c).objective.item() / targets.numel()
+        )
+
+    model = make_model(num_layers=num_layers)
+    state = [torch.full((B, H), 0.3).double() for _ in range(num_layers)]
+    found = gradients(make_model(num_layers=num_layers), window(), state, loss_function=loss_function)
+    step = 1e-5
+    for name, parameter in model.named_parameters():
+        flat = parameter.detach().view(-1)
+        for i in range(flat.numel()):
+            kept = flat[i].item()
+            flat[i] = kept + step
+            above = loss()
+            flat[i] = kept - step
+            below = loss()
+            flat[i] = kept
+            assert found[name].flat[i] == pytest.approx((above - below) / (2 * step), abs=1e-8), (name, i)
+
+
+def bptt_by_hand(model: LanguageModel, h_0: np.ndarray) -> dict[str, np.ndarray]:
+    """Backpropagation through time for one tanh layer and softmax, in NumPy, as the textbook writes it."""
+    cell = first_cell(model)
+    embedding, W, b, V, c = (p.detach().numpy() for p in (model.embedding, cell.W, cell.b, model.V, model.c))
+    grad = {name: np.zeros(tuple(p.shape)) for name, p in model.named_parameters()}
+    h = [h_0]
+    for t in range(T):
+        h_and_x = np.concatenate([h[t], embedding[WORDS[t]]], axis=1)
+        h.append(np.tanh(h_and_x @ W.T + b))
+    from_later = np.zeros((B, H))
+    for t in reversed(range(T)):
+        scores = h[t + 1] @ V.T + c
+        y = np.exp(scores) / np.exp(scores).sum(axis=1, keepdims=True)
+        y[np.arange(B), WORDS[t + 1]] -= 1  # ∂error_t/∂scores
+        y /= T * B
+        grad["V"] += y.T @ h[t + 1]
+        grad["c"] += y.sum(axis=0)
+        delta = (y @ V + from_later) * (1 - h[t + 1] ** 2)
+        h_and_x = np.concatenate([h[t], embedding[WORDS[t]]], axis=1)
+        grad["cells.0.W"] += delta.T @ h_and_x
+        grad["cells.0.b"] += delta.sum(axis=0)
+        np.add.at(grad["embedding"], WORDS[t], delta @ W[:, H:])
+        from_later = delta @ W[:, :H]
+    return grad
+
+
+def test_gradients_equal_bptt_written_by_hand_in_numpy() -> None:
+    h_0 = np.random.default_rng(0).uniform(-1, 1, (B, H))
+    expected = bptt_by_hand(make_model(), h_0)
+    found = gradients(make_model(), window(), [torch.from_numpy(h_0)])
+    for name, gradient in expected.items():
+        np.testing.assert_allclose(found[name], gradient, atol=1e-8, err_msg=name)
+
+
+def test_sgd_is_w_minus_learning_rate_times_gradient() -> None:
+    state = make_model().initial_state(B)
+    gradient = gradients(make_model(), window(), state)
+    model = make_model()
+    before = first_cell(model).W.detach().numpy().copy()
+    update(model, window(), state, learning_rate=0.25)
+    np.testing.assert_allclose(
+        first_cell(model).W.detach().numpy(), before - 0.25 * gradient["cells.0.W"], atol=1e-15
+    )
+
+
+def test_no_gradient_crosses_the_windows_edge() -> None:
+    carried = torch.full((B, H), 0.5, dtype=torch.float64, requires_grad=True)
+    update(make_model(), window(), [carried * 1.0])
+    assert carried.grad is None
+    with_history = gradients(make_model(), window(), [torch.tanh(carried)])
+    without = gradients(make_model(), window(), [torch.tanh(carried).detach()])
+    for name, gradient in without.items():
+        assert np.array_equal(with_history[name], gradient), name
+
+
+def test_the_state_is_carried_into_the_next_window() -> None:
+    model = make_model()
+    state, _ = update(model, window(WORDS[:4]), model.initial_state(B), learning_rate=0.0)
+    _, second = update(model, window(WORDS[3:]), state, learning_rate=0.0)
+    _, first = update(model, window(WORDS[:4]), model.initial_state(B), learning_rate=0.0)
+    _, whole = update(model, window(), model.initial_state(B), learning_rate=0.0)
+    assert first.nll + second.nll == pytest.approx(whole.nll, abs=1e-12)
+
+
+def test_padding_is_never_counted() -> None:
+    mask = np.ones((T, B), dtype=bool)
+    mask[3:, 1] = False
+    garbage = WORDS.copy()
+    garbage[4:, 1] = 0
+    other_garbage = WORDS.copy()
+    other_garbage[4:, 1] = 5
+    state = make_model().initial_state(B)
+    one = gradients(make_model(), window(garbage, mask), state)
+    other = gradients(make_model(), window(other_garbage, mask), state)
+    for name, gradient in one.items():
+        np.testing.assert_allclose(gradient, other[name], atol=1e-15, err_msg=name)
+    _, seen = update(make_model(), window(garbage, mask), state)
+    assert seen.words == T + 3
+
+
+def test_clipping_shortens_the_gradient_and_keeps_its_direction() -> None:
+    state = make_model().initial_state(B)
+    free = gradients(make_model(), window(), state)
+    norm = np.sqrt(sum((g**2).sum() for g in free.values()))
+    clipped = gradients(make_model(), window(), state, max_grad_norm=norm / 10)
+    for name, gradient in free.items():
+        np.testing.assert_allclose(clipped[name], gradient / 10, atol=1e-12, err_msg=name)
+    _, seen = update(make_model(), window(), state, max_grad_norm=norm / 10)
+    assert seen.gradient_norm == pytest.approx(norm)
+
+
+def gradient_by_lag(scale: float) -> list[float]:
+    """Norms of ∂error_T/∂h_t for t = T .. 1, with a recurrent part of W that is `scale` times an orthogonal one."""
+    model = make_model(hidden_activation="identity", recurrent_init="orthogonal")
+    cell = first_cell(model)
+    with torch.no_grad():
+        cell.W[:, :H] = scale * torch.linalg.qr(torch.randn(H, H).double()).Q
+    h = model.initial_state(1)[0].requires_grad_()
+    states = [h]
+    for word in [1, 2, 3, 4, 5, 0]:
+        states.append(cell(model.embedding[[word]], states[-1]))
+    error = ExactSoftmax()(states[-1], torch.tensor([2]), model.V, model.c).objective
+    return [float(g.norm()) for g in torch.autograd.grad(error, states[::-1])]
+
+
+@pytest.mark.parametrize(
+    ("scale", "holds"),
+    [
+        (0.5, lambda earlier, later: earlier < later),
+        (1.0, lambda earlier, later: earlier == pytest.approx(later)),
+        (2.0, lambda earlier, later: earlier > later),
+    ],
+    ids=["vanishes", "stays", "explodes"],
+)
+def test_the_gradient_on_its_way_back_through_time(
+    scale: float, holds: Callable[[float, float], bool]
+) -> None:
+    norms = gradient_by_lag(scale)
+    for later, earlier in pairwise(norms):
+        assert holds(earlier, later)
+        assert earlier == pytest.approx(scale * later)

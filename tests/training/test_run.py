@@ -1,0 +1,135 @@
+"""A whole training: what it leaves behind, and that a resume is as if nothing had happened."""
+
+import itertools
+import json
+import signal
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from rnn_cli.config import Config
+from rnn_cli.errors import Interrupted, ModelFileError
+from rnn_cli.model_file import read_model_file
+from rnn_cli.training import bptt, loop
+from rnn_cli.training.events import Event, Trained
+from rnn_cli.training.run import Outcome, train
+from rnn_cli.training.run_folder import RunFolder
+from tests.training.conftest import MakeConfig
+
+
+def ignore(event: Event) -> None:
+    pass
+
+
+def train_in(path: Path, config: Config) -> Outcome:
+    return train(config, RunFolder.create(path, ""), on_event=ignore)
+
+
+def train_with_a_stop_at(step: int, path: Path, config: Config, monkeypatch: pytest.MonkeyPatch) -> Outcome:
+    """Press Ctrl-C in update number `step`, then resume to the end."""
+    folder = RunFolder.create(path, "")
+    with monkeypatch.context() as patched:
+        press_ctrl_c_in(step, patched)
+        with pytest.raises(Interrupted):
+            train(config, folder, on_event=ignore)
+    return train(config, RunFolder.reopen(path), on_event=ignore, resume=True)
+
+
+def press_ctrl_c_in(step: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    steps = itertools.count(1)
+
+    def train_on_window(*args: Any, **settings: Any) -> Any:
+        if next(steps) == step:
+            signal.raise_signal(signal.SIGINT)
+        return bptt.train_on_window(*args, **settings)
+
+    monkeypatch.setattr(loop, "train_on_window", train_on_window)
+
+
+def weights(path: Path) -> dict[str, np.ndarray]:
+    return read_model_file(path / "model.safetensors").tensors
+
+
+VARIANTS: dict[str, dict[str, dict[str, Any]]] = {
+    "adamw with dropout": {"model": {"dropout": 0.3}},
+    "momentum": {"training": {"optimizer": "momentum", "schedule": "plateau", "learning_rate": 0.1}},
+    "sampled softmax": {"output": {"softmax": "sampled", "samples": 3}},
+    "lines": {"data": {"mode": "lines"}},
+    "two layers, reference": {"model": {"num_layers": 2}, "training": {"engine": "reference"}},
+}
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize("step", [1, 8, 17])
+def test_a_resumed_training_ends_with_the_same_bits(
+    variant: str, step: int, make_config: MakeConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = make_config(**VARIANTS[variant])
+    straight = train_in(tmp_path / "straight", config)
+    resumed = train_with_a_stop_at(step, tmp_path / "resumed", config, monkeypatch)
+    expected, found = weights(tmp_path / "straight"), weights(tmp_path / "resumed")
+    assert expected.keys() == found.keys()
+    for name, tensor in expected.items():
+        assert np.array_equal(tensor, found[name]), name
+    assert resumed.valid == straight.valid
+    assert resumed.steps == straight.steps
+
+
+def test_the_metrics_of_a_resumed_training_have_no_gap_and_no_double(
+    make_config: MakeConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def figures(path: Path) -> list[tuple[Any, ...]]:
+        records = [json.loads(line) for line in (path / "metrics.jsonl").read_text().splitlines()]
+        return [(r["event"], r["step"], r["loss"]) for r in records if r["event"] in ("train", "validation")]
+
+    config = make_config()
+    train_in(tmp_path / "straight", config)
+    train_with_a_stop_at(10, tmp_path / "resumed", config, monkeypatch)
+    assert figures(tmp_path / "resumed") == figures(tmp_path / "straight")
+
+
+def test_the_best_model_is_kept_and_not_the_last(make_config: MakeConfig, tmp_path: Path) -> None:
+    (tmp_path / "valid.txt").write_text("mat the on sat cat the\nlog a saw a dog\n")  # what training unlearns
+    config = make_config(training={"max_epochs": 12, "learning_rate": 0.05})
+    outcome = train_in(tmp_path / "run", config)
+    records = [json.loads(line) for line in (tmp_path / "run/metrics.jsonl").read_text().splitlines()]
+    validations = [r["perplexity"] for r in records if r["event"] == "validation"]
+    assert outcome.valid is not None
+    assert outcome.valid.perplexity == pytest.approx(min(validations))
+    assert validations[-1] > min(validations)
+
+
+def test_the_model_file_says_what_it_was_trained_on(make_config: MakeConfig, tmp_path: Path) -> None:
+    train_in(tmp_path / "run", make_config())
+    stored = read_model_file(tmp_path / "run/model.safetensors")
+    assert stored.training_data["tokens"] == 145
+    assert stored.training_data["files"][0]["name"] == "train.txt"
+    assert len(stored.training_data["files"][0]["sha256"]) == 64
+    assert stored.config["model"]["hidden_size"] == 6
+
+
+def test_a_checkpoint_of_another_shape_is_refused(
+    make_config: MakeConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "run"
+    folder = RunFolder.create(path, "")
+    press_ctrl_c_in(1, monkeypatch)
+    with pytest.raises(Interrupted):
+        train(make_config(), folder, on_event=ignore)
+    with pytest.raises(
+        ModelFileError, match=r"checkpoint\.safetensors cannot be used to go on: it does not fit"
+    ):
+        train(make_config(model={"hidden_size": 7}), folder, on_event=ignore, resume=True)
+
+
+def test_the_loss_of_a_record_is_the_mean_over_its_words(make_config: MakeConfig, tmp_path: Path) -> None:
+    losses = {}
+    for every in (1, 3):
+        events: list[Event] = []
+        config = make_config(training={"log_every_windows": every, "max_epochs": 1})
+        train(config, RunFolder.create(tmp_path / str(every), ""), on_event=events.append)
+        losses[every] = [event.loss for event in events if isinstance(event, Trained)]
+    # 145 tokens in 3 streams (49, 48, 48): windows of 12 words.
+    assert losses[3][0] == pytest.approx(sum(losses[1][:3]) / 3)

@@ -1,0 +1,102 @@
+"""Perplexity: every word once, whatever the window, and right to the last digit."""
+
+import math
+from pathlib import Path
+
+import pytest
+import torch
+
+from rnn_cli.model.language_model import LanguageModel
+from rnn_cli.text.corpus import Corpus, prepare_corpus, train_tokenizer
+from rnn_cli.training import validation
+from rnn_cli.training.validation import measure
+
+TEXT = "a b c a\nb\n\nc c a b\n"
+
+
+@pytest.fixture
+def corpus(tmp_path: Path) -> Corpus:
+    path = tmp_path / "text.txt"
+    path.write_text(TEXT)
+    return prepare_corpus([path], train_tokenizer([path], split="whitespace"))
+
+
+@pytest.fixture
+def model(corpus: Corpus) -> LanguageModel:
+    torch.manual_seed(0)
+    model = LanguageModel(vocab_size=corpus.vocab_size, embedding_size=3, hidden_size=4, dropout=0.5)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.uniform_(-1, 1)
+    return model
+
+
+def nll_word_by_word(model: LanguageModel, ids: list[int], eos_id: int) -> float:
+    """One stream from a zero state, one word at a time, by the definition."""
+    nll = 0.0
+    state = model.eval().initial_state(1)
+    before = eos_id
+    for word in ids:
+        hidden, state = model.unroll(torch.tensor([[before]]), state)
+        nll -= torch.log_softmax(model.logits(hidden[0, 0]), dim=0)[word].item()
+        before = word
+    return nll
+
+
+def test_a_stream_is_measured_word_by_word_with_the_state_carried(
+    model: LanguageModel, corpus: Corpus
+) -> None:
+    result = measure(model, corpus, mode="stream", output_activation="softmax")
+    assert result.tokens == 13
+    assert result.nll == pytest.approx(nll_word_by_word(model, corpus.ids.tolist(), corpus.eos_id), rel=1e-5)
+
+
+def test_lines_are_measured_each_from_a_zero_state(model: LanguageModel, corpus: Corpus) -> None:
+    result = measure(model, corpus, mode="lines", output_activation="softmax")
+    starts, lengths = corpus.line_spans()
+    lines = [corpus.ids[s : s + n].tolist() for s, n in zip(starts, lengths, strict=True)]
+    expected = sum(nll_word_by_word(model, line, corpus.eos_id) for line in lines)
+    assert result.tokens == 12  # the blank line is no example
+    assert result.nll == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize("mode", ["stream", "lines"])
+def test_the_result_does_not_depend_on_the_window(
+    mode: str, model: LanguageModel, corpus: Corpus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = measure(model, corpus, mode=mode, output_activation="softmax")
+    monkeypatch.setattr(validation, "WINDOW", 2)
+    monkeypatch.setattr(validation, "LINES_AT_ONCE", 1)
+    monkeypatch.setattr(validation, "LOGITS_AT_ONCE", 1)
+    assert measure(model, corpus, mode=mode, output_activation="softmax").nll == pytest.approx(
+        whole.nll, rel=1e-6
+    )
+
+
+@pytest.mark.parametrize("output_activation", ["softmax", "sigmoid"])
+def test_zero_weights_give_perplexity_vocab_size(
+    output_activation: str, model: LanguageModel, corpus: Corpus
+) -> None:
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.zero_()
+    result = measure(model, corpus, mode="stream", output_activation=output_activation)
+    assert result.perplexity == pytest.approx(corpus.vocab_size, rel=1e-6)
+
+
+def test_measuring_uses_no_dropout_and_leaves_the_model_in_training(
+    model: LanguageModel, corpus: Corpus
+) -> None:
+    model.train()
+    results = [measure(model, corpus, mode="stream", output_activation="softmax") for _ in range(2)]
+    assert results[0] == results[1]
+    assert model.training
+
+
+def test_perplexity_is_exp_of_the_mean_and_never_overflows() -> None:
+    from rnn_cli.inference.scoring import Perplexity
+
+    assert Perplexity(nll=6.0, tokens=3, unknown=0, state_carried=True).perplexity == pytest.approx(
+        math.exp(2)
+    )
+    assert Perplexity(nll=1e6, tokens=1, unknown=0, state_carried=True).perplexity == math.inf
