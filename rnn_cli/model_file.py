@@ -32,13 +32,10 @@ FORMAT_VERSION = 1
 NAME_IN_RUN_FOLDER = "model.safetensors"
 
 _LONGEST_HEADER = 100_000_000  # bytes; what the safetensors library itself accepts at most
-_PICKLE_STARTS = (
-    b"PK\x03\x04",
-    b"\x80\x02",
-    b"\x80\x03",
-    b"\x80\x04",
-    b"\x80\x05",
-)  # torch.save and pickle.dump
+# What torch.save writes (a zip), and pickle.dump in protocols 2 to 5.
+_PICKLE_STARTS = (b"PK\x03\x04", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")
+# Besides its own error safetensors lets these through, for number formats that NumPy does not have.
+_DAMAGE = (SafetensorError, AttributeError, TypeError, ValueError)
 
 Tensors = dict[str, npt.NDArray[np.float32]]
 
@@ -99,12 +96,7 @@ def read_model_file(path: Path) -> ModelFile:
             tensors: Tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
     except OSError as error:
         raise ModelFileError(f"{path}: cannot be read ({error.strerror or error}).") from error
-    except (
-        SafetensorError,
-        AttributeError,
-        TypeError,
-        ValueError,
-    ) as error:  # number formats unknown to NumPy
+    except _DAMAGE as error:
         raise ModelFileError(
             f"{path}: the model file is damaged or cut off ({error}). Copy it again."
         ) from error
@@ -182,7 +174,7 @@ def _read_json(path: Path, metadata: Mapping[str, str], key: str) -> dict[str, A
 
 
 def _to_json(value: dict[str, Any]) -> str:
-    return json.dumps(value, ensure_ascii=False, allow_nan=False)
+    return json.dumps(value, ensure_ascii=False)
 
 
 def _check_tensors(path: Path, tensors: Tensors, config: Mapping[str, Any]) -> None:
@@ -210,6 +202,10 @@ def _expected_shapes(path: Path, tensors: Tensors, config: Mapping[str, Any]) ->
         E, H, num_layers = (int(model[key]) for key in ("embedding_size", "hidden_size", "num_layers"))
     except (KeyError, TypeError, ValueError) as error:
         raise ModelFileError(f"{path}: the model's config is not complete ({error}).") from error
+    if num_layers < 1:
+        raise ModelFileError(
+            f"{path}: the model's config says num_layers {num_layers}; it has to be at least 1."
+        )
     vocab_size = len(tensors["embedding"]) if "embedding" in tensors and tensors["embedding"].ndim else 0
     shapes: dict[str, tuple[int, ...]] = {"embedding": (vocab_size, E), "c": (vocab_size,)}
     for layer in range(min(num_layers, len(tensors) + 1)):  # a config may claim any number of layers

@@ -142,7 +142,7 @@ def _show_accuracy(name: str, accuracy: "Accuracy") -> None:
     show_table(
         [("words to remember", "left"), ("questions", "right"), ("right", "right")],
         [
-            *((band.label, f"{band.total:,}", f"{band.accuracy:.1%}") for band in accuracy.bands),
+            *((band, f"{a.total:,}", f"{a.accuracy:.1%}") for band, a in accuracy.by_distance.items()),
             ("all", f"{accuracy.total:,}", f"{accuracy.accuracy:.1%} ± {accuracy.standard_error:.1%}"),
         ],
         title=f"{name}: right at the first guess",

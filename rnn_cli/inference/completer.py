@@ -122,11 +122,14 @@ class Completer:
 
     def _make_one_word(self, is_blank: bool, after_space: bool) -> OneWord:
         pieces = self.pieces
+        begins = (
+            pieces.word | pieces.one_space
+        )  # a space may be a piece of its own, for kind bpe now and then
         if not is_blank:
             follow = self._may_follow(after_space)
             marks = ~(pieces.word | pieces.space | pieces.unk)
-            return OneWord(pieces, first=(pieces.word | pieces.space) & follow, instead=marks & follow)
-        first = pieces.word & (pieces.spaced if after_space else ~pieces.spaced)
+            return OneWord(pieces, first=begins & follow, instead=marks & follow)
+        first = begins & (pieces.spaced if after_space else ~pieces.spaced)
         if not first.any():  # under split: whitespace even a word right after a bracket carries a space
             first = pieces.word
         return OneWord(pieces, first=first, instead=pieces.none)

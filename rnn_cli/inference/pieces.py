@@ -60,6 +60,11 @@ class PieceTable:
         return self._where(str.isspace)
 
     @cached_property
+    def one_space(self) -> Mask:
+        """The piece is a space, which may belong to the word in the next piece."""
+        return self._where(lambda piece: piece == " ")
+
+    @cached_property
     def goes_on(self) -> Mask:
         """The piece goes on with the word before it; never so where every piece is a whole word."""
         if self.whole_words:

@@ -28,9 +28,12 @@ class Prompt:
     def parse(cls, text: str) -> "Prompt":
         """Find the blank: a run of two or more underscores.
 
+        Half a surrogate pair, which a terminal can deliver but nothing can print, becomes U+FFFD.
+
         Raises:
             UsageError: there are several blanks.
         """
+        text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
         blanks = list(_BLANK.finditer(text))
         if len(blanks) > 1:
             raise UsageError(

@@ -74,7 +74,7 @@ class OneWord:
 
     Args:
         pieces: the vocabulary.
-        first: pieces that the word may begin with; white space among them is followed by the word.
+        first: pieces that the word may begin with; a space among them is followed by the word.
         instead: pieces that may stand in place of a word (punctuation, the end of the line).
     """
 
@@ -83,15 +83,17 @@ class OneWord:
         self._first = Moves(add=first, add_and_end=instead, end=pieces.none)
         if pieces.whole_words:
             self._first = self._first.ending_with(pieces.word)
-        self._after_space = replace(self._first, add=first & pieces.word & ~pieces.spaced)
+        self._after_space = replace(
+            self._first, add=pieces.word & ~pieces.spaced, add_and_end=instead & ~pieces.spaced
+        )
         self._inside = Moves(add=pieces.goes_on & pieces.word, add_and_end=pieces.none, end=~pieces.goes_on)
         self._longest = replace(self._inside, add=pieces.none)
 
     def moves(self, draft: Draft) -> Moves:
-        """The first piece, the one after white space, or the rest of the word."""
+        """The first piece, the one after a space, or the rest of the word."""
         if not draft.ids:
             return self._first
-        if self.pieces.space[draft.last]:
+        if self.pieces.one_space[draft.last]:
             return self._after_space
         return self._inside if len(draft.ids) < LONGEST_WORD else self._longest
 

@@ -34,7 +34,9 @@ class Perplexity:
     def terms(self) -> str:
         """What was counted, in words."""
         state = "state carried over the whole text" if self.state_carried else "state reset at each line"
-        return f"{self.tokens:,} tokens, unknown words counted ({self.unknown:,}), end of line counted, {state}"
+        return (
+            f"{self.tokens:,} tokens, unknown words counted ({self.unknown:,}), end of line counted, {state}"
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """The figure and its terms, for JSON."""

@@ -39,7 +39,9 @@ from rnn_cli.text.reader import (
 from rnn_cli.text.tokenizer import Tokenizer
 
 FORMAT_VERSION = 1
-BATCH_CHARACTERS = 1_000_000  # what is encoded at once: enough to keep all cores busy, some 100 MB of memory
+BATCH_CHARACTERS = (
+    200_000  # what is encoded at once: enough for all cores to share, small enough for their caches
+)
 COUNTED_AT_ONCE = 1 << 22  # np.bincount needs 8 bytes for each id it counts
 RACY_NS = 2_000_000_000  # a file may change twice within one tick of a coarse file system clock
 

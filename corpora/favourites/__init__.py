@@ -1,0 +1,1 @@
+"""The corpus `favourites`: sentences whose last word is decided 5 to 60 words earlier."""

@@ -1,0 +1,90 @@
+from dataclasses import astuple
+
+import pytest
+
+from rnn_cli.errors import UsageError
+from rnn_cli.inference.prompt import Prompt, read_context
+from rnn_cli.text.tokenizer import Tokenizer
+
+LINES = ["I like sushi, too.", "I like pasta."]
+WORD = Tokenizer.train(LINES)
+CHAR = Tokenizer.train(LINES, kind="char")
+
+
+def test_two_or_more_underscores_are_a_blank() -> None:
+    for blank in ("__", "_____", "_" * 100):
+        assert astuple(Prompt.parse(f"I like {blank}.")) == (f"I like {blank}.", "I like ", ".")
+
+
+def test_one_underscore_is_no_blank() -> None:
+    assert astuple(Prompt.parse("snake_case is")) == ("snake_case is", "snake_case is", None)
+
+
+def test_a_blank_may_stand_alone() -> None:
+    assert astuple(Prompt.parse("__")) == ("__", "", "")
+    assert astuple(Prompt.parse("")) == ("", "", None)
+
+
+def test_several_blanks_are_refused() -> None:
+    with pytest.raises(UsageError) as error:
+        Prompt.parse("I ___ to ___ with __.")
+
+    assert str(error.value) == (
+        "The text has 3 blanks, but only one can be filled at a time: write words in place of the others."
+    )
+
+
+def test_half_a_surrogate_pair_becomes_a_character_that_can_be_printed() -> None:
+    assert Prompt.parse("I like \ud800 __").left == "I like \ufffd "
+
+
+def test_the_model_reads_the_end_of_line_first() -> None:
+    context = read_context("I like", WORD, independent_lines=False)
+
+    assert context.ids == [WORD.eos_id, *WORD.encode("I like")]
+    assert (context.kept, context.after_space, context.at_line_start) == ("I like", False, False)
+
+
+def test_white_space_at_the_end_belongs_to_the_next_word() -> None:
+    context = read_context("I like \t ", WORD, independent_lines=False)
+
+    assert context.ids == [WORD.eos_id, *WORD.encode("I like")]
+    assert (context.kept, context.after_space, context.at_line_start) == ("I like", True, False)
+
+
+def test_the_first_word_of_a_line_begins_with_its_space() -> None:
+    for left, kept in (("", ""), ("  ", ""), ("I like.\n", "I like.\n"), ("I like.\n ", "I like.\n")):
+        context = read_context(left, WORD, independent_lines=False)
+
+        assert (context.kept, context.after_space, context.at_line_start) == (kept, True, True)
+
+
+def test_characters_are_read_as_they_were_typed() -> None:
+    context = read_context("I like ", CHAR, independent_lines=False)
+
+    assert context.ids == [CHAR.eos_id, *CHAR.encode("I like ")]
+    assert (context.kept, context.after_space) == ("I like ", False)
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_each_line_is_read_after_an_end_of_line(end: str) -> None:
+    context = read_context(f"I like sushi.{end}I", WORD, independent_lines=False)
+
+    assert context.ids == [WORD.eos_id, *WORD.encode("I like sushi."), WORD.eos_id, *WORD.encode("I")]
+
+
+def test_where_lines_are_independent_the_last_one_is_read_alone() -> None:
+    context = read_context("Sushi!\nI", WORD, independent_lines=True)
+
+    assert context.ids == [WORD.eos_id, *WORD.encode("I")]
+    assert context.unknown == []
+
+
+def test_unknown_words_are_named_once_as_they_were_typed() -> None:
+    context = read_context("I like Curry and curry, and Curry", WORD, independent_lines=False)
+
+    assert context.unknown == ["Curry", "and", "curry"]
+
+
+def test_unknown_characters_are_named() -> None:
+    assert read_context("I like x€x", CHAR, independent_lines=False).unknown == ["x", "€"]

@@ -1,0 +1,221 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from rnn_cli.text.streams import LineWindows, StreamWindows, Window, Windows, fit_batch_size
+
+EOS = 1
+deterministic = settings(derandomize=True, deadline=None, max_examples=100)
+sizes = st.integers(1, 9)
+
+
+def numbered(tokens: int) -> NDArray[np.uint16]:
+    """A text in which every token is another, so that each can be followed."""
+    return np.arange(100, 100 + tokens, dtype=np.uint16)
+
+
+def lines_of(lengths: list[int]) -> tuple[NDArray[np.uint16], tuple[NDArray[np.int64], NDArray[np.int64]]]:
+    """Lines of these lengths (`<eos>` counted), a blank line before each, and their spans."""
+    ids: list[int] = []
+    starts = []
+    for length in lengths:
+        ids.append(EOS)
+        starts.append(len(ids))
+        ids += range(100 + len(ids), 100 + len(ids) + length - 1)
+        ids.append(EOS)
+    return np.array(ids, np.uint16), (np.array(starts), np.array(lengths))
+
+
+def counted(window: Window) -> NDArray[np.bool_]:
+    return np.ones(window.targets.shape, bool) if window.mask is None else window.mask
+
+
+def columns(windows: list[Window]) -> tuple[list[list[int]], list[list[int]]]:
+    """The inputs and the targets of each stream, put together over windows that carry the state."""
+    streams = range(windows[0].inputs.shape[1])
+    inputs = [[int(x) for w in windows for x in w.inputs[counted(w)[:, b], b]] for b in streams]
+    targets = [[int(x) for w in windows for x in w.targets[counted(w)[:, b], b]] for b in streams]
+    return inputs, targets
+
+
+def batches(windows: list[Window]) -> list[list[Window]]:
+    """The windows in groups that begin with a reset."""
+    groups: list[list[Window]] = []
+    for window in windows:
+        if window.resets:
+            groups.append([])
+        groups[-1].append(window)
+    return groups
+
+
+@deterministic
+@given(tokens=st.integers(1, 60), batch_size=sizes, bptt_steps=sizes)
+def test_carried_windows_put_together_are_the_text(tokens: int, batch_size: int, bptt_steps: int) -> None:
+    ids = numbered(tokens)
+    windows = list(StreamWindows(ids, eos_id=EOS, batch_size=batch_size, bptt_steps=bptt_steps))
+    inputs, targets = columns(windows)
+    assert [x for stream in targets for x in stream] == ids.tolist()
+    assert [x for stream in inputs for x in stream] == [EOS, *ids.tolist()[:-1]]
+    lengths = [len(stream) for stream in targets]
+    assert max(lengths) - min(lengths) <= 1
+
+
+@deterministic
+@given(tokens=st.integers(1, 60), batch_size=sizes, bptt_steps=sizes)
+def test_every_token_of_a_stream_is_a_target_once(tokens: int, batch_size: int, bptt_steps: int) -> None:
+    cut = StreamWindows(numbered(tokens), eos_id=EOS, batch_size=batch_size, bptt_steps=bptt_steps)
+    windows = list(cut.epoch(0))
+    assert sum(int(counted(window).sum()) for window in windows) == cut.tokens == tokens
+    assert len(windows) == len(cut) == cut.windows_in_epoch(0)
+    assert [window.resets for window in windows] == [True] + [False] * (len(windows) - 1)
+    assert all(window.mask is None for window in windows[:-1])
+    for window in windows:
+        assert window.inputs.shape == window.targets.shape
+        assert window.inputs.shape[1] == batch_size
+        assert 1 <= window.inputs.shape[0] <= bptt_steps
+        assert window.inputs.dtype == window.targets.dtype == np.int64
+        assert (window.targets[~counted(window)] == EOS).all()
+        assert (window.inputs[~counted(window)] == EOS).all()
+
+
+def test_a_window_of_streams_is_time_first() -> None:
+    windows = StreamWindows(numbered(7), eos_id=EOS, batch_size=2, bptt_steps=2)
+    first, last = windows.window(0), windows.window(1)
+    assert first.inputs.tolist() == [[EOS, 102], [100, 103]]
+    assert first.targets.tolist() == [[100, 103], [101, 104]]
+    assert first.mask is None
+    assert last.inputs.tolist() == [[101, 104], [EOS, 105]]
+    assert last.targets.tolist() == [[102, 105], [EOS, 106]]
+    assert last.mask is not None
+    assert last.mask.tolist() == [[True, True], [False, True]]
+
+
+def test_there_is_no_window_behind_the_last() -> None:
+    windows = StreamWindows(numbered(7), eos_id=EOS, batch_size=2, bptt_steps=2)
+    for number in [2, -1]:
+        with pytest.raises(IndexError, match=f"^There is no window {number}: an epoch has 2.$"):
+            windows.window(number)
+
+
+def test_one_stream_does_not_depend_on_the_length_of_windows() -> None:
+    for bptt_steps in [1, 3, 100]:
+        windows = StreamWindows(numbered(10), eos_id=EOS, batch_size=1, bptt_steps=bptt_steps)
+        assert columns(list(windows))[1] == [numbered(10).tolist()]
+
+
+@deterministic
+@given(lengths=st.lists(st.integers(2, 20), min_size=1, max_size=20), batch_size=sizes, bptt_steps=sizes)
+@pytest.mark.parametrize("shuffle", [True, False])
+def test_each_line_is_read_from_eos_to_eos_once(
+    shuffle: bool, lengths: list[int], batch_size: int, bptt_steps: int
+) -> None:
+    ids, spans = lines_of(lengths)
+    cut = LineWindows(
+        ids, spans, eos_id=EOS, batch_size=batch_size, bptt_steps=bptt_steps, seed=3, shuffle=shuffle
+    )
+    windows = list(cut.epoch(5))
+    assert len(windows) == cut.windows_in_epoch(5)
+    assert cut.tokens == sum(lengths) == sum(int(counted(window).sum()) for window in windows)
+    read: list[list[int]] = []
+    for batch in batches(windows):
+        inputs, targets = columns(batch)
+        assert len(targets) <= batch_size
+        assert [[EOS, *line[:-1]] for line in targets] == inputs
+        read += targets
+    expected = [ids[start : start + length].tolist() for start, length in zip(*spans, strict=True)]
+    assert sorted(read) == sorted(expected)
+
+
+def test_a_training_on_lines_can_go_on_anywhere() -> None:
+    ids, spans = lines_of([2, 9, 3, 3, 14, 2, 5])
+    assert_goes_on_anywhere(LineWindows(ids, spans, eos_id=EOS, batch_size=2, bptt_steps=4))
+
+
+def test_a_training_on_a_stream_can_go_on_anywhere() -> None:
+    assert_goes_on_anywhere(StreamWindows(numbered(23), eos_id=EOS, batch_size=3, bptt_steps=2))
+
+
+def assert_goes_on_anywhere(cut: Windows) -> None:
+    windows = list(cut.epoch(2))
+    for first in range(len(windows) + 1):
+        rest = list(cut.epoch(2, first))
+        assert [w.targets.tolist() for w in rest] == [w.targets.tolist() for w in windows[first:]]
+        assert [w.resets for w in rest] == [w.resets for w in windows[first:]]
+
+
+def test_a_long_line_goes_on_in_the_next_window_with_its_state() -> None:
+    ids, spans = lines_of([2, 5])
+    windows = list(LineWindows(ids, spans, eos_id=EOS, batch_size=2, bptt_steps=3, shuffle=False).epoch(0))
+    assert [window.resets for window in windows] == [True, False]
+    assert windows[0].inputs.tolist() == [[EOS, EOS], [101, 104], [EOS, 105]]
+    assert windows[0].targets.tolist() == [[101, 104], [EOS, 105], [EOS, 106]]
+    assert counted(windows[0]).tolist() == [[True, True], [True, True], [False, True]]
+    assert windows[1].inputs.tolist() == [[EOS, 106], [EOS, 107]]
+    assert counted(windows[1]).tolist() == [[False, True], [False, True]]
+
+
+def test_lines_of_similar_length_make_a_batch_and_batches_are_of_similar_size() -> None:
+    ids, spans = lines_of([9, 2, 8, 3, 2])
+    cut = LineWindows(ids, spans, eos_id=EOS, batch_size=2, bptt_steps=9, shuffle=False)
+    lengths = [counted(window).sum(axis=0).tolist() for window in cut.epoch(0)]
+    assert lengths == [[2], [2, 3], [8, 9]]
+
+
+def test_the_order_depends_on_the_seed_and_the_epoch_only() -> None:
+    ids, spans = lines_of([4] * 12 + [7] * 12)
+
+    def order(seed: int, epoch: int) -> list[int]:
+        cut = LineWindows(ids, spans, eos_id=EOS, batch_size=2, bptt_steps=10, seed=seed)
+        return [int(x) for window in cut.epoch(epoch) for x in window.targets[0]]
+
+    assert order(1, 3) == order(1, 3)
+    assert order(1, 3) != order(1, 4)
+    assert order(1, 3) != order(2, 3)
+    assert sorted(order(1, 3)) == sorted(order(2, 4))
+
+
+def test_unshuffled_lines_come_in_the_same_order_in_every_epoch() -> None:
+    ids, spans = lines_of([3, 5, 3, 2])
+    cut = LineWindows(ids, spans, eos_id=EOS, batch_size=1, bptt_steps=9, shuffle=False)
+    firsts = [[int(window.targets[0, 0]) for window in cut.epoch(epoch)] for epoch in (0, 1)]
+    starts = spans[0]
+    assert firsts[0] == firsts[1] == [int(ids[starts[line]]) for line in (3, 0, 2, 1)]
+
+
+def test_a_line_that_begins_the_text_is_read_from_eos() -> None:
+    ids = np.array([7, 8, EOS], np.uint32)
+    windows = LineWindows(ids, (np.array([0]), np.array([3])), eos_id=EOS, batch_size=4, bptt_steps=9)
+    (window,) = windows.epoch(0)
+    assert window.inputs.tolist() == [[EOS], [7], [8]]
+    assert window.targets.tolist() == [[7], [8], [EOS]]
+    assert window.mask is None
+
+
+def test_no_tokens_and_no_lines_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"^There are no tokens to cut into windows\.$"):
+        StreamWindows(numbered(0), eos_id=EOS, batch_size=1, bptt_steps=1)
+    nothing = np.array([], np.int64)
+    with pytest.raises(ValueError, match=r"^There are no lines to cut into windows\.$"):
+        LineWindows(numbered(3), (nothing, nothing), eos_id=EOS, batch_size=1, bptt_steps=1)
+
+
+def test_a_text_that_fills_the_batch_leaves_it_as_it_is() -> None:
+    assert fit_batch_size(320, 32, 10) == (32, None)
+    assert fit_batch_size(32, 32, 10, mode="lines") == (32, None)
+
+
+def test_a_short_text_shrinks_the_batch_until_each_stream_fills_a_window() -> None:
+    assert fit_batch_size(40, 32, 8) == (5, "The text has 40 tokens: batch_size 32 is reduced to 5.")
+    assert fit_batch_size(1119, 32, 35) == (31, "The text has 1,119 tokens: batch_size 32 is reduced to 31.")
+    assert fit_batch_size(3, 32, 35) == (1, "The text has 3 tokens: batch_size 32 is reduced to 1.")
+    assert fit_batch_size(1, 2, 35) == (1, "The text has 1 token: batch_size 2 is reduced to 1.")
+
+
+def test_few_lines_shrink_the_batch_to_their_number() -> None:
+    assert fit_batch_size(12, 32, 35, mode="lines") == (
+        12,
+        "The text has 12 lines: batch_size 32 is reduced to 12.",
+    )
+    assert fit_batch_size(1, 32, 35, mode="lines")[1] == "The text has 1 line: batch_size 32 is reduced to 1."
