@@ -23,7 +23,7 @@ TURNS, TEST_TURNS, VALID_TURNS = 20, 2, 1  # of 20 pairings, 2 are held out for 
 TRAIN_FILLER_COUNTS = (0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 2, 3, 4, 5, 6)
 QUESTION_FILLER_COUNTS = (0, 1, 2, 3, 4, 5, 6, 6)
 BLANK = "_____"
-BANDS = ((5, 9), (10, 19), (20, 29), (30, 39), (40, 49), (50, 60))
+BANDS = ((1, 10), (11, 20), (21, 30), (31, 40), (41, 50), (51, 60))
 
 
 @dataclass(frozen=True)

@@ -82,9 +82,14 @@ def _name_unknown_words(trained: "TrainedModel", result: "CompletionResult") -> 
 
 
 def _show(result: "CompletionResult") -> None:
-    from rnn_cli.console import show_table
+    """A blank: each word with its probability. A continuation: its text; several: each with its log-probability."""
+    from rnn_cli.inference.prompt import Prompt
 
-    show_table(
-        [("probability", "right"), ("completion", "left")],
-        [(f"{c.probability:.1%}", c.text) for c in result.completions],
-    )
+    if Prompt.parse(result.text).right is not None:
+        for completion in result.completions:
+            typer.echo(f"{completion.probability:7.2%}  {' '.join(completion.words)}")
+    elif len(result.completions) == 1:
+        typer.echo(result.completions[0].text)
+    else:
+        for completion in result.completions:
+            typer.echo(f"{completion.log_prob:8.2f}  {completion.text}")

@@ -97,7 +97,8 @@ def _train(config: "Config", folder: "RunFolder", *, as_json: bool, resume: bool
     if questions:
         model = load(folder.path)
         answers = {name: answer_questions(model, asked) for name, asked in questions.items()}
-    prompt = next((asked[0].text for asked in questions.values()), outcome.opening)
+    prompts = [question.text for asked in questions.values() for question in asked]
+    prompt = min(prompts, key=len, default=outcome.opening)
     next_command = f"rnn complete {shlex.quote(prompt)} -m {shlex.quote(str(folder.path))}"
     folder.finish(
         summary := {

@@ -144,7 +144,7 @@ class ModelConfig(Section):
         default="tanh",
         description="f in the equation; tanh keeps h_t between -1 and 1, so that it cannot grow",
     )
-    recurrent_init: Literal["orthogonal", "identity", "uniform"] = Field(
+    recurrent_init: Literal["orthogonal", "identity", "half_identity", "uniform"] = Field(
         default="orthogonal",
         description="first W on the side of h_{t-1}; orthogonal keeps the length of h_t",
     )

@@ -43,7 +43,7 @@ class Accuracy:
     Attributes:
         total: how many questions there were, at least one.
         correct: how many of them had the right word as the best one.
-        by_distance: the same for bands of distances, such as "10-19", nearest first; empty where none is known.
+        by_distance: the same for bands of distances, such as "11-20", nearest first; empty where none is known.
     """
 
     total: int
@@ -124,10 +124,9 @@ def answer_questions(model: TrainedModel, questions: Sequence[Question]) -> Accu
 
 
 def distance_band(distance: int) -> str:
-    """The band that a distance is counted in: 0-4, 5-9, 10-19, 20-29 and so on."""
-    width = 5 if distance < 10 else 10
-    first = distance // width * width
-    return f"{first}-{first + width - 1}"
+    """The band of ten that a distance is counted in: 1-10, 11-20 and so on."""
+    first = max(0, distance - 1) // 10 * 10
+    return f"{first + 1}-{first + 10}"
 
 
 def _is_right(model: TrainedModel, question: Question, result: CompletionResult | RnnError) -> bool:

@@ -47,20 +47,19 @@ def test_right_answers_are_counted() -> None:
 
 
 def test_right_answers_are_counted_by_distance() -> None:
-    distances = [4, 5, 9, 10, 19, 20, 120]
+    distances = [0, 5, 10, 11, 14, 20, 21, 120]
     questions = [
         ask("Japanese" if distance < 15 else "Italian", distance) for distance in reversed(distances)
     ]
 
     accuracy = answer_questions(make_model(), [*questions, ask("Japanese")])
 
-    assert (accuracy.total, accuracy.correct) == (8, 5)
+    assert (accuracy.total, accuracy.correct) == (9, 6)
     assert list(accuracy.by_distance.items()) == [
-        ("0-4", Accuracy(1, 1)),
-        ("5-9", Accuracy(2, 2)),
-        ("10-19", Accuracy(2, 1)),
-        ("20-29", Accuracy(1, 0)),
-        ("120-129", Accuracy(1, 0)),
+        ("1-10", Accuracy(3, 3)),
+        ("11-20", Accuracy(3, 2)),
+        ("21-30", Accuracy(1, 0)),
+        ("111-120", Accuracy(1, 0)),
     ]
 
 
@@ -81,21 +80,21 @@ def test_a_question_with_several_blanks_is_refused() -> None:
 
 @pytest.mark.parametrize(
     ("distance", "band"),
-    [(0, "0-4"), (4, "0-4"), (5, "5-9"), (9, "5-9"), (10, "10-19"), (19, "10-19"), (100, "100-109")],
+    [(0, "1-10"), (1, "1-10"), (10, "1-10"), (11, "11-20"), (60, "51-60"), (100, "91-100")],
 )
 def test_distances_are_counted_in_bands(distance: int, band: str) -> None:
     assert distance_band(distance) == band
 
 
 def test_the_figures_are_json() -> None:
-    accuracy = Accuracy(4, 1, {"5-9": Accuracy(1, 1)})
+    accuracy = Accuracy(4, 1, {"1-10": Accuracy(1, 1)})
 
     assert json.loads(json.dumps(accuracy.to_dict())) == {
         "total": 4,
         "correct": 1,
         "accuracy": 0.25,
         "standard_error": pytest.approx(math.sqrt(0.25 * 0.75 / 4)),
-        "by_distance": {"5-9": {"total": 1, "correct": 1, "accuracy": 1.0, "standard_error": 0.0}},
+        "by_distance": {"1-10": {"total": 1, "correct": 1, "accuracy": 1.0, "standard_error": 0.0}},
     }
     assert "by_distance" not in Accuracy(4, 1).to_dict()
 
