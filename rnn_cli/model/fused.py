@@ -72,9 +72,7 @@ class _ElmanWindow(torch.autograd.Function):
         return hidden[1:]
 
     @staticmethod
-    def backward(
-        ctx: Any, d_hidden: Tensor
-    ) -> tuple[Tensor, Tensor, Tensor, Tensor, None, None]:
+    def backward(ctx: Any, d_hidden: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, None, None]:
         x_flat, hidden, factors, W_h, W_x = ctx.saved_tensors
         T, B, H = d_hidden.shape
         slope = DERIVATIVES[ctx.activation](hidden[1:])  # (T, B, H)

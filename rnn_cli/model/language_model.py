@@ -100,13 +100,16 @@ class LanguageModel(nn.Module):
         """No memory: zeros, (B, H) for each layer."""
         return [self.c.new_zeros(batch_size, self.hidden_size) for _ in self.cells]
 
-    def unroll(self, words: Tensor, state: State, *, sparse: bool = False) -> tuple[Tensor, State]:
+    def unroll(
+        self, words: Tensor, state: State, *, sparse: bool = False, reader: WindowReader | None = None
+    ) -> tuple[Tensor, State]:
         """Read a window word by word.
 
         Args:
             words: ids, (T, B).
             state: the state before the first word, (B, H) for each layer.
             sparse: give the embedding table a gradient that holds only the rows read.
+            reader: reads the window in place of the model's own `window_reader`.
 
         Returns:
             The top layer's h_t after each word, (T, B, H), and the state after the last word.
@@ -114,7 +117,7 @@ class LanguageModel(nn.Module):
         x = functional.embedding(words, self.embedding, sparse=sparse)  # (T, B, E)
         state_after = []
         for cell, h_0 in zip(self.cells, state, strict=True):
-            x = self.window_reader(cast(ElmanCell, cell), self._drop(x), h_0)  # (T, B, H)
+            x = (reader or self.window_reader)(cast(ElmanCell, cell), self._drop(x), h_0)  # (T, B, H)
             state_after.append(x[-1])
         return self._drop(x), state_after
 

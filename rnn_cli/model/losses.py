@@ -74,8 +74,9 @@ class SampledSoftmax:
     """Cross-entropy over a few candidate words instead of all: as many as are drawn, and all that came.
 
     One set of candidates serves the whole window: `samples` draws from the words' training frequency to the
-    power 0.75, and the window's own target words. A candidate's score is lowered by the log of the probability
-    that it is in the set, so that the sum over candidates stands for the sum over the vocabulary.
+    power 0.75, and the window's own target words. The sum over the vocabulary in the softmax is estimated from
+    them by importance sampling: a candidate that got into the set with probability q stands for 1 / q words like
+    it, and the word that came, which is always there, for itself.
 
     Source: Bengio and Senécal, "Adaptive Importance Sampling to Accelerate Training of a Neural Probabilistic
     Language Model" (2008); Jean et al., arXiv:1412.2007; the power 0.75 from Mikolov et al., arXiv:1310.4546.
@@ -108,7 +109,7 @@ class SampledSoftmax:
         self.generator = torch.Generator().manual_seed(seed)
 
     def __call__(self, hidden: Tensor, targets: Tensor, V: Tensor, c: Tensor) -> Loss:
-        """See `LossFunction`. The nll is an estimate."""
+        """See `LossFunction`. The nll is an estimate, a little low on average (ln of a sum is concave)."""
         uniform = torch.rand(self.samples, generator=self.generator, dtype=torch.float64)
         drawn = torch.searchsorted(self.cumulative, uniform).clamp_(max=len(c) - 1)
         candidates, position = torch.unique(
@@ -117,8 +118,10 @@ class SampledSoftmax:
         rows = functional.embedding(candidates, V, sparse=self.sparse)  # (K, H)
         dtype = self.product_dtype or V.dtype
         scores = (hidden.to(dtype) @ rows.to(dtype).T).to(V.dtype)  # (N, K)
-        logits = scores + (c[candidates] - self._log_inclusion(candidates, len(targets)).to(V.dtype))
-        nll = functional.cross_entropy(logits, position[self.samples :], reduction="sum")
+        log_q = self._log_inclusion(candidates, len(targets)).to(V.dtype)  # (K,)
+        came = position[self.samples :, None]  # (N, 1), where each target stands among the candidates
+        logits = (scores + (c[candidates] - log_q)).scatter_add(1, came, log_q[came])
+        nll = functional.cross_entropy(logits, came[:, 0], reduction="sum")
         return Loss(nll, nll.detach())
 
     def _log_inclusion(self, candidates: Tensor, words: int) -> Tensor:

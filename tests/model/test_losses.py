@@ -81,6 +81,17 @@ def test_the_log_inclusion_is_how_often_a_word_really_is_among_the_candidates() 
     torch.testing.assert_close(hits.double() / rounds, expected, atol=0.02, rtol=0)
 
 
+def test_the_sampled_nll_is_near_the_exact_one_on_average() -> None:
+    torch.manual_seed(1)
+    counts = torch.randint(1, 500, (300,))
+    hidden, V, c = torch.randn(60, H), torch.randn(300, H), torch.randn(300)
+    targets = torch.multinomial(counts.float(), 60, replacement=True)
+    exact = ExactSoftmax()(hidden, targets, V, c).nll.item()
+    loss_function = SampledSoftmax(counts, samples=60, seed=0)
+    estimates = [loss_function(hidden, targets, V, c).nll.item() for _ in range(40)]
+    assert sum(estimates) / 40 == pytest.approx(exact, rel=0.03)
+
+
 def test_training_on_samples_reaches_the_probabilities_of_the_words() -> None:
     torch.manual_seed(0)
     frequency = torch.tensor([0.4, 0.2, 0.1, 0.1, 0.08, 0.05, 0.04, 0.02, 0.01])

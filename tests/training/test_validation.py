@@ -1,11 +1,13 @@
 """Perplexity: every word once, whatever the window, and right to the last digit."""
 
+import functools
 import math
 from pathlib import Path
 
 import pytest
 import torch
 
+from rnn_cli.model.fused import read_window
 from rnn_cli.model.language_model import LanguageModel
 from rnn_cli.text.corpus import Corpus, prepare_corpus, train_tokenizer
 from rnn_cli.training import validation
@@ -100,3 +102,9 @@ def test_perplexity_is_exp_of_the_mean_and_never_overflows() -> None:
         math.exp(2)
     )
     assert Perplexity(nll=1e6, tokens=1, unknown=0, state_carried=True).perplexity == math.inf
+
+
+def test_measuring_is_exact_whatever_the_training_computes_in(model: LanguageModel, corpus: Corpus) -> None:
+    exact = measure(model, corpus, mode="stream", output_activation="softmax")
+    model.window_reader = functools.partial(read_window, product_dtype=torch.bfloat16)
+    assert measure(model, corpus, mode="stream", output_activation="softmax") == exact
