@@ -27,7 +27,9 @@ def main(arguments: list[str]) -> None:
     rounds = int(arguments[1]) if len(arguments) > 1 else 11
     complete = [sys.executable, "-m", "rnn_cli", "complete", PROMPT, "-m", run]
     import_torch = [sys.executable, "-c", "import torch"]
-    pairs = [(seconds(complete), seconds(import_torch)) for _ in range(rounds + 1)][1:]  # the first one warms up
+    pairs = [(seconds(complete), seconds(import_torch)) for _ in range(rounds + 1)][
+        1:
+    ]  # the first one warms up
     for name, times in zip(("rnn complete", "import torch"), zip(*pairs, strict=True), strict=True):
         print(f"{name:14} median {statistics.median(times):.2f} s   {min(times):.2f} to {max(times):.2f} s")
     ratios = [ours / torchs for ours, torchs in pairs]

@@ -5,6 +5,7 @@
 RUN is a finished run of configs/favourites.yaml.
 """
 
+import io
 import shlex
 import subprocess
 import sys
@@ -24,7 +25,7 @@ COMMANDS = [
 
 def main(run: str) -> None:
     """Run the commands and export what a terminal shows."""
-    console = Console(record=True, width=96, file=Path("/dev/null").open("w"))
+    console = Console(record=True, width=96, file=io.StringIO())
     for command in COMMANDS:
         arguments = [*shlex.split(command)[1:], "-m", run]
         done = subprocess.run(

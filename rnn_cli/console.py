@@ -100,7 +100,7 @@ class TrainingDisplay:
         if self._bar is None:
             self._bar = _TrainingBar(self._console)
             self._bar.start()
-            self._task = self._bar.add_task("", total=event.total_bytes)
+            self._task = self._bar.add_task("", total=event.total_bytes, unit="bytes")
         assert self._task is not None
         self._bar.update(
             self._task,
@@ -120,7 +120,9 @@ class TrainingDisplay:
         if self._console.is_terminal:
             self._bar = _TrainingBar(self._console)
             self._bar.start()
-            self._task = self._bar.add_task("windows", total=event.total_windows, completed=event.step)
+            self._task = self._bar.add_task(
+                "training", total=event.total_windows, completed=event.step, unit="windows"
+            )
 
     def _show_trained(self, event: Trained) -> None:
         figures = (
@@ -147,6 +149,7 @@ class _TrainingBar(Progress):
             TextColumn("{task.description}"),
             BarColumn(bar_width=None),
             MofNCompleteColumn(),
+            TextColumn("{task.fields[unit]} "),
             TimeRemainingColumn(),
             TextColumn("left"),
             console=console,
@@ -157,4 +160,4 @@ class _TrainingBar(Progress):
     def get_renderables(self) -> Iterable[RenderableType]:
         yield from super().get_renderables()
         if self.figures:
-            yield Text(self.figures, style="dim", no_wrap=True, overflow="ellipsis")
+            yield Text(self.figures, style="dim")

@@ -18,13 +18,16 @@ def _is_number(value: Any) -> bool:
 _FROM_0 = ("a whole number of at least 0", lambda value: _is_whole(value) and value >= 0)
 _FROM_1 = ("a whole number of at least 1", lambda value: _is_whole(value) and value >= 1)
 
+# Each candidate and each sample holds a state and the scores of every word: more than this is a slip of the hand.
+_FROM_1_TO_1000 = ("a whole number from 1 to 1,000", lambda value: _is_whole(value) and 1 <= value <= 1000)
+
 _ALLOWED: dict[str, tuple[str, Callable[[Any], bool]]] = {
-    "top": _FROM_1,
-    "max_words": _FROM_1,
+    "top": _FROM_1_TO_1000,
+    "max_words": _FROM_1_TO_1000,
     "temperature": ("a number of at least 0", lambda value: _is_number(value) and value >= 0),
     "top_k": _FROM_1,
     "top_p": ("a number above 0 and at most 1", lambda value: _is_number(value) and 0 < value <= 1),
-    "samples": _FROM_1,
+    "samples": _FROM_1_TO_1000,
     "seed": _FROM_0,
 }
 

@@ -7,7 +7,6 @@ from torch import Tensor, nn
 
 from rnn_cli.model.activations import ACTIVATIONS
 
-
 MEMORY_INPUT_SCALE = 8.0
 """How much wider the input columns of the slow half start. On `corpora/favourites`, 1 does not take off."""
 

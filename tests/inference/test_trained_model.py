@@ -205,7 +205,7 @@ def test_the_number_of_predictions_is_checked(make_model: MakeModel) -> None:
     with pytest.raises(UsageError) as error:
         make_model().predict(["My"], top=0)
 
-    assert str(error.value) == "--top is 0; it has to be a whole number of at least 1."
+    assert str(error.value) == "--top is 0; it has to be a whole number from 1 to 1,000."
 
 
 def test_a_prompt_that_cannot_be_answered_does_not_stop_the_others(make_model: MakeModel) -> None:

@@ -1,12 +1,14 @@
 """The equation h_t = f(W · [h_{t-1}, x_t] + b), against numbers worked out by hand and against NumPy."""
 
+import math
+
 import numpy as np
 import pytest
 import torch
 
 from rnn_cli.config.schema import HIDDEN_ACTIVATIONS
 from rnn_cli.model.activations import ACTIVATIONS
-from rnn_cli.model.cells import ElmanCell
+from rnn_cli.model.cells import MEMORY_INPUT_SCALE, ElmanCell
 
 
 def make_cell(**changes: object) -> ElmanCell:
@@ -70,3 +72,13 @@ def test_an_orthogonal_start_has_all_singular_values_at_one() -> None:
     cell = make_cell(hidden_size=16, recurrent_init="orthogonal")
     singular_values = torch.linalg.svdvals(cell.W.detach()[:, :16])
     torch.testing.assert_close(singular_values, torch.ones(16), atol=1e-5, rtol=0)
+
+
+def test_a_half_identity_start_has_a_slow_memory_and_a_half_that_sees_the_last_input_only() -> None:
+    cell = make_cell(hidden_size=4, recurrent_init="half_identity", activation="identity")
+    state = torch.tensor([[1.0, 2.0, 3.0, 4.0]])
+    assert cell(torch.zeros(1, 2), state).tolist() == [[1.0, 2.0, 0.0, 0.0]]
+    bound = math.sqrt(3 / 2)
+    inputs = cell.W.detach()[:, 4:]
+    assert bound < inputs[:2].abs().max() <= MEMORY_INPUT_SCALE * bound
+    assert inputs[2:].abs().max() <= bound

@@ -1,0 +1,70 @@
+"""What the README tells people to type does what it says."""
+
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Rnn
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+STORY = "It was a dark and stormy night. The rain fell and the wind blew.\n" * 40
+
+
+def commands() -> list[str]:
+    """Every line of the README that is a command of ours, without its comment."""
+    lines = re.findall(r"^    (?:\$ )?(rnn .*)$", README, re.MULTILINE)
+    return [line.split("  #")[0].strip() for line in lines]
+
+
+def test_the_readmes_commands_run_one_after_another(rnn: Rnn, tmp_path: Path) -> None:
+    (tmp_path / "text.txt").write_text(STORY)
+    ran = []
+    for command in commands():
+        if "configs/" in command:
+            continue  # trained by `make demo` and by the long tests
+        words = shlex.split(command)
+        target = words.index(">") if ">" in words else len(words)
+        arguments = words[1:target]
+        if arguments[0] == "complete" and not list(tmp_path.glob("runs/*/summary.json")):
+            continue  # the demo's sentence, before anything is trained here
+        result = rnn(*arguments)
+        assert result.code == 0, (command, result.err)
+        if target < len(words):
+            (tmp_path / words[target + 1]).write_text(result.out)
+        ran.append(arguments[0])
+    assert ran == ["init", "init", "check", "train", "complete"]
+
+
+def test_the_readmes_python_runs(rnn: Rnn, tmp_path: Path) -> None:
+    (tmp_path / "text.txt").write_text(STORY)
+    (tmp_path / "config.yaml").write_text("data: {train: text.txt}\ntraining: {max_epochs: 1}\n")
+    assert rnn("train", "config.yaml", "--run-dir", "runs/favourites").code == 0
+    (snippet,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    done = subprocess.run([sys.executable, "-c", snippet], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert re.fullmatch(r"\['\w+'\] 0\.\d+\n", done.stdout)
+
+
+@pytest.mark.parametrize(
+    ("target", "last"),
+    [
+        ("demo", '.venv/bin/rnn complete "My favourite dish is sushi. So, my favourite cuisine is _____."'),
+        ("test", ".venv/bin/pytest"),
+    ],
+)
+def test_the_two_commands_end_with_what_they_promise(target: str, last: str) -> None:
+    assert f"    make {target}" in README
+    plan = subprocess.run(
+        ["make", "--no-print-directory", "-n", target], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert plan.stdout.splitlines()[-1] == last
+
+
+def test_every_file_that_the_readme_names_is_there() -> None:
+    for name in re.findall(r"\]\(([^)#:]+)\)", README):
+        assert (ROOT / name).exists(), name
