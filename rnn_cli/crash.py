@@ -2,6 +2,7 @@
 
 import importlib.metadata
 import platform
+import shlex
 import sys
 import tempfile
 import traceback
@@ -14,11 +15,11 @@ def write_crash_file() -> Path:
     """Write the exception being handled into a new file in the folder for temporary files."""
     versions = "\n".join(f"{package} {_version(package)}" for package in PACKAGES)
     report = (
-        f"command: {' '.join(sys.argv)}\n"
+        f"command: {shlex.join(sys.argv)}\n"
         f"python {platform.python_version()} on {platform.platform()}\n{versions}\n\n{traceback.format_exc()}"
     )
     with tempfile.NamedTemporaryFile(
-        "w", prefix="rnn-crash-", suffix=".txt", encoding="utf-8", delete=False
+        "w", prefix="rnn-crash-", suffix=".txt", encoding="utf-8", errors="backslashreplace", delete=False
     ) as file:
         file.write(report)
     return Path(file.name)

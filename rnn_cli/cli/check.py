@@ -20,9 +20,14 @@ def check(
     """Check CONFIG, then show the plan: parameters, bytes, windows and the expected time."""
     from rnn_cli.config import load_config
     from rnn_cli.console import TrainingDisplay, show_table
-    from rnn_cli.training.plan import make_plan
+    from rnn_cli.evaluation.questions import read_questions
 
     checked = load_config(config, set_ or [])
+    for questions in checked.data.questions.values():
+        read_questions(Path(questions))
+
+    from rnn_cli.training.plan import make_plan  # torch: mistakes are told without waiting for it
+
     with TrainingDisplay(max_epochs=checked.training.max_epochs) as display:
         plan = make_plan(checked, on_event=display.show)
     if json_:

@@ -3,7 +3,6 @@
 import json
 import sys
 from collections.abc import Iterable, Iterator
-from contextlib import AbstractContextManager, nullcontext
 from io import TextIOWrapper
 from itertools import islice
 from pathlib import Path
@@ -36,29 +35,31 @@ def predict(
 ) -> int:
     """Say what comes next, or what the blank is, for each line of FILE: one JSON object a line.
 
-    A line is a text, or a JSON object {"text": ...}. A line that cannot be used gives {"error": ...}; the others
-    go on, and the exit code is 1 at the end.
+    A line is a text, or a JSON object {"text": ...} whose other keys are left alone. A line that cannot be used
+    gives {"error": ...}; the others go on, and the exit code is 1 at the end.
     """
     from rnn_cli.inference import find_model, load
 
     trained = load(find_model(model))
     failed = False
-    with _open(file) as lines:
-        while chunk := list(islice(lines, LINES_AT_ONCE)):
-            for answer in _answers(trained, chunk, top):
-                failed = failed or "error" in answer
-                typer.echo(json.dumps(answer, ensure_ascii=False))
+    lines = _read(file)
+    while chunk := list(islice(lines, LINES_AT_ONCE)):
+        for answer in _answers(trained, chunk, top):
+            failed = failed or "error" in answer
+            typer.echo(json.dumps(answer, ensure_ascii=False).encode())  # UTF-8, whatever the terminal is
     return 1 if failed else 0
 
 
-def _open(file: str) -> AbstractContextManager[Iterator[str]]:
-    """Standard input or a file as an iterator of UTF-8 lines; bytes that are no UTF-8 stay visible."""
-    if file == "-":
-        return nullcontext(
-            TextIOWrapper(sys.stdin.buffer, encoding="utf-8", errors="surrogateescape", newline="\n")
-        )
+def _read(file: str) -> Iterator[str]:
+    """The lines of a file or of standard input, as they come; bytes that are no UTF-8 stay visible."""
+    if file == "-" and sys.stdin is None:
+        raise TextError("Standard input is closed. Give a FILE, or lines: echo TEXT | rnn predict")
     try:
-        return Path(file).open(encoding="utf-8", errors="surrogateescape", newline="\n")
+        with (
+            sys.stdin.buffer if file == "-" else Path(file).open("rb") as source,
+            TextIOWrapper(source, encoding="utf-8-sig", errors="surrogateescape", newline="\n") as lines,
+        ):
+            yield from lines
     except OSError as error:
         raise TextError(f"{file}: cannot be read ({error.strerror}).") from error
 
@@ -84,11 +85,8 @@ def _text(line: str) -> str | TextError:
         return TextError(
             f"The line begins like a JSON object but is none ({error.msg}, column {error.colno})."
         )
+    except (RecursionError, ValueError):
+        return TextError("The JSON object is nested too deeply, or holds a number of too many digits.")
     if not isinstance(asked.get("text"), str):
         return TextError('The JSON object has no text. Allowed: {"text": "..."}.')
-    unknown = sorted(set(asked) - {"text"})
-    if unknown:
-        return TextError(
-            f"The JSON object has keys that are not understood: {', '.join(unknown)}. Allowed: text."
-        )
     return str(asked["text"])

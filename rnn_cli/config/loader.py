@@ -11,6 +11,7 @@ from rnn_cli.config.conflicts import conflicts, without_keys_of_no_use
 from rnn_cli.config.nodes import Node, Place, Problem, Source, from_plain, merge, plain, walk
 from rnn_cli.config.paths import resolve_paths
 from rnn_cli.config.schema import Config
+from rnn_cli.config.shorthand import spelled_out
 from rnn_cli.config.sources import read_file, read_override
 from rnn_cli.config.wording import found_and_allowed, missing, unknown_key
 from rnn_cli.errors import ConfigError
@@ -31,11 +32,13 @@ def load_config(path: Path, overrides: Sequence[str] = ()) -> Config:
         ConfigError: every problem, in the order of the file, then of the overrides.
     """
     root, problems = read_file(path)
+    if root is not None:
+        root = spelled_out(root)  # before an override may change a part of it
     for number, text in enumerate(overrides, 1):
         override, found = read_override(text, number)
         problems += found
         if root is not None and override is not None:
-            root = merge(root, override)
+            root = spelled_out(merge(root, override))
     if root is None:
         raise _error(problems)
     root, found = resolve_paths(root)

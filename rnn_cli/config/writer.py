@@ -11,6 +11,7 @@ from pydantic.fields import FieldInfo
 
 from rnn_cli.config.loader import config_to_dict
 from rnn_cli.config.schema import Config, Section, config_schema
+from rnn_cli.config.shorthand import with_short_forms
 from rnn_cli.config.yaml_reader import CoreLoader
 
 _LAUNCH = "# rnn train config.yaml\n"
@@ -51,7 +52,7 @@ def starter_yaml() -> str:
 
 def json_schema() -> str:
     """The JSON Schema (draft 2020-12) of a config, for editors."""
-    return json.dumps(config_schema(), indent=2, ensure_ascii=False) + "\n"
+    return json.dumps(with_short_forms(config_schema()), indent=2, ensure_ascii=False) + "\n"
 
 
 def _yaml(data: dict[str, Any]) -> str:

@@ -1,6 +1,7 @@
 """The folder that one training writes to, and nothing else writes to."""
 
 import json
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -35,14 +36,14 @@ class RunFolder:
             UsageError: the folder holds a run, or cannot be made.
         """
         folder = cls(path)
-        if folder.summary.exists():
-            raise UsageError(f"{path} holds a finished run. Choose another folder with --run-dir.")
-        if folder.checkpoint.exists():
-            raise UsageError(
-                f"{path} holds a run that is not finished. "
-                f"Go on with it: rnn train --resume {path}. Or choose another folder with --run-dir."
-            )
         try:
+            if folder.summary.exists():
+                raise UsageError(f"{path} holds a finished run. Choose another folder with --run-dir.")
+            if folder.checkpoint.exists():
+                raise UsageError(
+                    f"{path} holds a run that is not finished. "
+                    f"Go on with it: rnn train --resume {path}. Or choose another folder with --run-dir."
+                )
             path.mkdir(parents=True, exist_ok=True)
             write_text(folder.config, config_yaml)
             write_text(folder.metrics, "")
@@ -60,10 +61,13 @@ class RunFolder:
             ModelFileError: there is nothing to go on with.
         """
         folder = cls(path)
-        if folder.summary.exists():
-            raise ModelFileError(f"{path} is finished: there is nothing left to train.")
-        if not folder.checkpoint.exists():
-            raise ModelFileError(f"{path} has no checkpoint to go on from. Start anew: rnn train CONFIG.")
+        try:
+            if folder.summary.exists():
+                raise ModelFileError(f"{path} is finished: there is nothing left to train.")
+            if not folder.checkpoint.exists():
+                raise ModelFileError(f"{path} has no checkpoint to go on from. Start anew: rnn train CONFIG.")
+        except OSError as error:
+            raise ModelFileError(f"{path}: cannot be read ({error.strerror}).") from error
         return folder
 
     def record(self, event: Event) -> None:
@@ -74,11 +78,17 @@ class RunFolder:
     def forget_after(self, step: int) -> None:
         """Drop the metrics of what came after the checkpoint: it will happen again."""
         kept = []
-        for line in self.metrics.read_text(encoding="utf-8").splitlines(keepends=True):
-            record = json.loads(line)
-            if record.get("step", 0) <= step and record["event"] != "end":
-                kept.append(line)
+        for line in self._metrics_lines():
+            with suppress(ValueError):  # the last line, where the training was killed while it wrote
+                record = json.loads(line)
+                if record.get("step", 0) <= step and record["event"] != "end":
+                    kept.append(line + "\n")
         write_text(self.metrics, "".join(kept))
+
+    def _metrics_lines(self) -> list[str]:
+        if not self.metrics.exists():
+            return []
+        return self.metrics.read_text(encoding="utf-8", errors="replace").split("\n")
 
     def finish(self, summary: dict[str, Any]) -> None:
         """Write the final figures; the checkpoint has done its work and goes."""
