@@ -1,31 +1,50 @@
 """`rnn` and `python -m rnn_cli`: run a command; turn whatever goes wrong into a message and an exit code."""
 
+import errno
+import io
 import sys
+from typing import NoReturn
 
 from rnn_cli.errors import RnnError
+
+DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Run a command line (that of the process, if none is given) and exit."""
     from rnn_cli.cli.app import app
 
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a terminal without an arrow still shows the rest
     try:
         app(arguments, prog_name="rnn")
     except RnnError as error:
-        from rnn_cli.console import show_error
+        from rnn_cli.console import show_failure
 
-        show_error(str(error))
-        sys.exit(error.exit_code)
-    except Exception:
-        from rnn_cli.crash import write_crash_file
-
-        path = write_crash_file()
+        sys.exit(show_failure(error))
+    except OSError as error:
+        if error.errno not in DISK_ERRORS:
+            _report_bug()
         print(
-            f"error: this is a bug in rnn_cli, not a mistake of yours. What happened is written in {path}; "
-            "please report it with that file.",
+            f"error: the output cannot be written ({error.strerror}). Make room and try again.",
             file=sys.stderr,
         )
-        sys.exit(3)
+        sys.exit(RnnError.exit_code)
+    except Exception:
+        _report_bug()
+
+
+def _report_bug() -> NoReturn:
+    from rnn_cli.crash import write_crash_file
+
+    path = write_crash_file()
+    print(
+        f"error: this is a bug in rnn_cli, not a mistake of yours. What happened is written in {path}; "
+        "please report it with that file.",
+        file=sys.stderr,
+    )
+    sys.exit(3)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 Results go to standard output; progress, notices and errors go to standard error, so that output can be piped.
 """
 
+import math
 import time
 from collections.abc import Iterable, Sequence
 
@@ -11,6 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from rich.table import Table
 from rich.text import Text
 
+from rnn_cli.errors import Interrupted, RnnError
 from rnn_cli.training.events import Ended, Event, Measured, Notice, Preparing, Started, Trained
 
 SECONDS_BETWEEN_PLAIN_LINES = 5.0
@@ -31,6 +33,15 @@ def show_error(message: str) -> None:
     console = standard_error()
     for line in message.splitlines():
         console.print(Text("error: ", style="bold red") + Text(line))
+
+
+def show_failure(failure: RnnError) -> int:
+    """A failure that was understood, or a stop that was asked for; returns the exit code that it means."""
+    if isinstance(failure, Interrupted):
+        show_note(str(failure))
+    else:
+        show_error(str(failure))
+    return failure.exit_code
 
 
 def show_note(message: str) -> None:
@@ -65,7 +76,7 @@ class TrainingDisplay:
         self._max_epochs = max_epochs
         self._bar: _TrainingBar | None = None
         self._task: TaskID | None = None
-        self._last_line_at = 0.0
+        self._last_line_at = -math.inf
 
     def __enter__(self) -> "TrainingDisplay":
         return self
@@ -154,10 +165,11 @@ class _TrainingBar(Progress):
             TextColumn("left"),
             console=console,
             transient=True,
+            speed_estimate_period=600,  # records may be minutes apart
             refresh_per_second=4,
         )
 
     def get_renderables(self) -> Iterable[RenderableType]:
         yield from super().get_renderables()
         if self.figures:
-            yield Text(self.figures, style="dim")
+            yield Text(self.figures, style="dim", no_wrap=False, overflow="fold")

@@ -87,8 +87,8 @@ def read_model_file(path: Path) -> ModelFile:
     Raises:
         ModelFileError: there is no such file, or it is not a whole model file that this version can read.
     """
-    file_path = _find(path)
     try:
+        file_path = _find(path)
         _check_start(path, file_path)
         with safe_open(file_path, framework="np") as file:
             metadata = file.metadata() or {}

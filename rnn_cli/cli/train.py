@@ -126,10 +126,9 @@ def _attempt(run: Callable[[], int]) -> int:
     try:
         return run()
     except RnnError as error:
-        from rnn_cli.console import show_error
+        from rnn_cli.console import show_failure
 
-        show_error(str(error))
-        return error.exit_code
+        return show_failure(error)
 
 
 def _worst(codes: list[int]) -> int:

@@ -41,7 +41,7 @@ class Perplexity:
     def to_dict(self) -> dict[str, Any]:
         """The figure and its terms, for JSON."""
         return {
-            "perplexity": self.perplexity,
+            "perplexity": self.perplexity if math.isfinite(self.perplexity) else None,
             "loss": self.loss,
             "tokens": self.tokens,
             "unknown": self.unknown,

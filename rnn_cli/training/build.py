@@ -1,6 +1,7 @@
 """From a config to the things that a training is made of. Config objects stop here."""
 
 import functools
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +10,7 @@ import numpy as np
 import torch
 
 from rnn_cli.config import Config
+from rnn_cli.errors import TrainingError
 from rnn_cli.model.fused import has_fast_path, read_window
 from rnn_cli.model.language_model import LanguageModel, WindowReader, step_by_step
 from rnn_cli.model.losses import ExactSoftmax, LossFunction, OneHotSigmoid, SampledSoftmax
@@ -18,6 +20,7 @@ from rnn_cli.text.tokenizer import Tokenizer
 from rnn_cli.training.events import Notice, OnEvent, Preparing
 from rnn_cli.training.optimizer import SPARSE_KINDS, Optimizer, build_optimizer
 
+COPIES_IN_TRAINING = 4  # weights, gradient, and two moments of an adaptive optimizer
 SAMPLING_PAYS_FROM = 4  # times the number of samples: below that, the whole vocabulary is about as fast
 
 
@@ -107,7 +110,12 @@ def build_windows(config: Config, corpus: Corpus, on_event: OnEvent) -> Windows:
 
 
 def build_model(config: Config, counts: np.ndarray) -> LanguageModel:
-    """The network for a vocabulary whose words occur `counts` (vocab_size,) times in the training text."""
+    """The network for a vocabulary whose words occur `counts` (vocab_size,) times in the training text.
+
+    Raises:
+        TrainingError: this machine has not the memory to train it.
+    """
+    check_memory(config, len(counts))
     model = LanguageModel(
         vocab_size=len(counts),
         embedding_size=config.model.embedding_size,
@@ -121,6 +129,21 @@ def build_model(config: Config, counts: np.ndarray) -> LanguageModel:
     )
     model.start_at_frequencies(torch.from_numpy(counts), config.model.output_activation)
     return model
+
+
+def check_memory(config: Config, vocab_size: int) -> None:
+    """Refuse a network whose weights, gradients and optimizer are larger than this machine's memory."""
+    E, H, layers = config.model.embedding_size, config.model.hidden_size, config.model.num_layers
+    tables = vocab_size * (E + (0 if config.output.tie_embeddings else H) + 1)
+    parameters = tables + H * (H + E + 1) + (layers - 1) * H * (2 * H + 1)
+    needed = COPIES_IN_TRAINING * 4 * parameters
+    there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    if needed > there:
+        raise TrainingError(
+            f"The network would have {parameters:,} parameters and take about {needed / 1e9:,.0f} GB to train; this "
+            f"machine has {there / 1e9:,.0f} GB. Lower model.hidden_size, model.embedding_size, model.num_layers or "
+            "data.tokenizer.max_size."
+        )
 
 
 def _window_reader(config: Config) -> WindowReader:

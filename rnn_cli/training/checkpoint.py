@@ -52,8 +52,12 @@ def save_checkpoint(
     loss_function: LossFunction,
     state: State,
     progress: Progress,
+    fingerprint: str,
 ) -> None:
-    """Write weights, optimizer, random states, the carried hidden state and the place in the data."""
+    """Write weights, optimizer, random states, the carried hidden state and the place in the data.
+
+    `fingerprint` says which settings, vocabulary and text they belong to.
+    """
     tensors: dict[str, Tensor] = {f"model.{name}": p.detach() for name, p in model.named_parameters()}
     numbers: dict[str, Any] = {}
     for part_number, part in enumerate(optimizer.parts):
@@ -71,6 +75,7 @@ def save_checkpoint(
         tensors["random.samples"] = loss_function.generator.get_state()
     metadata = {
         "format": "rnn_cli checkpoint",
+        "fingerprint": fingerprint,
         "progress": json.dumps(asdict(progress)),
         "numbers": json.dumps(numbers),
     }
@@ -79,7 +84,7 @@ def save_checkpoint(
 
 
 def load_checkpoint(
-    path: Path, *, model: LanguageModel, optimizer: Optimizer, loss_function: LossFunction
+    path: Path, *, model: LanguageModel, optimizer: Optimizer, loss_function: LossFunction, fingerprint: str
 ) -> tuple[State, Progress]:
     """Put everything back in place; returns the carried hidden state and where the training stands.
 
@@ -92,6 +97,11 @@ def load_checkpoint(
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
         if metadata.get("format") != "rnn_cli checkpoint":
             raise ModelFileError(f"{path} is not a checkpoint of rnn_cli.")
+        if metadata.get("fingerprint") != fingerprint:
+            raise ModelFileError(
+                f"{path} cannot be used to go on: the training text or the settings have changed since. "
+                "Put them back as they were, or start anew: rnn train CONFIG."
+            )
         numbers = json.loads(metadata["numbers"])
         with torch.no_grad():
             for name, parameter in model.named_parameters():

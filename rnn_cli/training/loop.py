@@ -180,6 +180,7 @@ def _checkpoint(training: Training) -> None:
         loss_function=training.loss_function,
         state=training.state,
         progress=training.progress,
+        fingerprint=training.provenance.fingerprint(),
     )
 
 

@@ -10,7 +10,7 @@ SPARSE_KINDS = ("sgd", "adagrad", "adam", "adamw")
 """Optimizers that can update only the rows of a table that a window touched."""
 
 
-ROW_RATE = 4.0
+ROW_RATE = 2.0
 """How much larger Adam's learning rate is for rows than for whole tables.
 
 A row is updated only in the windows that touch it, and most rows are rare. Measured on WikiText-2, 256 units, 1.2

@@ -10,6 +10,7 @@ import torch
 from rnn_cli.config import Config
 from rnn_cli.training.bptt import train_on_window
 from rnn_cli.training.build import (
+    COPIES_IN_TRAINING,
     build_loss,
     build_model,
     build_texts,
@@ -23,7 +24,6 @@ from rnn_cli.training.events import OnEvent
 MEASURED_WINDOWS = 12  # the first ones warm up and do not count
 WARM_UP_WINDOWS = 2
 MEASURED_S = 3.0
-COPIES_IN_TRAINING = 4  # weights, gradient, and two moments of an adaptive optimizer
 
 
 @dataclass(frozen=True)

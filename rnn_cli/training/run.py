@@ -84,6 +84,7 @@ def train(config: Config, folder: RunFolder, *, on_event: OnEvent, resume: bool 
                 model=training.model,
                 optimizer=training.optimizer,
                 loss_function=training.loss_function,
+                fingerprint=training.provenance.fingerprint(),
             )
             folder.forget_after(training.progress.step)
         record(_started(training, texts))

@@ -1,6 +1,8 @@
 """From the network in training to the model file, and back."""
 
-from dataclasses import dataclass
+import hashlib
+import json
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,10 @@ class Provenance:
     config: dict[str, Any]
     tokenizer_json: str
     training_data: dict[str, Any]
+
+    def fingerprint(self) -> str:
+        """One value for the settings, the vocabulary and the training text together."""
+        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
 
 
 def save_model(path: Path, model: LanguageModel, provenance: Provenance, metrics: dict[str, Any]) -> None:

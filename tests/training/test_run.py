@@ -118,9 +118,7 @@ def test_a_checkpoint_of_another_shape_is_refused(
     press_ctrl_c_in(1, monkeypatch)
     with pytest.raises(Interrupted):
         train(make_config(), folder, on_event=ignore)
-    with pytest.raises(
-        ModelFileError, match=r"checkpoint\.safetensors cannot be used to go on: it does not fit"
-    ):
+    with pytest.raises(ModelFileError, match=r"checkpoint\.safetensors cannot be used to go on"):
         train(make_config(model={"hidden_size": 7}), folder, on_event=ignore, resume=True)
 
 
@@ -133,3 +131,17 @@ def test_the_loss_of_a_record_is_the_mean_over_its_words(make_config: MakeConfig
         losses[every] = [event.loss for event in events if isinstance(event, Trained)]
     # 145 tokens in 3 streams (49, 48, 48): windows of 12 words.
     assert losses[3][0] == pytest.approx(sum(losses[1][:3]) / 3)
+
+
+def test_a_run_whose_text_has_changed_is_not_resumed(
+    make_config: MakeConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "run"
+    folder = RunFolder.create(path, "")
+    press_ctrl_c_in(1, monkeypatch)
+    with pytest.raises(Interrupted):
+        train(make_config(), folder, on_event=ignore)
+    text = tmp_path / "train.txt"
+    text.write_text(text.read_text().replace("cat", "fox"))
+    with pytest.raises(ModelFileError, match="the training text or the settings have changed since"):
+        train(make_config(), folder, on_event=ignore, resume=True)

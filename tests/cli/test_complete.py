@@ -1,0 +1,322 @@
+"""`rnn complete` as scripts meet it: its JSON, its standard error and its exit codes."""
+
+import itertools
+import json
+import math
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from rnn_cli.model_file import ModelFile, write_model_file
+from rnn_cli.text.tokenizer import Tokenizer
+from tests.conftest import Result, Rnn
+
+LINES = ["I eat rice", "I eat rice", "I eat soup", "you eat rice"]
+UNSEEN = 0.01  # what every pair of tokens counts for besides how often it occurs
+
+
+def pair_counts(tokenizer: Tokenizer) -> np.ndarray:
+    """How often each token comes after each other one in LINES: (vocab_size, vocab_size)."""
+    counts = np.full((tokenizer.vocab_size, tokenizer.vocab_size), UNSEEN)
+    for line in LINES:
+        ids = [tokenizer.eos_id, *tokenizer.encode(line), tokenizer.eos_id]
+        for before, after in itertools.pairwise(ids):
+            counts[before, after] += 1
+    return counts
+
+
+def share(count: float, of: float) -> float:
+    """The probability of a word that follows `count` times, after a word that occurs `of` times."""
+    return (count + UNSEEN) / (of + 7 * UNSEEN)  # five words, <unk> and <eos>
+
+
+def write_run(folder: Path, *, seconds: int = 0) -> Path:
+    """A finished run whose model gives each next word exactly its share among the pairs in LINES.
+
+    x_t is one-hot, h_t = W·[h_{t-1}, x_t] = x_t, and V holds the logarithms of the counts.
+    """
+    tokenizer = Tokenizer.train(LINES)
+    N = tokenizer.vocab_size
+    none, one = np.zeros((N, N), np.float32), np.eye(N, dtype=np.float32)
+    model = {"cell": "elman", "embedding_size": N, "hidden_size": N, "num_layers": 1}
+    model |= {"hidden_activation": "identity", "output_activation": "softmax"}
+    config = {"data": {"mode": "lines"}, "model": model, "output": {"tie_embeddings": False}}
+    tensors = {
+        "embedding": one,
+        "cells.0.W": np.concatenate([none, one], axis=1),
+        "cells.0.b": none[0],
+        "V": np.log(pair_counts(tokenizer)).T.astype(np.float32),
+        "c": none[0],
+    }
+    write_model_file(
+        folder / "model.safetensors", ModelFile(tensors, config, tokenizer.to_json(), {"lines": 4}, {})
+    )
+    (folder / "summary.json").write_text("{}")
+    os.utime(folder / "summary.json", (seconds, seconds))
+    return folder
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Path:
+    return write_run(tmp_path / "runs" / "meals")
+
+
+def answer(result: Result) -> Any:
+    assert result.code == 0
+    return json.loads(result.out)
+
+
+def words(result: Result) -> list[list[str]]:
+    return [completion["words"] for completion in answer(result)["completions"]]
+
+
+def test_a_blank_is_filled_with_each_word_and_its_probability(rnn: Rnn, run: Path) -> None:
+    found = answer(rnn("complete", "I eat ____ .", "--top", "2", "--json"))
+    first, second = share(3, of=4), share(1, of=4)
+    assert found == {
+        "text": "I eat ____ .",
+        "completions": [
+            {
+                "text": "I eat rice .",
+                "words": ["rice"],
+                "probability": pytest.approx(first, rel=1e-5),
+                "log_prob": pytest.approx(math.log(first), rel=1e-5),
+            },
+            {
+                "text": "I eat soup .",
+                "words": ["soup"],
+                "probability": pytest.approx(second, rel=1e-5),
+                "log_prob": pytest.approx(math.log(second), rel=1e-5),
+            },
+        ],
+        "unknown": [],
+    }
+
+
+def test_a_text_without_a_blank_is_continued_to_the_end_of_its_sentence(rnn: Rnn, run: Path) -> None:
+    found = answer(rnn("complete", "you", "--json"))
+    probability = share(1, of=1) * share(3, of=4) * share(3, of=3)  # eat, rice, and the line ends
+    assert found == {
+        "text": "you",
+        "completions": [
+            {
+                "text": "you eat rice",
+                "words": ["eat", "rice"],
+                "probability": pytest.approx(probability, rel=1e-5),
+                "log_prob": pytest.approx(math.log(probability), rel=1e-5),
+            }
+        ],
+        "unknown": [],
+    }
+
+
+def test_the_json_is_one_line_on_standard_output_and_nothing_else(rnn: Rnn, run: Path) -> None:
+    result = rnn("complete", "I eat __", "--json")
+    assert result.out.count("\n") == 1
+    assert result.out.endswith("}\n")
+    assert result.err == ""
+
+
+def test_completions_come_best_first(rnn: Rnn, run: Path) -> None:
+    assert words(rnn("complete", "I", "--top", "2", "--json")) == [["eat", "rice"], ["eat", "soup"]]
+    assert words(rnn("complete", "____ eat", "--top", "2", "--json")) == [["I"], ["you"]]
+
+
+def test_five_words_fill_a_blank_and_one_continuation_is_enough_unless_more_are_asked_for(
+    rnn: Rnn, run: Path
+) -> None:
+    assert len(words(rnn("complete", "I __", "--json"))) == 5
+    assert len(words(rnn("complete", "I", "--json"))) == 1
+    assert len(words(rnn("complete", "I", "--top", "3", "--json"))) == 3
+
+
+@pytest.mark.parametrize(("text", "is_blank"), [("I eat_", False), ("I __", True), ("I __________", True)])
+def test_two_or_more_underscores_are_a_blank(rnn: Rnn, run: Path, text: str, is_blank: bool) -> None:
+    found = answer(rnn("complete", text, "--json"))
+    assert (len(found["completions"]) == 5) is is_blank
+    assert all("__" not in completion["text"] for completion in found["completions"])
+
+
+def test_an_empty_text_is_continued_from_nothing(rnn: Rnn, run: Path) -> None:
+    assert words(rnn("complete", "", "--json")) == [["I", "eat", "rice"]]
+
+
+def test_max_words_ends_a_continuation(rnn: Rnn, run: Path) -> None:
+    assert words(rnn("complete", "", "--max-words", "1", "--json")) == [["I"]]
+
+
+def test_the_same_seed_draws_the_same_and_every_sample_is_shown(rnn: Rnn, run: Path) -> None:
+    drawing = ["complete", "", "--samples", "8", "--temperature", "2", "--json"]
+    first = words(rnn(*drawing, "--seed", "3"))
+    assert len(first) == 8
+    assert words(rnn(*drawing, "--seed", "3")) == first
+    assert words(rnn(*drawing, "--seed", "4")) != first
+
+
+@pytest.mark.parametrize("option", [["--temperature", "0"], ["--top-k", "1"], ["--top-p", "0.01"]])
+def test_chance_can_be_narrowed_down_to_the_best(rnn: Rnn, run: Path, option: list[str]) -> None:
+    found = words(rnn("complete", "", "--samples", "3", *option, "--json"))
+    assert found == [["I", "eat", "rice"]] * 3
+
+
+def test_top_keeps_the_best_of_those_drawn(rnn: Rnn, run: Path) -> None:
+    drawing = ["complete", "", "--samples", "8", "--temperature", "2", "--seed", "3", "--json"]
+    assert words(rnn(*drawing, "--top", "2")) == words(rnn(*drawing))[:2]
+
+
+def test_unknown_words_are_named_on_standard_error_with_the_nearest_known_ones(rnn: Rnn, run: Path) -> None:
+    result = rnn("complete", "I eat Rise, zzz __", "--top", "1", "--json")
+    assert result.code == 0
+    assert result.err == (
+        'The model does not know "Rise". Nearest known words: "rice".\n'
+        'The model does not know ",".\n'
+        'The model does not know "zzz".\n'
+    )
+    assert json.loads(result.out)["unknown"] == ["Rise", ",", "zzz"]
+
+
+def test_text_that_is_not_ascii_stays_as_it_is(rnn: Rnn, run: Path) -> None:
+    result = rnn("complete", "été __", "--top", "1", "--json")
+    assert '"text": "été __"' in result.out
+    assert json.loads(result.out)["completions"][0]["text"].startswith("été ")
+
+
+def test_bytes_that_are_no_text_are_unknown_words(rnn: Rnn, run: Path) -> None:
+    result = rnn("complete", "I \udcff __", "--json")  # how Python passes the byte FF of a command line
+    assert answer(result)["unknown"] == ["\ufffd"]
+
+
+def test_the_model_is_a_run_folder_or_a_model_file(rnn: Rnn, run: Path) -> None:
+    expected = words(rnn("complete", "I", "--json"))
+    for model in ("runs/meals", "runs/meals/model.safetensors", str(run)):
+        assert words(rnn("complete", "I", "-m", model, "--json")) == expected
+        assert words(rnn("complete", "I", "--model", model, "--json")) == expected
+
+
+def test_without_model_the_variable_decides_and_then_the_newest_finished_run(
+    rnn: Rnn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_run(tmp_path / "runs/old", seconds=1_000)
+    newest = write_run(tmp_path / "runs/newest", seconds=3_000)
+    (newest / "model.safetensors").write_text("broken")  # shows in the message which model was taken
+    write_run(tmp_path / "runs/not-finished", seconds=9_000).joinpath("summary.json").unlink()
+    assert rnn("complete", "I").err.startswith("error: runs/newest: ")
+    monkeypatch.setenv("RNN_MODEL", "runs/old")
+    assert rnn("complete", "I").code == 0
+    monkeypatch.setenv("RNN_MODEL", "elsewhere")
+    assert rnn("complete", "I").err.startswith("error: elsewhere: ")
+    assert rnn("complete", "I", "-m", "runs/old").code == 0
+
+
+def test_without_any_model_the_message_says_how_to_make_one(rnn: Rnn) -> None:
+    result = rnn("complete", "I eat __")
+    assert result == Result(
+        1,
+        "",
+        "error: There is no finished run in ./runs, and no model is named with --model or in the variable "
+        "RNN_MODEL. Make a model with: rnn train configs/favourites.yaml\n",
+    )
+
+
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        ("gone", "there is no such file. Give a model file or the folder of a run."),
+        (
+            "empty-folder",
+            "this folder holds no model.safetensors; give a model file or the folder of a run.",
+        ),
+        (
+            "empty-file",
+            "this is not a model file. A model is the model.safetensors that `rnn train` wrote.",
+        ),
+        ("text", "this is not a model file. A model is the model.safetensors that `rnn train` wrote."),
+        (
+            "cut-off",
+            "the model file is cut off: its header alone is {header:,} bytes long, and there are only 92. "
+            "Copy it again.",
+        ),
+    ],
+)
+def test_a_model_that_cannot_be_used_is_one_clear_message(
+    rnn: Rnn, run: Path, tmp_path: Path, model: str, message: str
+) -> None:
+    whole = (run / "model.safetensors").read_bytes()
+    header = int.from_bytes(whole[:8], "little")
+    (tmp_path / "empty-folder").mkdir()
+    (tmp_path / "empty-file").touch()
+    (tmp_path / "text").write_text("This is a text about models.\n")
+    (tmp_path / "cut-off").write_bytes(whole[:100])
+    result = rnn("complete", "I", "-m", model)
+    assert result == Result(1, "", f"error: {model}: {message.format(header=header)}\n")
+
+
+def test_a_sentence_given_as_the_model_is_one_clear_message(rnn: Rnn, run: Path) -> None:
+    sentence = "I eat rice and " * 20  # too long for the name of a file
+    result = rnn("complete", "-m", sentence, "meals")
+    assert result == Result(1, "", f"error: {sentence}: cannot be read (File name too long).\n")
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "message"),
+    [
+        ("--temperature", "-1", "--temperature is -1.0; it has to be a number of at least 0."),
+        ("--temperature", "inf", "--temperature is inf; it has to be a number of at least 0."),
+        ("--top-k", "0", "--top-k is 0; it has to be a whole number of at least 1."),
+        ("--top-p", "2", "--top-p is 2.0; it has to be a number above 0 and at most 1."),
+        ("--top-p", "nan", "--top-p is nan; it has to be a number above 0 and at most 1."),
+        ("--seed", "-1", "--seed is -1; it has to be a whole number of at least 0."),
+        ("--top", "0", "--top is 0; it has to be a whole number from 1 to 1,000."),
+        ("--max-words", "0", "--max-words is 0; it has to be a whole number from 1 to 1,000."),
+        ("--samples", "1001", "--samples is 1001; it has to be a whole number from 1 to 1,000."),
+    ],
+)
+def test_an_option_out_of_its_range_is_a_usage_error(
+    rnn: Rnn, run: Path, option: str, value: str, message: str
+) -> None:
+    assert rnn("complete", "I", option, value) == Result(2, "", f"error: {message}\n")
+
+
+def test_several_blanks_are_a_usage_error(rnn: Rnn, run: Path) -> None:
+    result = rnn("complete", "__ eat __")
+    assert result == Result(
+        2,
+        "",
+        "error: The text has 2 blanks, but only one can be filled at a time: "
+        "write words in place of the others.\n",
+    )
+
+
+def test_an_option_of_chance_does_not_go_with_a_blank(rnn: Rnn, run: Path) -> None:
+    result = rnn("complete", "I __", "--samples", "2")
+    assert result == Result(
+        2,
+        "",
+        "error: --samples is for drawing a continuation; the words for a blank are ranked, not drawn. "
+        "Leave it out.\n",
+    )
+
+
+def test_without_json_every_word_for_the_blank_is_shown(rnn: Rnn, run: Path) -> None:
+    result = rnn("complete", "I eat __", "--top", "2")
+    assert result.code == 0
+    assert re.search("rice.*soup", result.out, re.DOTALL)
+
+
+def test_completing_never_loads_torch(run: Path, tmp_path: Path) -> None:
+    script = (
+        "import sys\n"
+        "from rnn_cli.__main__ import main\n"
+        "try: main(['complete', 'I eat __', '--json'])\n"
+        "finally: print([m for m in ('torch', 'yaml', 'fsspec') if m in sys.modules])\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=tmp_path
+    )
+    assert done.stdout.splitlines()[1:] == ["[]"]

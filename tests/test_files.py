@@ -1,0 +1,100 @@
+"""Files that are whole or not there."""
+
+import os
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from rnn_cli.files import atomic_write, write_text
+
+
+def test_the_file_is_there_once_it_is_whole_and_not_before(tmp_path: Path) -> None:
+    path = tmp_path / "model"
+    with atomic_write(path) as file:
+        file.write(b"weights")
+        assert not path.exists()
+    assert path.read_bytes() == b"weights"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_folders_on_the_way_are_made(tmp_path: Path) -> None:
+    with atomic_write(tmp_path / "a" / "b" / "model") as file:
+        file.write(b"weights")
+    assert (tmp_path / "a/b/model").read_bytes() == b"weights"
+
+
+def test_a_file_that_was_there_stays_until_the_new_one_is_whole(tmp_path: Path) -> None:
+    path = tmp_path / "model"
+    path.write_bytes(b"old")
+    with atomic_write(path) as file:
+        file.write(b"new")
+        file.flush()
+        assert path.read_bytes() == b"old"
+    assert path.read_bytes() == b"new"
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, SystemExit])
+def test_on_an_error_nothing_is_left_behind_and_the_old_file_stays(
+    tmp_path: Path, error: type[BaseException]
+) -> None:
+    path = tmp_path / "model"
+    path.write_bytes(b"old")
+
+    def write_half() -> None:
+        with atomic_write(path) as file:
+            file.write(b"half of the new")
+            raise error
+
+    with pytest.raises(error):
+        write_half()
+    assert path.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_without_an_old_file_an_error_leaves_none(tmp_path: Path) -> None:
+    with suppress(ValueError), atomic_write(tmp_path / "model") as file:
+        file.write(b"half")
+        raise ValueError
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_rename_that_fails_leaves_nothing_behind(tmp_path: Path) -> None:
+    (tmp_path / "model").mkdir()
+    with pytest.raises(IsADirectoryError), atomic_write(tmp_path / "model") as file:
+        file.write(b"weights")
+    assert list(tmp_path.iterdir()) == [tmp_path / "model"]
+
+
+def test_the_bytes_are_on_the_disk_before_the_name_is_theirs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "model"
+    done: list[str] = []
+    fsync, replace = os.fsync, Path.replace
+
+    def record_fsync(number: int) -> None:
+        assert os.fstat(number).st_size == len(b"weights")  # nothing waits in a buffer any more
+        done.append("fsync")
+        fsync(number)
+
+    def record_replace(self: Path, target: Path) -> Path:
+        assert self.parent == target.parent  # a rename is atomic within one folder
+        done.append("rename")
+        return replace(self, target)
+
+    monkeypatch.setattr(os, "fsync", record_fsync)
+    monkeypatch.setattr(Path, "replace", record_replace)
+    with atomic_write(path) as file:
+        file.write(b"weights")
+    assert done == ["fsync", "rename"]
+
+
+def test_the_file_beside_is_hidden_and_belongs_to_one_process(tmp_path: Path) -> None:
+    with atomic_write(tmp_path / "model"):
+        assert [path.name for path in tmp_path.iterdir()] == [f".model.{os.getpid()}.part"]
+
+
+def test_text_is_written_as_utf_8_with_the_line_ends_that_it_has(tmp_path: Path) -> None:
+    write_text(tmp_path / "text", "été\r\n→\n")
+    assert (tmp_path / "text").read_bytes() == b"\xc3\xa9t\xc3\xa9\r\n\xe2\x86\x92\n"

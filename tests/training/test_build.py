@@ -1,0 +1,313 @@
+"""From a config to the parts of a training."""
+
+import functools
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from rnn_cli.config import Config
+from rnn_cli.errors import TrainingError
+from rnn_cli.model.fused import read_window
+from rnn_cli.model.language_model import LanguageModel, step_by_step
+from rnn_cli.model.losses import ExactSoftmax, LossFunction, OneHotSigmoid, SampledSoftmax
+from rnn_cli.text.streams import LineWindows, StreamWindows, Windows
+from rnn_cli.training.build import (
+    build_loss,
+    build_model,
+    build_texts,
+    build_training_optimizer,
+    build_windows,
+    describe_corpus,
+    product_dtype,
+    rows_only,
+    softmax_kind,
+)
+from rnn_cli.training.events import Event, Notice, Preparing
+from rnn_cli.training.optimizer import Optimizer
+from tests.training.conftest import MakeConfig
+
+COUNTS = np.array([0, 25, 30, 20, 15, 10, 5, 5, 5, 3, 2])  # of a vocabulary of 11
+
+
+def ignore(event: Event) -> None:
+    pass
+
+
+def windows_of(config: Config) -> tuple[Windows, list[str]]:
+    """The windows of the training text, and what was said about them."""
+    events: list[Event] = []
+    texts = build_texts(config, ignore)
+    windows = build_windows(config, texts.train, events.append)
+    return windows, [event.message for event in events if isinstance(event, Notice)]
+
+
+def test_the_vocabulary_is_learnt_from_the_training_text_alone(make_config: MakeConfig) -> None:
+    texts = build_texts(make_config(), ignore)
+    assert texts.tokenizer.vocab_size == 11
+    assert texts.train.tokens == 145
+    assert texts.train.unknown == 0
+    assert texts.valid is not None
+    assert (texts.valid.tokens, texts.valid.unknown) == (13, 1)  # "cow" occurs in the validation text only
+    assert texts.test is None
+
+
+def test_the_settings_of_the_tokenizer_reach_it(make_config: MakeConfig) -> None:
+    def vocab_size(**settings: Any) -> int:
+        return build_texts(make_config(data={"tokenizer": settings}), ignore).tokenizer.vocab_size
+
+    assert vocab_size() == 11
+    assert vocab_size(max_size=5) == 5
+    assert vocab_size(min_count=10) == 10  # all but "log"
+    assert build_texts(make_config(data={"tokenizer": {"kind": "char"}}), ignore).tokenizer.kind == "char"
+
+
+def test_reading_is_reported_split_by_split(make_config: MakeConfig) -> None:
+    events: list[Event] = []
+    config = make_config(data={"test": make_config().data.valid[0]})
+    build_texts(config, events.append)
+    assert [event.message for event in events if isinstance(event, Notice)] == [
+        "train: 20 lines, 145 tokens, 0.00% unknown; encoding utf-8; line ends LF (20)",
+        "valid: 2 lines, 13 tokens, 7.69% unknown; encoding utf-8; line ends LF (2)",
+        "test: 2 lines, 13 tokens, 7.69% unknown; encoding utf-8; line ends LF (2)",
+    ]
+    prepared = [event for event in events if isinstance(event, Preparing)]
+    assert {event.split for event in prepared} <= {"train", "valid", "test"}
+    assert all(0 <= event.done_bytes <= event.total_bytes for event in prepared)
+
+
+def test_encodings_and_line_ends_of_all_files_are_named(make_config: MakeConfig, tmp_path: Any) -> None:
+    (tmp_path / "a.txt").write_bytes(b"a b\r\nb a\n")
+    (tmp_path / "b.txt").write_bytes("é a\n".encode("utf-16"))
+    config = make_config(data={"train": [str(tmp_path / "a.txt"), str(tmp_path / "b.txt")]})
+    assert describe_corpus("train", build_texts(config, ignore).train) == (
+        "train: 3 lines, 9 tokens, 0.00% unknown; encoding utf-16, utf-8; line ends LF (2), CRLF (1)"
+    )
+
+
+def test_a_stream_is_cut_as_the_config_says(make_config: MakeConfig) -> None:
+    windows, notices = windows_of(make_config())
+    assert isinstance(windows, StreamWindows)
+    assert (windows.batch_size, windows.bptt_steps, windows.tokens) == (3, 4, 145)
+    assert windows.windows_in_epoch(0) == 13  # the longest of the three streams has 49 words
+    assert notices == []
+
+
+def test_lines_are_cut_as_the_config_says_and_shuffled_by_the_seed(make_config: MakeConfig) -> None:
+    def inputs(seed: int) -> list[list[list[int]]]:
+        windows, notices = windows_of(make_config(data={"mode": "lines"}, training={"seed": seed}))
+        assert isinstance(windows, LineWindows)
+        assert (windows.batch_size, windows.tokens, notices) == (3, 145, [])
+        return [window.inputs.tolist() for window in windows.epoch(0)]
+
+    assert inputs(1) == inputs(1)
+    assert inputs(1) != inputs(2)
+
+
+@pytest.mark.parametrize(
+    ("mode", "notice", "batch_size"),
+    [
+        ("stream", "The text has 145 tokens: batch_size 99 is reduced to 36.", 36),
+        ("lines", "The text has 20 lines: batch_size 99 is reduced to 20.", 20),
+    ],
+)
+def test_a_text_that_is_too_short_shrinks_the_batch_and_says_so(
+    make_config: MakeConfig, mode: str, notice: str, batch_size: int
+) -> None:
+    windows, notices = windows_of(make_config(data={"mode": mode}, training={"batch_size": 99}))
+    assert windows.batch_size == batch_size
+    assert notices == [notice]
+
+
+def test_the_network_has_the_shapes_of_the_config(make_config: MakeConfig) -> None:
+    model = build_model(make_config(model={"embedding_size": 5, "hidden_size": 7, "num_layers": 2}), COUNTS)
+    assert {name: tuple(p.shape) for name, p in model.named_parameters()} == {
+        "embedding": (11, 5),
+        "cells.0.W": (7, 12),
+        "cells.0.b": (7,),
+        "cells.1.W": (7, 14),
+        "cells.1.b": (7,),
+        "V": (11, 7),
+        "c": (11,),
+    }
+
+
+def test_the_settings_of_the_network_reach_it(make_config: MakeConfig) -> None:
+    settings = {"hidden_activation": "relu", "recurrent_init": "identity", "dropout": 0.25}
+    model = build_model(make_config(model=settings, output={"tie_embeddings": True}), COUNTS)
+    cell: Any = model.cells[0]
+    assert model.V is model.embedding
+    assert model.dropout == 0.25
+    assert cell.activation == "relu"
+    assert torch.equal(cell.W[:, :6], torch.eye(6))
+
+
+@pytest.mark.parametrize("output_activation", ["softmax", "sigmoid"])
+def test_a_new_network_says_each_word_as_often_as_it_occurs(
+    make_config: MakeConfig, output_activation: str
+) -> None:
+    model = build_model(make_config(model={"output_activation": output_activation}), COUNTS)
+    g = torch.sigmoid if output_activation == "sigmoid" else functools.partial(torch.softmax, dim=0)
+    shares = (COUNTS + 1) / (COUNTS + 1).sum()  # a word that was never seen counts as seen once
+    assert g(model.c.detach()).tolist() == pytest.approx(shares.tolist(), rel=1e-5)
+
+
+def test_the_reference_engine_and_activations_without_a_fast_path_read_step_by_step(
+    make_config: MakeConfig,
+) -> None:
+    def reader(engine: str, activation: str) -> Any:
+        config = make_config(model={"hidden_activation": activation}, training={"engine": engine})
+        return build_model(config, COUNTS).window_reader
+
+    assert reader("reference", "tanh") is step_by_step
+    assert reader("auto", "gelu") is step_by_step
+    fast = reader("auto", "tanh")
+    assert fast.func is read_window
+    assert fast.keywords == {"product_dtype": torch.float32}
+
+
+@pytest.mark.parametrize(
+    ("has_bfloat16", "hidden_size", "engine", "expected"),
+    [
+        (True, 256, "auto", torch.bfloat16),
+        (True, 255, "auto", torch.float32),
+        (True, 256, "reference", torch.float32),
+        (False, 256, "auto", torch.float32),
+    ],
+)
+def test_products_are_bfloat16_where_the_machine_has_them_and_layers_are_wide(
+    make_config: MakeConfig,
+    monkeypatch: pytest.MonkeyPatch,
+    has_bfloat16: bool,
+    hidden_size: int,
+    engine: str,
+    expected: torch.dtype,
+) -> None:
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: has_bfloat16)
+    config = make_config(model={"hidden_size": hidden_size}, training={"engine": engine})
+    assert product_dtype(config) == expected
+
+
+@pytest.mark.parametrize(
+    ("softmax", "output_activation", "vocab_size", "expected"),
+    [
+        ("auto", "softmax", 39, "exact"),
+        ("auto", "softmax", 40, "sampled"),
+        ("auto", "sigmoid", 40, "exact"),
+        ("exact", "softmax", 40, "exact"),
+        ("sampled", "softmax", 5, "sampled"),
+    ],
+)
+def test_auto_samples_from_a_vocabulary_of_four_times_the_samples_on(
+    make_config: MakeConfig, softmax: str, output_activation: str, vocab_size: int, expected: str
+) -> None:
+    config = make_config(
+        model={"output_activation": output_activation}, output={"softmax": softmax, "samples": 10}
+    )
+    assert softmax_kind(config, vocab_size) == expected
+
+
+@pytest.mark.parametrize(
+    ("settings", "kind"),
+    [
+        ({}, ExactSoftmax),
+        ({"output": {"softmax": "sampled", "samples": 3}}, SampledSoftmax),
+        ({"model": {"output_activation": "sigmoid"}}, OneHotSigmoid),
+    ],
+)
+def test_the_loss_is_the_one_of_the_output_function(
+    make_config: MakeConfig, settings: dict[str, Any], kind: type[LossFunction]
+) -> None:
+    assert type(build_loss(make_config(**settings), COUNTS)) is kind
+
+
+def test_the_sampled_softmax_draws_as_many_words_as_asked_for_by_the_seed(make_config: MakeConfig) -> None:
+    def loss(seed: int) -> SampledSoftmax:
+        config = make_config(output={"softmax": "sampled", "samples": 3}, training={"seed": seed})
+        loss_function = build_loss(config, COUNTS)
+        assert isinstance(loss_function, SampledSoftmax)
+        return loss_function
+
+    assert loss(1).samples == 3
+    assert loss(1).generator.initial_seed() == 1
+    assert loss(2).generator.initial_seed() == 2
+    assert loss(1).frequency.sum().item() == pytest.approx(1)
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "weight_decay", "expected"),
+    [
+        ("adamw", 0.1, True),
+        ("adam", 0.1, True),
+        ("sgd", 0.0, True),
+        ("sgd", 0.1, False),  # a decay of rows that are not touched would be left out
+        ("adagrad", 0.0, True),
+        ("adagrad", 0.1, False),
+        ("momentum", 0.0, False),
+        ("nesterov", 0.0, False),
+        ("rmsprop", 0.0, False),
+    ],
+)
+def test_rows_alone_are_updated_where_that_is_the_same_rule(
+    make_config: MakeConfig, optimizer: str, weight_decay: float, expected: bool
+) -> None:
+    settings = {"optimizer": optimizer, "weight_decay": weight_decay}
+    config = make_config(output={"softmax": "sampled", "samples": 3}, training=settings)
+    assert rows_only(config) is expected
+    assert build_loss(config, COUNTS).sparse is expected
+
+
+def parameters_of(optimizer: Optimizer, model: LanguageModel) -> list[list[str]]:
+    """The names of the parameters in each part of an optimizer."""
+    names = {id(parameter): name for name, parameter in model.named_parameters()}
+    return [
+        sorted(names[id(p)] for group in part.param_groups for p in group["params"])
+        for part in optimizer.parts
+    ]
+
+
+@pytest.mark.parametrize(
+    ("output", "expected"),
+    [
+        ({}, [["V", "c", "cells.0.W", "cells.0.b", "embedding"]]),
+        ({"tie_embeddings": True}, [["c", "cells.0.W", "cells.0.b", "embedding"]]),
+        (
+            {"softmax": "sampled", "samples": 3},
+            [["c", "cells.0.W", "cells.0.b"], ["V", "embedding"]],
+        ),
+        (
+            {"softmax": "sampled", "samples": 3, "tie_embeddings": True},
+            [["c", "cells.0.W", "cells.0.b"], ["embedding"]],
+        ),
+    ],
+)
+def test_the_optimizer_holds_every_parameter_once(
+    make_config: MakeConfig, output: dict[str, Any], expected: list[list[str]]
+) -> None:
+    config = make_config(output=output)
+    model = build_model(config, COUNTS)
+    optimizer = build_training_optimizer(config, model, build_loss(config, COUNTS))
+    assert parameters_of(optimizer, model) == expected
+
+
+def test_weight_decay_reaches_the_matrices_alone(make_config: MakeConfig) -> None:
+    config = make_config(training={"optimizer": "sgd", "weight_decay": 0.5})
+    model = build_model(config, COUNTS)
+    optimizer = build_training_optimizer(config, model, build_loss(config, COUNTS))
+    before = {name: p.detach().clone() for name, p in model.named_parameters()}
+    for parameter in model.parameters():
+        parameter.grad = torch.zeros_like(parameter)
+    optimizer.step(0.1)
+    for name, parameter in model.named_parameters():
+        factor = 1 if parameter.dim() == 1 else 1 - 0.1 * 0.5
+        assert torch.allclose(parameter, factor * before[name]), name
+
+
+@pytest.mark.parametrize("key", ["hidden_size", "embedding_size", "num_layers"])
+def test_a_network_larger_than_the_machine_is_refused(make_config: MakeConfig, key: str) -> None:
+    config = make_config(model={"hidden_size": 64, key: 10**9})
+    with pytest.raises(
+        TrainingError, match=r"^The network would have [\d,]+ parameters and take about [\d,]+ GB"
+    ):
+        build_model(config, np.ones(10))

@@ -1,0 +1,87 @@
+"""A network into its model file, and back."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from rnn_cli.errors import ModelFileError
+from rnn_cli.model.language_model import LanguageModel
+from rnn_cli.model_file import read_model_file
+from rnn_cli.training.saving import Provenance, load_weights, save_model
+
+
+def make_model(*, seed: int = 0, tied: bool = False, num_layers: int = 2) -> LanguageModel:
+    torch.manual_seed(seed)
+    model = LanguageModel(
+        vocab_size=7, embedding_size=4, hidden_size=4, num_layers=num_layers, tie_embeddings=tied
+    )
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.uniform_(-1, 1)
+    return model
+
+
+def provenance(*, tied: bool = False, num_layers: int = 2) -> Provenance:
+    model = {"embedding_size": 4, "hidden_size": 4, "num_layers": num_layers}
+    config: dict[str, Any] = {"model": model, "output": {"tie_embeddings": tied}}
+    return Provenance(config=config, tokenizer_json='{"été": 1}', training_data={"tokens": 145})
+
+
+def test_every_weight_is_stored_under_its_letter(tmp_path: Path) -> None:
+    model = make_model()
+    save_model(tmp_path / "m", model, provenance(), {"step": 3})
+    stored = read_model_file(tmp_path / "m")
+    assert sorted(stored.tensors) == [
+        "V", "c", "cells.0.W", "cells.0.b", "cells.1.W", "cells.1.b", "embedding",
+    ]  # fmt: skip
+    for name, parameter in model.named_parameters():
+        assert np.array_equal(stored.tensors[name], parameter.detach().numpy()), name
+
+
+def test_the_file_says_how_the_model_was_made_and_what_it_reached(tmp_path: Path) -> None:
+    save_model(tmp_path / "m", make_model(), provenance(), {"step": 3, "valid": {"perplexity": 1.5}})
+    stored = read_model_file(tmp_path / "m")
+    assert stored.config == provenance().config
+    assert stored.tokenizer_json == '{"été": 1}'
+    assert stored.training_data == {"tokens": 145}
+    assert stored.metrics == {"step": 3, "valid": {"perplexity": 1.5}}
+
+
+def test_tied_weights_are_stored_once(tmp_path: Path) -> None:
+    model = make_model(tied=True)
+    save_model(tmp_path / "m", model, provenance(tied=True), {})
+    assert "V" not in read_model_file(tmp_path / "m").tensors
+    other = make_model(seed=1, tied=True)
+    load_weights(tmp_path / "m", other)
+    assert other.V is other.embedding
+    assert torch.equal(other.V, model.embedding)
+
+
+def test_weights_come_back_bit_for_bit_with_the_metrics_of_their_file(tmp_path: Path) -> None:
+    model, other = make_model(seed=0), make_model(seed=1)
+    save_model(tmp_path / "m", model, provenance(), {"step": 3})
+    assert load_weights(tmp_path / "m", other) == {"step": 3}
+    for (name, expected), found in zip(model.named_parameters(), other.parameters(), strict=True):
+        assert torch.equal(expected, found), name
+        assert found.requires_grad
+
+
+def test_saving_changes_neither_the_weights_nor_their_gradients(tmp_path: Path) -> None:
+    model = make_model()
+    model.c.grad = torch.ones(7)
+    before = [parameter.detach().clone() for parameter in model.parameters()]
+    save_model(tmp_path / "m", model, provenance(), {})
+    assert all(torch.equal(p, q) for p, q in zip(model.parameters(), before, strict=True))
+    assert torch.equal(model.c.grad, torch.ones(7))
+
+
+def test_a_config_that_does_not_describe_the_network_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ModelFileError) as error:
+        save_model(tmp_path / "m", make_model(), provenance(num_layers=1), {})
+    assert str(error.value) == (
+        f"{tmp_path}/m: the tensor cells.1.W has no place in a model with this config."
+    )
+    assert list(tmp_path.iterdir()) == []
