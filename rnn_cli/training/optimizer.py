@@ -14,7 +14,8 @@ ROW_RATE = 2.0
 """How much larger Adam's learning rate is for rows than for whole tables.
 
 A row is updated only in the windows that touch it, and most rows are rare. Measured on WikiText-2, 256 units, 1.2
-epochs at 2e-3 for the rest: validation perplexity 231 with 1, 187 with 2.5; 512 units train well with 4.
+epochs at 2e-3 for the rest: validation perplexity 231 with a factor of 1, 187 with 2.5. With 4, ten epochs of 512
+units learnt the training text by heart.
 """
 
 
