@@ -27,6 +27,7 @@ def test_a_second_signal_stops_at_once(first: signal.Signals, second: signal.Sig
 
 
 def test_afterwards_signals_do_what_they_did_before() -> None:
+    before_us = signal.signal(signal.SIGINT, signal.default_int_handler)  # a background shell ignores it
     before = [signal.getsignal(number) for number in SIGNALS]
     with StopSignal() as stop:
         assert [signal.getsignal(number) for number in SIGNALS] != before
@@ -35,6 +36,7 @@ def test_afterwards_signals_do_what_they_did_before() -> None:
     with pytest.raises(KeyboardInterrupt):
         signal.raise_signal(signal.SIGINT)
     assert stop.received
+    signal.signal(signal.SIGINT, before_us)
 
 
 def test_after_an_error_signals_do_what_they_did_before() -> None:
