@@ -29,12 +29,18 @@ def train_in(path: Path, config: Config) -> Outcome:
 
 def train_with_a_stop_at(step: int, path: Path, config: Config, monkeypatch: pytest.MonkeyPatch) -> Outcome:
     """Press Ctrl-C in update number `step`, then resume to the end."""
+    stopped_run(path, config, step, monkeypatch)
+    return train(config, RunFolder.reopen(path), on_event=ignore, resume=True)
+
+
+def stopped_run(path: Path, config: Config, step: int, monkeypatch: pytest.MonkeyPatch) -> RunFolder:
+    """A run that Ctrl-C ended in update number `step`."""
     folder = RunFolder.create(path, "")
     with monkeypatch.context() as patched:
         press_ctrl_c_in(step, patched)
         with pytest.raises(Interrupted):
             train(config, folder, on_event=ignore)
-    return train(config, RunFolder.reopen(path), on_event=ignore, resume=True)
+    return folder
 
 
 def press_ctrl_c_in(step: int, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -113,11 +119,7 @@ def test_the_model_file_says_what_it_was_trained_on(make_config: MakeConfig, tmp
 def test_a_checkpoint_of_another_shape_is_refused(
     make_config: MakeConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path = tmp_path / "run"
-    folder = RunFolder.create(path, "")
-    press_ctrl_c_in(1, monkeypatch)
-    with pytest.raises(Interrupted):
-        train(make_config(), folder, on_event=ignore)
+    folder = stopped_run(tmp_path / "run", make_config(), 1, monkeypatch)
     with pytest.raises(ModelFileError, match=r"checkpoint\.safetensors cannot be used to go on"):
         train(make_config(model={"hidden_size": 7}), folder, on_event=ignore, resume=True)
 
@@ -136,11 +138,7 @@ def test_the_loss_of_a_record_is_the_mean_over_its_words(make_config: MakeConfig
 def test_a_run_whose_text_has_changed_is_not_resumed(
     make_config: MakeConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path = tmp_path / "run"
-    folder = RunFolder.create(path, "")
-    press_ctrl_c_in(1, monkeypatch)
-    with pytest.raises(Interrupted):
-        train(make_config(), folder, on_event=ignore)
+    folder = stopped_run(tmp_path / "run", make_config(), 1, monkeypatch)
     text = tmp_path / "train.txt"
     text.write_text(text.read_text().replace("cat", "fox"))
     with pytest.raises(ModelFileError, match="the training text or the settings have changed since"):
