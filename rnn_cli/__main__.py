@@ -36,14 +36,18 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def _report_bug() -> NoReturn:
-    from rnn_cli.crash import write_crash_file
+    from rnn_cli.crash import report, write_crash_file
 
-    path = write_crash_file()
-    print(
-        f"error: this is a bug in rnn_cli, not a mistake of yours. What happened is written in {path}; "
-        "please report it with that file.",
-        file=sys.stderr,
-    )
+    text = report()
+    try:
+        what_happened = (
+            f"What happened is written in {write_crash_file(text)}; please report it with that file."
+        )
+    except (OSError, RuntimeError) as error:
+        what_happened = (
+            f"It could not be written to a file ({error}); please report it with what follows.\n\n{text}"
+        )
+    print(f"error: this is a bug in rnn_cli, not a mistake of yours. {what_happened}", file=sys.stderr)
     sys.exit(3)
 
 

@@ -1,7 +1,7 @@
 """The one file that a trained model is: its weights, and everything needed to use them, without pickle.
 
-A safetensors file. Its tensors are float32, in the letters of the equations h_t = f(W·[h_{t-1}, x_t] + b) and
-y_t = g(V·h_t + c):
+A safetensors file, read and written by `tensor_file`. Its tensors are float32, in the letters of the equations
+h_t = f(W·[h_{t-1}, x_t] + b) and y_t = g(V·h_t + c):
 
     embedding    (vocab_size, E)      x_t, one row for each token
     cells.{i}.W  (H, H + E_i)         columns in the order [h_{t-1}, x_t]; E_0 = E, E_i = H above the first layer
@@ -14,6 +14,7 @@ Its metadata are texts: `format` is "rnn_cli", `format_version` "1"; `config` (t
 """
 
 import json
+import reprlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,21 +22,17 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save
 
 from rnn_cli.errors import ModelFileError
-from rnn_cli.files import atomic_write
+from rnn_cli.tensor_file import read_tensor_file, write_tensor_file
 
 FORMAT = "rnn_cli"
 FORMAT_VERSION = 1
 NAME_IN_RUN_FOLDER = "model.safetensors"
 
-_LONGEST_HEADER = 100_000_000  # bytes; what the safetensors library itself accepts at most
-# What torch.save writes (a zip), and pickle.dump in protocols 2 to 5.
-_PICKLE_STARTS = (b"PK\x03\x04", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")
-# Besides its own error safetensors lets these through, for number formats that NumPy does not have.
-_DAMAGE = (SafetensorError, AttributeError, TypeError, ValueError)
+_MEND = f"Give the {NAME_IN_RUN_FOLDER} that `rnn train` wrote."
+_LONGEST_JSON = 10_000_000  # characters; as Python objects they may take thirty times as many bytes
+_LARGEST_SIZE = 1_000_000_000
 
 Tensors = dict[str, npt.NDArray[np.float32]]
 
@@ -74,34 +71,23 @@ def write_model_file(path: Path, model_file: ModelFile) -> None:
         "training_data": _to_json(model_file.training_data),
         "metrics": _to_json(model_file.metrics),
     }
-    tensors = {name: np.ascontiguousarray(tensor) for name, tensor in model_file.tensors.items()}
-    with atomic_write(path) as file:
-        file.write(save(tensors, metadata))
+    write_tensor_file(path, model_file.tensors, metadata)
 
 
 def read_model_file(path: Path) -> ModelFile:
     """Read a model file, or the one in a run folder.
 
-    Nothing in the file is run, and nothing is read before its size has been compared with what it claims.
+    Nothing in the file is run, and time and memory are bounded by its size, whatever it claims.
 
     Raises:
         ModelFileError: there is no such file, or it is not a whole model file that this version can read.
     """
-    try:
-        file_path = _find(path)
-        _check_start(path, file_path)
-        with safe_open(file_path, framework="np") as file:
-            metadata = file.metadata() or {}
-            _check_origin(path, metadata)
-            tensors: Tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
-    except OSError as error:
-        raise ModelFileError(f"{path}: cannot be read ({error.strerror or error}).") from error
-    except _DAMAGE as error:
-        raise ModelFileError(
-            f"{path}: the model file is damaged or cut off ({error}). Copy it again."
-        ) from error
+    path = _find(path)
+    tensors, metadata = read_tensor_file(path, mend=_MEND)
+    _check_origin(path, metadata)
     config = _read_json(path, metadata, "config")
     _check_tensors(path, tensors, config)
+    _check_finite(path, tensors)
     return ModelFile(
         tensors=tensors,
         config=config,
@@ -112,51 +98,28 @@ def read_model_file(path: Path) -> ModelFile:
 
 
 def _find(path: Path) -> Path:
-    if path.is_dir():
-        inside = path / NAME_IN_RUN_FOLDER
-        if not inside.is_file():
-            raise ModelFileError(
-                f"{path}: this folder holds no {NAME_IN_RUN_FOLDER}; give a model file or the folder of a run."
-            )
-        return inside
-    if not path.exists():
-        raise ModelFileError(f"{path}: there is no such file. Give a model file or the folder of a run.")
+    try:
+        if path.is_dir():
+            if not (path / NAME_IN_RUN_FOLDER).is_file():
+                raise ModelFileError(
+                    f"{path}: this folder holds no {NAME_IN_RUN_FOLDER}; give a model file or the folder of a run."
+                )
+            return path / NAME_IN_RUN_FOLDER
+        if not path.exists():
+            raise ModelFileError(f"{path}: there is no such file. Give a model file or the folder of a run.")
+    except OSError as error:  # a name too long, or a folder that may not be entered
+        raise ModelFileError(f"{path}: cannot be read ({error.strerror or error}).") from error
     return path
-
-
-def _check_start(path: Path, file_path: Path) -> None:
-    """Look at the first bytes: 8 of a length, then so many of JSON, if it is a model file at all."""
-    with file_path.open("rb") as file:
-        start = file.read(9)
-        size = file.seek(0, 2)
-    if start.startswith(_PICKLE_STARTS):
-        raise ModelFileError(
-            f"{path}: this is a pickle, as torch.save writes it. Opening one can run any code, so rnn_cli never "
-            f"does; give the {NAME_IN_RUN_FOLDER} that `rnn train` wrote."
-        )
-    length = int.from_bytes(start[:8], "little")
-    if length > _LONGEST_HEADER or start[8:] != b"{":
-        raise ModelFileError(
-            f"{path}: this is not a model file. A model is the {NAME_IN_RUN_FOLDER} that `rnn train` wrote."
-        )
-    if length > size - 8:
-        raise ModelFileError(
-            f"{path}: the model file is cut off: its header alone is {length:,} bytes long, and there are only "
-            f"{size - 8:,}. Copy it again."
-        )
 
 
 def _check_origin(path: Path, metadata: Mapping[str, str]) -> None:
     if metadata.get("format") != FORMAT:
-        raise ModelFileError(
-            f"{path}: this file was written by another program, not by rnn_cli. "
-            f"Give the {NAME_IN_RUN_FOLDER} that `rnn train` wrote."
-        )
+        raise ModelFileError(f"{path}: this file of rnn_cli is not a model. {_MEND}")
     version = metadata.get("format_version")
     if version != str(FORMAT_VERSION):
         raise ModelFileError(
-            f"{path}: the model file has format version {version}; this rnn_cli reads version {FORMAT_VERSION}. "
-            "A newer rnn_cli may read it."
+            f"{path}: the model file has format version {reprlib.repr(version)}; this rnn_cli reads "
+            f"version {FORMAT_VERSION}. A newer rnn_cli may read it."
         )
     for key in ("config", "tokenizer", "training_data", "metrics"):
         if key not in metadata:
@@ -164,8 +127,13 @@ def _check_origin(path: Path, metadata: Mapping[str, str]) -> None:
 
 
 def _read_json(path: Path, metadata: Mapping[str, str], key: str) -> dict[str, Any]:
+    text = metadata[key]
+    if len(text) > _LONGEST_JSON:
+        raise ModelFileError(
+            f"{path}: the model's {key} is {len(text):,} characters long; {_LONGEST_JSON:,} are allowed."
+        )
     try:
-        value = json.loads(metadata[key])
+        value = json.loads(text)
     except (ValueError, RecursionError):
         value = None
     if not isinstance(value, dict):
@@ -174,7 +142,7 @@ def _read_json(path: Path, metadata: Mapping[str, str], key: str) -> dict[str, A
 
 
 def _to_json(value: dict[str, Any]) -> str:
-    return json.dumps(value, ensure_ascii=False)
+    return json.dumps(value)  # in ASCII: a path may hold bytes that are no text, and these cannot be written
 
 
 def _check_tensors(path: Path, tensors: Tensors, config: Mapping[str, Any]) -> None:
@@ -192,19 +160,27 @@ def _check_tensors(path: Path, tensors: Tensors, config: Mapping[str, Any]) -> N
             )
     extra = sorted(tensors.keys() - expected.keys())
     if extra:
-        raise ModelFileError(f"{path}: the tensor {extra[0]} has no place in a model with this config.")
+        raise ModelFileError(
+            f"{path}: the tensor {reprlib.repr(extra[0])} has no place in a model with this config."
+        )
 
 
 def _expected_shapes(path: Path, tensors: Tensors, config: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
     """Every tensor's shape by the config; the vocabulary's size is the embedding's number of rows."""
     try:
-        model, tied = config["model"], bool(config["output"]["tie_embeddings"])
-        E, H, num_layers = (int(model[key]) for key in ("embedding_size", "hidden_size", "num_layers"))
-    except (KeyError, TypeError, ValueError) as error:
+        model, tied = config["model"], config["output"]["tie_embeddings"]
+        E, H, num_layers = (model[key] for key in ("embedding_size", "hidden_size", "num_layers"))
+    except (KeyError, TypeError) as error:
         raise ModelFileError(f"{path}: the model's config is not complete ({error}).") from error
-    if num_layers < 1:
+    for key, size in (("embedding_size", E), ("hidden_size", H), ("num_layers", num_layers)):
+        if type(size) is not int or not 1 <= size <= _LARGEST_SIZE:
+            raise ModelFileError(
+                f"{path}: the model's config says {key} {reprlib.repr(size)}; "
+                f"it has to be a whole number from 1 to {_LARGEST_SIZE:,}."
+            )
+    if type(tied) is not bool:
         raise ModelFileError(
-            f"{path}: the model's config says num_layers {num_layers}; it has to be at least 1."
+            f"{path}: the model's config says tie_embeddings {reprlib.repr(tied)}; it has to be true or false."
         )
     vocab_size = len(tensors["embedding"]) if "embedding" in tensors and tensors["embedding"].ndim else 0
     shapes: dict[str, tuple[int, ...]] = {"embedding": (vocab_size, E), "c": (vocab_size,)}
@@ -214,6 +190,15 @@ def _expected_shapes(path: Path, tensors: Tensors, config: Mapping[str, Any]) ->
     if not tied:
         shapes["V"] = (vocab_size, H)
     return shapes
+
+
+def _check_finite(path: Path, tensors: Tensors) -> None:
+    for name, tensor in tensors.items():
+        if not np.isfinite(tensor).all():
+            raise ModelFileError(
+                f"{path}: the tensor {name} holds values that are not finite, so the model cannot be used. "
+                "Train it anew."
+            )
 
 
 def _shape(shape: tuple[int, ...]) -> str:

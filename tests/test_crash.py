@@ -2,20 +2,22 @@
 
 import platform
 import sys
-import tempfile
 from pathlib import Path
 
 import pytest
 
 import rnn_cli
+import rnn_cli.inference
 from rnn_cli import crash
-from rnn_cli.crash import write_crash_file
+from rnn_cli.crash import remember, report, write_crash_file
+from tests.conftest import Result, Rnn
 
 
 @pytest.fixture(autouse=True)
-def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+def _own_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RNN_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(sys, "argv", ["rnn", "complete", "the cat", "--top", "1"])
+    monkeypatch.setattr(crash, "_remembered", {})
 
 
 def crash_with(message: str) -> Path:
@@ -25,15 +27,16 @@ def crash_with(message: str) -> Path:
     try:
         fail()
     except RuntimeError:
-        return write_crash_file()
+        return write_crash_file(report())
     raise AssertionError("nothing was raised")
 
 
-def test_the_file_lies_in_the_folder_for_temporary_files_and_says_what_it_is(tmp_path: Path) -> None:
+def test_the_file_lies_in_the_cache_and_says_what_it_is(tmp_path: Path) -> None:
     path = crash_with("a bug")
-    assert path.parent == tmp_path
-    assert path.name.startswith("rnn-crash-")
+    assert path.parent == tmp_path / "cache" / "crashes"
+    assert path.name.startswith("crash-")
     assert path.suffix == ".txt"
+    assert path.stat().st_mode & 0o077 == 0  # a prompt may be private
 
 
 def test_the_file_holds_the_command_the_versions_and_the_traceback() -> None:
@@ -47,6 +50,28 @@ def test_the_file_holds_the_command_the_versions_and_the_traceback() -> None:
     assert lines[10] == ""
     assert lines[11] == "Traceback (most recent call last):"
     assert lines[-1] == "RuntimeError: a bug"
+
+
+def test_what_was_remembered_stands_before_the_traceback() -> None:
+    remember("config", "model:\n  cell: gru\n")
+    remember("config", "model:\n  cell: elman\n")
+    lines = crash_with("a bug").read_text(encoding="utf-8").splitlines()
+    assert lines[10:16] == [
+        "",
+        "config:",
+        "model:",
+        "  cell: elman",
+        "",
+        "Traceback (most recent call last):",
+    ]
+
+
+def test_the_environment_and_the_values_of_variables_stay_private(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("API_TOKEN", "opensesame")
+    password = "swordfish"  # noqa: F841 - on the stack, as the user's text would be
+    text = crash_with("a bug").read_text(encoding="utf-8")
+    assert "opensesame" not in text
+    assert "swordfish" not in text
 
 
 def test_a_second_crash_gets_a_file_of_its_own() -> None:
@@ -65,3 +90,37 @@ def test_bytes_that_are_no_text_do_not_stand_in_the_way(monkeypatch: pytest.Monk
     lines = crash_with("\ud800").read_text(encoding="utf-8").splitlines()
     assert lines[0] == "command: rnn complete '\\udcff'"
     assert lines[-1] == "RuntimeError: \\ud800"
+
+
+BUG = "error: this is a bug in rnn_cli, not a mistake of yours. "
+
+
+@pytest.fixture
+def _bug(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(given: str | None) -> Path:
+        raise ZeroDivisionError("one over none")
+
+    monkeypatch.setattr(rnn_cli.inference, "find_model", broken)
+
+
+@pytest.mark.usefixtures("_bug")
+def test_the_command_line_exits_3_and_prints_where_the_file_is(rnn: Rnn, tmp_path: Path) -> None:
+    result = rnn("complete", "the cat")
+    (file,) = (tmp_path / "cache" / "crashes").iterdir()
+    assert result == Result(
+        3, "", f"{BUG}What happened is written in {file}; please report it with that file.\n"
+    )
+    assert file.read_text(encoding="utf-8").endswith("ZeroDivisionError: one over none\n")
+
+
+@pytest.mark.usefixtures("_bug")
+def test_without_a_place_for_the_file_the_report_is_printed(rnn: Rnn, tmp_path: Path) -> None:
+    (tmp_path / "cache").write_text("a file where the folder would be")
+    code, out, err = rnn("complete", "the cat")
+    assert (code, out) == (3, "")
+    assert err.startswith(
+        f"{BUG}It could not be written to a file ([Errno 20] Not a directory: "
+        f"'{tmp_path / 'cache' / 'crashes'}'); please report it with what follows.\n\n"
+        "command: rnn complete 'the cat' --top 1\n"
+    )
+    assert err.endswith("ZeroDivisionError: one over none\n\n")

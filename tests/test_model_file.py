@@ -1,6 +1,10 @@
+"""The trained-model file: what is written, and what is refused, through Python and through the command line."""
+
 import json
 import math
+import pickle
 import struct
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,6 +14,8 @@ from safetensors.numpy import save
 
 from rnn_cli.errors import ModelFileError
 from rnn_cli.model_file import ModelFile, read_model_file, write_model_file
+from rnn_cli.tensor_file import write_tensor_file
+from tests.conftest import Result, Rnn
 
 METADATA = {
     "format": "rnn_cli",
@@ -68,7 +74,20 @@ def refusal_of(path: Path, content: bytes) -> str:
 
 def refusal_of_metadata(path: Path, **changed: str) -> str:
     """What is said about a model file with other metadata."""
-    return refusal_of(path, save(tensors(), {**METADATA, **changed}))
+    return refusal_of_content(path, tensors(), {**METADATA, **changed})
+
+
+def refusal_of_content(path: Path, content: dict[str, np.ndarray], metadata: dict[str, str]) -> str:
+    """What is said about a whole file of ours with any tensors and texts."""
+    write_tensor_file(path, content, metadata)
+    return refusal(path)
+
+
+def with_config(section: str, key: str, value: object) -> str:
+    """The config in METADATA with another value."""
+    config = json.loads(METADATA["config"])
+    config[section][key] = value
+    return json.dumps(config)
 
 
 @pytest.fixture
@@ -137,77 +156,71 @@ def test_a_folder_without_a_model_is_named(tmp_path: Path) -> None:
     )
 
 
+def test_the_same_model_is_always_the_same_bytes(path: Path, model_file: ModelFile) -> None:
+    write_model_file(path, model_file)
+    content = path.read_bytes()
+
+    write_model_file(path, replace(model_file, tensors=dict(reversed(model_file.tensors.items()))))
+
+    assert path.read_bytes() == content
+
+
+def test_a_path_with_bytes_that_are_no_text_does_not_keep_a_model_from_being_written(
+    path: Path, model_file: ModelFile
+) -> None:
+    write_model_file(path, replace(model_file, training_data={"path": "caf\udce9.txt"}))
+
+    assert read_model_file(path).training_data == {"path": "caf\udce9.txt"}
+
+
+GIVE = "Give the model.safetensors that `rnn train` wrote."
+NOT_OURS = f"this file was not written by rnn_cli. {GIVE}"
+DAMAGED = "the file is damaged or cut off. Copy it again."
+
+
 @pytest.mark.parametrize(
-    "content", [b"", b"abc", b"My favourite dish is sushi.\n", struct.pack("<Q", 2**60) + b"{" * 100]
+    ("content", "message"),
+    [
+        (b"", NOT_OURS),
+        (b"My favourite dish is sushi.\n", NOT_OURS),
+        (save({"W": np.ones(3)}, {"format": "pt"}), NOT_OURS),
+        (
+            pickle.dumps({"W": [1.0]}),
+            "this is a pickle, as torch.save writes it. Opening one can run any code, so rnn_cli never does. "
+            + GIVE,
+        ),
+        (
+            struct.pack("<Q", 1000) + b"{}",
+            "the file is cut off: its header alone is 1,000 bytes long, and there are only 2. Copy it again.",
+        ),
+        (struct.pack("<Q", 8) + b"{[1, 2]}", DAMAGED),
+    ],
 )
-def test_what_is_not_safetensors_is_refused(path: Path, content: bytes) -> None:
+def test_the_command_line_refuses_it_in_one_line(rnn: Rnn, path: Path, content: bytes, message: str) -> None:
+    path.write_bytes(content)
+
+    assert rnn("complete", "the cat", "-m", str(path)) == Result(1, "", f"error: {path}: {message}\n")
+    assert refusal(path) == message
+
+
+def test_a_checkpoint_is_no_model(path: Path) -> None:
     assert (
-        refusal_of(path, content)
-        == "this is not a model file. A model is the model.safetensors that `rnn train` wrote."
+        refusal_of_metadata(path, format="rnn_cli checkpoint")
+        == f"this file of rnn_cli is not a model. {GIVE}"
     )
-
-
-@pytest.mark.parametrize("start", [b"PK\x03\x04", b"\x80\x02", b"\x80\x05"])
-def test_a_pickle_is_never_opened(path: Path, start: bytes) -> None:
-    assert refusal_of(path, start + b"0" * 100) == (
-        "this is a pickle, as torch.save writes it. Opening one can run any code, so rnn_cli never does; "
-        "give the model.safetensors that `rnn train` wrote."
-    )
-
-
-def test_a_file_cut_off_in_its_header_is_refused(path: Path, model_file: ModelFile) -> None:
-    write_model_file(path, model_file)
-    length = int.from_bytes(path.read_bytes()[:8], "little")
-
-    assert refusal_of(path, path.read_bytes()[:100]) == (
-        f"the model file is cut off: its header alone is {length:,} bytes long, and there are only 92. "
-        "Copy it again."
-    )
-
-
-def test_a_file_cut_off_in_its_weights_is_refused(path: Path, model_file: ModelFile) -> None:
-    write_model_file(path, model_file)
-
-    message = refusal_of(path, path.read_bytes()[:-1])
-
-    assert message.startswith("the model file is damaged or cut off (")
-    assert message.endswith("). Copy it again.")
-
-
-def test_a_header_that_is_not_json_is_refused(path: Path) -> None:
-    message = refusal_of(path, struct.pack("<Q", 8) + b"{[1, 2]}")
-
-    assert message.startswith("the model file is damaged or cut off (")
-
-
-def test_number_formats_that_numpy_does_not_have_are_refused(path: Path) -> None:
-    header = json.dumps(
-        {"__metadata__": METADATA, "embedding": {"dtype": "BF16", "shape": [1], "data_offsets": [0, 2]}}
-    ).encode()
-
-    message = refusal_of(path, struct.pack("<Q", len(header)) + header + b"00")
-
-    assert message.startswith("the model file is damaged or cut off (")
-
-
-def test_a_file_of_another_program_is_refused(path: Path) -> None:
-    for metadata in ({}, {"format": "pt"}):
-        assert refusal_of(path, save(tensors(), metadata)) == (
-            "this file was written by another program, not by rnn_cli. "
-            "Give the model.safetensors that `rnn train` wrote."
-        )
 
 
 def test_a_newer_format_is_refused(path: Path) -> None:
+    assert refusal_of_metadata(path, format_version="2\n" * 999).isprintable()
     assert refusal_of_metadata(path, format_version="2") == (
-        "the model file has format version 2; this rnn_cli reads version 1. A newer rnn_cli may read it."
+        "the model file has format version '2'; this rnn_cli reads version 1. A newer rnn_cli may read it."
     )
 
 
 def test_a_header_without_its_texts_is_refused(path: Path) -> None:
     metadata = {key: text for key, text in METADATA.items() if key != "tokenizer"}
 
-    message = refusal_of(path, save(tensors(), metadata))
+    message = refusal_of_content(path, tensors(), metadata)
 
     assert message == "the model file is damaged: its header has no text tokenizer."
 
@@ -249,7 +262,7 @@ def test_a_config_that_is_not_complete_is_refused(path: Path) -> None:
         (
             "cells.2.b",
             np.ones(2, np.float32),
-            "the tensor cells.2.b has no place in a model with this config.",
+            "the tensor 'cells.2.b' has no place in a model with this config.",
         ),
     ],
 )
@@ -260,24 +273,93 @@ def test_tensors_that_are_not_those_of_the_config_are_refused(
     if tensor is None:
         del changed[name]
 
-    assert refusal_of(path, save(changed, METADATA)) == message
+    assert refusal_of_content(path, changed, METADATA) == message
 
 
-def test_a_model_without_layers_is_refused(path: Path) -> None:
-    config = METADATA["config"].replace('"num_layers": 2', '"num_layers": 0')
+@pytest.mark.parametrize("key", ["embedding_size", "hidden_size", "num_layers"])
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (0, "0"), (-1, "-1"), (2.0, "2.0"), (True, "True"), ("2", "'2'"), (None, "None"), (math.inf, "inf"),
+        ([2], "[2]"), ("2" * 99, "'222222222222...2222222222222'"),
+    ],
+)  # fmt: skip
+def test_a_size_that_is_no_whole_number_is_refused(path: Path, key: str, value: object, shown: str) -> None:
+    assert refusal_of_metadata(path, config=with_config("model", key, value)) == (
+        f"the model's config says {key} {shown}; it has to be a whole number from 1 to 1,000,000,000."
+    )
 
-    message = refusal_of_metadata(path, config=config)
 
-    assert message == "the model's config says num_layers 0; it has to be at least 1."
+def test_weights_may_be_tied_or_not_and_nothing_else(path: Path) -> None:
+    assert refusal_of_metadata(path, config=with_config("output", "tie_embeddings", "no")) == (
+        "the model's config says tie_embeddings 'no'; it has to be true or false."
+    )
 
 
-def test_a_claim_of_a_billion_layers_is_refused_at_once(path: Path) -> None:
-    config = json.loads(METADATA["config"])
-    config["model"]["num_layers"] = 10**9
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_weights_that_are_not_finite_are_refused(path: Path, value: float) -> None:
+    content = tensors()
+    content["cells.1.W"][1, 2] = value
 
-    message = refusal_of_metadata(path, config=json.dumps(config))
+    assert refusal_of_content(path, content, METADATA) == (
+        "the tensor cells.1.W holds values that are not finite, so the model cannot be used. Train it anew."
+    )
 
-    assert message == "the tensor cells.2.W is missing; its shape would be (2, 4)."
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        (
+            "hidden_size",
+            10**9,
+            "the tensor cells.0.W has the shape (2, 5); by the model's config it has to be "
+            "(1000000000, 1000000003).",
+        ),
+        ("num_layers", 10**9, "the tensor cells.2.W is missing; its shape would be (2, 4)."),
+        (
+            "num_layers",
+            10**4000,
+            "the model's config says num_layers 100000000000000000...0000000000000000000; "
+            "it has to be a whole number from 1 to 1,000,000,000.",
+        ),
+        (
+            "embedding_size",
+            10**9,
+            "the tensor embedding has the shape (5, 3); by the model's config it has to be (5, 1000000000).",
+        ),
+    ],
+)
+def test_a_config_that_claims_huge_sizes_is_refused_at_once(
+    path: Path, key: str, value: int, message: str
+) -> None:
+    write_tensor_file(path, tensors(), {**METADATA, "config": with_config("model", key, value)})
+    start = time.perf_counter()
+
+    assert refusal(path) == message
+    assert time.perf_counter() - start < 1
+
+
+def test_texts_made_to_fill_the_memory_are_refused_unread(path: Path) -> None:
+    start = time.perf_counter()
+
+    assert refusal_of_metadata(path, metrics='{"a": [' + "[]," * 3_400_000 + "[]]}") == (
+        "the model's metrics is 10,200,011 characters long; 10,000,000 are allowed."
+    )
+    assert time.perf_counter() - start < 5
+
+
+def test_a_link_to_a_model_is_followed(path: Path, model_file: ModelFile) -> None:
+    write_model_file(path, model_file)
+    link, folder = path.with_name("link"), path.with_name("folder")
+    link.symlink_to(path)
+    folder.mkdir()
+    (folder / "model.safetensors").symlink_to(path)
+
+    assert read_model_file(link).metrics == read_model_file(folder).metrics == model_file.metrics
+
+
+def test_a_name_that_no_file_can_have_is_refused(path: Path) -> None:
+    assert refusal(path.with_name("x" * 300)) == "cannot be read (File name too long)."
 
 
 def test_a_file_that_may_not_be_read_is_refused(

@@ -40,7 +40,10 @@ _SYNTAX = (
     ("but found another document", '"---" begins a second document. A config is a single one.', False),
 )
 _SURROGATE = re.compile("[\ud800-\udfff]")
-_DEEPEST = 20  # a config is three levels deep; this is only to be safe from a text of brackets
+# A config is three levels deep and has a hundred values. This is only to be safe from a text of brackets, of which
+# PyYAML reads 20,000 in a second.
+_DEEPEST = 20
+_MOST_NODES = 10_000
 
 
 class _RefusedError(yaml.MarkedYAMLError):
@@ -55,6 +58,7 @@ class CoreLoader(yaml.SafeLoader):
 
     yaml_implicit_resolvers = {}  # noqa: RUF012 - an empty one of its own, or PyYAML would share the 1.1 rules
     _depth = 0
+    _nodes = 0
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         """The next node, unless it is of a sort that a config has no use for."""
@@ -70,6 +74,9 @@ class CoreLoader(yaml.SafeLoader):
             raise _RefusedError("half a surrogate pair (from \\ud800 to \\udfff) is no character.", mark)
         if self._depth == _DEEPEST:
             raise _RefusedError(f"nested more than {_DEEPEST} deep.", mark)
+        if self._nodes == _MOST_NODES:
+            raise _RefusedError(f"more than {_MOST_NODES:,} keys and values, too many for a config.", mark)
+        self._nodes += 1
         self._depth += 1
         node = super().compose_node(parent, index)
         self._depth -= 1

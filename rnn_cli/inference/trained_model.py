@@ -1,6 +1,8 @@
 """A trained model as Python sees it: loaded from its file, asked for completions."""
 
 import os
+import reprlib
+import textwrap
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
@@ -93,7 +95,7 @@ class TrainedModel:
             engine = _engine(model_file)
             independent_lines = config["data"]["mode"] == "lines"
         except ValueError as error:
-            raise ModelFileError(f"{name}: {error}") from error
+            raise ModelFileError(f"{name}: {_in_one_line(error)}") from error
         except (KeyError, TypeError) as error:
             raise ModelFileError(f"{name}: the model's config is not complete ({error}).") from error
         if tokenizer.vocab_size != engine.vocab_size:
@@ -132,7 +134,9 @@ class TrainedModel:
             seed: start of the random numbers; the same seed draws the same.
 
         Raises:
-            UsageError: an option is out of its range or does not go with the text, or the text has several blanks.
+            UsageError: an option is out of its range or does not go with the text, or the text is too long or has
+                several blanks.
+            ModelFileError: the model's numbers grew too large while it read the text.
         """
         given_options(top=top, max_words=max_words)
         drawing = given_options(temperature=temperature, top_k=top_k, top_p=top_p, samples=samples, seed=seed)
@@ -143,7 +147,10 @@ class TrainedModel:
                     f"{option_name(next(iter(drawing)))} is for drawing a continuation; "
                     "the words for a blank are ranked, not drawn. Leave it out."
                 )
-            return self._completer.next_words([prompt], top=top or DEFAULT_TOP_FOR_A_BLANK)[0]
+            (result,) = self._completer.next_words([prompt], top=top or DEFAULT_TOP_FOR_A_BLANK)
+            if isinstance(result, RnnError):
+                raise result
+            return result
         if drawing:
             return self._completer.sampled_continuations(
                 prompt, top=top, max_words=max_words, sampling=Sampling(**drawing)
@@ -188,7 +195,8 @@ def _engine(model_file: ModelFile) -> Engine:
     ):
         if model[key] not in known:
             raise ValueError(
-                f"the model's {key} is {model[key]!r}, which this rnn_cli does not know. A newer rnn_cli may."
+                f"the model's {key} is {reprlib.repr(model[key])}, which this rnn_cli does not know. "
+                "A newer rnn_cli may."
             )
     return Engine(
         model_file.tensors,
@@ -196,6 +204,12 @@ def _engine(model_file: ModelFile) -> Engine:
         hidden_activation=model["hidden_activation"],
         output_activation=model["output_activation"],
     )
+
+
+def _in_one_line(error: Exception) -> str:
+    """What is wrong with a part of a file, which may have been written to fill the terminal."""
+    text = textwrap.shorten(str(error), 200, placeholder=" …")
+    return "".join(c if c.isprintable() else "?" for c in text)
 
 
 def _parse(text: str) -> Prompt | RnnError:

@@ -1,6 +1,8 @@
 """YAML 1.2 scalars, places, duplicate keys, and what is refused."""
 
+import itertools
 import math
+import time
 from typing import Any
 
 import pytest
@@ -182,6 +184,65 @@ def test_two_equal_sections_are_read_as_one_so_that_nothing_is_missed() -> None:
     assert [str(problem) for problem in problems] == [
         "c.yaml:3:1: a: written twice, first at line 1. Keep one of the two."
     ]
+
+
+LAUGHS = "a: &a [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
+    f"{name}: &{name} [{', '.join([f'*{before}'] * 10)}]\n"
+    for before, name in itertools.pairwise("abcdefghij")
+)
+TOO_MANY = "more than 10,000 keys and values, too many for a config."
+DEEP = "nested more than 20 deep."
+N = 1_000_000
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (LAUGHS, f"1:4: {ANCHORS}"),
+        ("a: &a [*a]\n", f"1:4: {ANCHORS}"),
+        ("a: 1\nb:\n  <<: *a\n", f"3:7: {ANCHORS}"),
+        ("a: " + "[" * N, f"1:23: {DEEP}"),
+        ("a: " + "{" * N, f"1:23: {DEEP}"),
+        ("a: " + "[" * (N // 2) + "]" * (N // 2), f"1:23: {DEEP}"),
+        ("- " * (N // 2), f"1:41: {DEEP}"),
+        ("? " * (N // 2), f"1:41: {DEEP}"),
+        ("".join("  " * i + "a:\n" for i in range(900)), f"20:39: {DEEP}"),
+        ("a: [" + "[]," * (N // 3) + "]", f"1:29996: {TOO_MANY}"),
+        ("a: [" + "{}," * (N // 3) + "]", f"1:29996: {TOO_MANY}"),
+        ("a: [" + "1," * (N // 2) + "]", f"1:19999: {TOO_MANY}"),
+        ("{" + "a," * (N // 2) + "}", f"1:10001: {TOO_MANY}"),
+        ("a: 1\n" * (N // 5), f"5000:4: {TOO_MANY}"),
+        ("x" * N + ": 1", f"1:{N + 1}: {COLON}"),
+        ("a: '" + "x" * N, "1:4: this quote is never closed."),
+    ],
+    ids=str.split("laughs self merge [ { [] - ? indented lists mappings numbers keys equal long open"),
+)
+def test_a_text_made_to_fill_the_memory_is_refused_at_once(text: str, message: str) -> None:
+    start = time.perf_counter()
+    assert problems_of(text) == [f"c.yaml:{message}"]
+    assert time.perf_counter() - start < 10  # a second, when nothing else runs
+
+
+def test_ten_thousand_keys_and_values_are_read() -> None:
+    assert len(plain(read("[" + "1," * 9_999 + "]"))) == 9_999
+    assert problems_of("[" + "1," * 10_000 + "]") == [f"c.yaml:1:20000: {TOO_MANY}"]
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("a: " + "x" * N, "x" * N),
+        ("a: " + "9" * N, math.inf),
+        ("a: 0x" + "f" * N, "0x" + "f" * N),
+        ("a: 1e" + "9" * N, math.inf),
+        ("a: x\n" + "#" * N, "x"),
+    ],
+    ids=["text", "digits", "hex", "exponent", "comment"],
+)
+def test_a_huge_value_is_read_in_time_that_grows_with_its_length(text: str, value: Any) -> None:
+    start = time.perf_counter()
+    assert plain(read(text)) == {"a": value}
+    assert time.perf_counter() - start < 10
 
 
 @settings(derandomize=True, deadline=None, max_examples=200)

@@ -86,6 +86,18 @@ def test_a_damaged_tokenizer_is_refused(make_model_file: MakeModelFile) -> None:
     assert str(error.value) == "x: This is not a tokenizer of rnn_cli."
 
 
+def test_what_a_file_says_of_itself_is_shown_in_one_short_line(make_model_file: MakeModelFile) -> None:
+    model_file = make_model_file()
+    tokenizer = json.dumps({"format_version": "1\n\x1b[2J" + "x" * 1_000_000})
+    model_file.config["model"]["cell"] = "gru\n\x1b[2J" + "x" * 1_000_000
+
+    for changed in (model_file, replace(make_model_file(), tokenizer_json=tokenizer)):
+        with pytest.raises(ModelFileError) as error:
+            TrainedModel.from_model_file(changed, name="x")
+        assert str(error.value).isprintable()
+        assert len(str(error.value)) < 250
+
+
 def test_the_model_given_goes_before_the_variable_and_the_runs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
