@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from rnn_cli.errors import Interrupted, RnnError
-from rnn_cli.training.events import Ended, Event, Measured, Notice, Preparing, Started, Trained
+from rnn_cli.training.events import Ended, Event, Measured, Notice, Preparing, RolledBack, Started, Trained
 
 SECONDS_BETWEEN_PLAIN_LINES = 5.0
 
@@ -100,6 +100,15 @@ class TrainingDisplay:
                 mark = " (best so far)" if event.best and event.split == "valid" else ""
                 self._console.print(
                     f"epoch {event.epoch}: {event.split} perplexity {event.result.perplexity:,.2f}{mark}"
+                )
+            case RolledBack():
+                self._console.print(
+                    Text(
+                        f"Step {event.step:,} went wrong: {event.reason} (loss {event.loss:g}, gradient norm "
+                        f"{event.gradient_norm:g}). Back to step {event.back_to:,}; the learning rate is now "
+                        f"{event.rate_factor:g} times the schedule's.",
+                        style="yellow",
+                    )
                 )
             case Ended(reason=reason):
                 if reason == "stopped early":

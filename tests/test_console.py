@@ -1,5 +1,6 @@
 """What a person sees: messages, tables, and a training as it goes."""
 
+import math
 import re
 import time
 from contextlib import suppress
@@ -17,7 +18,7 @@ from rnn_cli.console import (
     show_table,
 )
 from rnn_cli.inference.scoring import Perplexity
-from rnn_cli.training.events import Ended, Event, Measured, Notice, Preparing, Started, Trained
+from rnn_cli.training.events import Ended, Event, Measured, Notice, Preparing, RolledBack, Started, Trained
 
 STARTED = Started(
     step=0,
@@ -116,6 +117,23 @@ def test_without_a_terminal_every_event_is_a_plain_line(clock: Clock) -> None:
         "epoch 1: valid perplexity 54.60",
         "Stopped early: the validation perplexity no longer falls.",
         "epoch 1: test perplexity 54.60",
+    ]
+
+
+def test_a_rollback_says_what_happened_and_what_comes_of_it() -> None:
+    event = RolledBack(
+        step=1_170,
+        back_to=1_000,
+        reason="the loss is not finite",
+        loss=math.nan,
+        level=5.5,
+        gradient_norm=math.inf,
+        learning_rate=0.1,
+        rate_factor=0.5,
+    )
+    assert plain(event) == [
+        "Step 1,170 went wrong: the loss is not finite (loss nan, gradient norm inf). Back to step 1,000; "
+        "the learning rate is now 0.5 times the schedule's."
     ]
 
 

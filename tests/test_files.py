@@ -1,12 +1,13 @@
 """Files that are whole or not there."""
 
 import os
+import stat
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
-from rnn_cli.files import atomic_write, write_text
+from rnn_cli.files import PARTS, atomic_write, write_text
 
 
 def test_the_file_is_there_once_it_is_whole_and_not_before(tmp_path: Path) -> None:
@@ -66,7 +67,7 @@ def test_a_rename_that_fails_leaves_nothing_behind(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [tmp_path / "model"]
 
 
-def test_the_bytes_are_on_the_disk_before_the_name_is_theirs(
+def test_the_bytes_are_on_the_disk_before_the_name_is_theirs_and_the_name_before_we_go_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "model"
@@ -74,8 +75,12 @@ def test_the_bytes_are_on_the_disk_before_the_name_is_theirs(
     fsync, replace = os.fsync, Path.replace
 
     def record_fsync(number: int) -> None:
-        assert os.fstat(number).st_size == len(b"weights")  # nothing waits in a buffer any more
-        done.append("fsync")
+        status = os.fstat(number)
+        if stat.S_ISDIR(status.st_mode):
+            done.append("fsync of the folder")
+        else:
+            assert status.st_size == len(b"weights")  # nothing waits in a buffer any more
+            done.append("fsync")
         fsync(number)
 
     def record_replace(self: Path, target: Path) -> Path:
@@ -87,12 +92,13 @@ def test_the_bytes_are_on_the_disk_before_the_name_is_theirs(
     monkeypatch.setattr(Path, "replace", record_replace)
     with atomic_write(path) as file:
         file.write(b"weights")
-    assert done == ["fsync", "rename"]
+    assert done == ["fsync", "rename", "fsync of the folder"]
 
 
 def test_the_file_beside_is_hidden_and_belongs_to_one_process(tmp_path: Path) -> None:
     with atomic_write(tmp_path / "model"):
         assert [path.name for path in tmp_path.iterdir()] == [f".model.{os.getpid()}.part"]
+        assert list(tmp_path.glob(PARTS)) == list(tmp_path.iterdir())
 
 
 def test_text_is_written_as_utf_8_with_the_line_ends_that_it_has(tmp_path: Path) -> None:

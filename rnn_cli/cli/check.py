@@ -18,11 +18,13 @@ def check(
     json_: Annotated[bool, typer.Option("--json", help="Print the plan as one JSON object.")] = False,
 ) -> int:
     """Check CONFIG, then show the plan: parameters, bytes, windows and the expected time."""
-    from rnn_cli.config import load_config
+    from rnn_cli import crash
+    from rnn_cli.config import config_to_yaml, load_config
     from rnn_cli.console import TrainingDisplay, show_table
     from rnn_cli.evaluation.questions import read_questions
 
     checked = load_config(config, set_ or [])
+    crash.remember("config", config_to_yaml(checked))
     for questions in checked.data.questions.values():
         read_questions(Path(questions))
 

@@ -43,15 +43,16 @@ def train(
             "--resume", metavar="RUN", help="Go on with a run that was stopped.", show_default=False
         ),
     ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite the run that the folder holds.")] = False,
     json_: Annotated[
         bool, typer.Option("--json", help="Print the summary as one JSON object a run.")
     ] = False,
 ) -> int:
     """Train a network as CONFIG says, keep the best model, and say how good it is."""
     if resume is not None:
-        if configs or set_ or run_dir:
+        if configs or set_ or run_dir or force:
             raise UsageError(
-                "--resume goes on with a run as it is: give it alone, without CONFIG, --set or --run-dir."
+                "--resume goes on with a run as it is: give it alone, without CONFIG, --set, --run-dir or --force."
             )
         return _worst([_attempt(partial(_resume, resume, as_json=json_))])
     if not configs:
@@ -60,35 +61,44 @@ def train(
     codes = []
     for config_path in configs:
         where = run_dir / config_path.stem if run_dir and len(configs) > 1 else run_dir
-        codes.append(_attempt(partial(_train_anew, config_path, set_ or [], where, as_json=json_)))
+        codes.append(
+            _attempt(partial(_train_anew, config_path, set_ or [], where, force=force, as_json=json_))
+        )
         if codes[-1] == Interrupted.exit_code:
             break
     return _worst(codes)
 
 
-def _train_anew(config_path: Path, overrides: list[str], run_dir: Path | None, *, as_json: bool) -> int:
-    from rnn_cli.config import config_to_yaml, load_config
-    from rnn_cli.training.run_folder import RunFolder, new_run_path
+def _train_anew(
+    config_path: Path, overrides: list[str], run_dir: Path | None, *, force: bool, as_json: bool
+) -> int:
+    from rnn_cli.config import load_config
+    from rnn_cli.training.run_folder import RunFolder, free_run_path
 
     config = load_config(config_path, overrides)
-    path = run_dir or new_run_path(Path("runs"), config_path.stem)
-    return _train(config, RunFolder.create(path, config_to_yaml(config)), as_json=as_json, resume=False)
+    runs = Path("runs")
+    path = run_dir or (runs / config_path.stem if force else free_run_path(runs, config_path.stem))
+    with RunFolder.create(path, force=force) as folder:
+        return _train(config, folder, as_json=as_json, resume=False)
 
 
 def _resume(run: Path, *, as_json: bool) -> int:
     from rnn_cli.config import load_config
     from rnn_cli.training.run_folder import RunFolder
 
-    folder = RunFolder.reopen(run)
-    return _train(load_config(folder.config), folder, as_json=as_json, resume=True)
+    with RunFolder.reopen(run) as folder:
+        return _train(load_config(folder.config), folder, as_json=as_json, resume=True)
 
 
 def _train(config: "Config", folder: "RunFolder", *, as_json: bool, resume: bool) -> int:
+    from rnn_cli import crash
+    from rnn_cli.config import config_to_yaml
     from rnn_cli.console import TrainingDisplay, show_line
     from rnn_cli.evaluation.questions import answer_questions, read_questions
     from rnn_cli.inference import load
     from rnn_cli.training.run import train as train_run
 
+    crash.remember("config", config_to_yaml(config))
     # Read before the training, so that a mistake in them does not come up after hours.
     questions = {name: read_questions(Path(path)) for name, path in config.data.questions.items()}
     with TrainingDisplay(max_epochs=config.training.max_epochs) as display:
@@ -96,7 +106,12 @@ def _train(config: "Config", folder: "RunFolder", *, as_json: bool, resume: bool
     answers = {}
     if questions:
         model = load(folder.path)
-        answers = {name: answer_questions(model, asked) for name, asked in questions.items()}
+        try:
+            answers = {name: answer_questions(model, asked) for name, asked in questions.items()}
+        except KeyboardInterrupt:
+            raise Interrupted(
+                f"Stopped before the questions were answered. Go on with: rnn train --resume {folder.path}"
+            ) from None
     prompts = [question.text for asked in questions.values() for question in asked]
     prompt = min(prompts, key=len, default=outcome.opening)
     next_command = f"rnn complete {shlex.quote(prompt)} -m {shlex.quote(str(folder.path))}"

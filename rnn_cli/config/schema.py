@@ -111,7 +111,8 @@ class DataConfig(Section):
     """What is read. A relative path is looked for beside this file, then in the current folder."""
 
     train: SomePaths = Field(
-        description="the text to learn from: a path or a list; may be packed (.gz .xz .bz2 .zst)"
+        description="the text to learn from: a file, a folder, a pattern (texts/*.txt) or a list of them; "
+        "may be packed (.gz .xz .bz2 .zst)"
     )
     valid: Paths = Field(
         default=None,
@@ -217,6 +218,19 @@ class TrainingConfig(Section):
     threads: int | None = Field(default=None, ge=1, description="CPU threads; null = torch's own choice")
     log_every_windows: int = Field(
         default=10, ge=1, description="windows from one line of progress to the next"
+    )
+    checkpoint_windows: int = Field(
+        default=1000,
+        ge=1,
+        description="windows from one state that training can go back to until the next",
+    )
+    checkpoint_minutes: float = Field(
+        default=10.0, gt=0, description="a state to resume from is saved at least so often"
+    )
+    max_rollbacks: int = Field(
+        default=8,
+        ge=0,
+        description="times that a training gone wrong goes back to a good state, with half the learning rate",
     )
 
 

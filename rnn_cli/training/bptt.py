@@ -23,6 +23,11 @@ class Update(NamedTuple):
     words: int
     gradient_norm: float
 
+    @property
+    def loss(self) -> float:
+        """The mean objective, nats per token."""
+        return self.objective / self.words
+
 
 def train_on_window(
     model: LanguageModel,

@@ -2,7 +2,7 @@
 
 import functools
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -56,7 +56,8 @@ def build_texts(config: Config, on_event: OnEvent) -> Texts:
         corpus = prepare_corpus(
             [Path(path) for path in paths], tokenizer, encoding=data.encoding, on_progress=on_progress(split)
         )
-        on_event(Notice(describe_corpus(split, corpus)))
+        for sentence in (describe_corpus(split, corpus), *describe_encodings(split, corpus)):
+            on_event(Notice(sentence))
         return corpus
 
     train = prepare("train", data.train)
@@ -83,6 +84,26 @@ def describe_corpus(split: str, corpus: Corpus) -> str:
         f"{split}: {corpus.lines:,} lines, {corpus.tokens:,} tokens, {corpus.unknown_share:.2%} unknown; "
         f"encoding {encodings}; line ends {found}"
     )
+
+
+def describe_encodings(split: str, corpus: Corpus) -> Iterator[str]:
+    """What may be wrong with the characters of a split: bytes that were replaced, encodings that were guessed."""
+    damaged = [text for text in corpus.texts if text.invalid_bytes]
+    if damaged:
+        count = sum(text.invalid_bytes for text in damaged)
+        files = f" in {len(damaged):,} files" if len(damaged) > 1 else ""
+        yield (
+            f"{split}: {count:,} invalid byte{'s' if count > 1 else ''}{files} replaced, the first in line "
+            f"{damaged[0].first_invalid_line:,} of {damaged[0].path}"
+        )
+    for encoding in ("cp1252", "latin-1"):
+        guessed = [text for text in corpus.texts if text.encoding_is_a_guess and text.encoding == encoding]
+        if guessed:
+            more = f" and {len(guessed) - 1:,} more" if len(guessed) > 1 else ""
+            yield (
+                f"{split}: {guessed[0].path}{more} read as {encoding} because it is not UTF-8; "
+                "if that is wrong, set data.encoding"
+            )
 
 
 def build_windows(config: Config, corpus: Corpus, on_event: OnEvent) -> Windows:

@@ -1,20 +1,20 @@
-"""Everything that a training needs to go on as if it had never stopped, in one safetensors file."""
+"""Everything that a training needs to go on as if it had never stopped, in one file."""
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
 from torch import Tensor
 
 from rnn_cli.errors import ModelFileError
-from rnn_cli.files import atomic_write
 from rnn_cli.model.language_model import LanguageModel, State
 from rnn_cli.model.losses import LossFunction, SampledSoftmax
+from rnn_cli.tensor_file import read_metadata, read_tensor_file, write_tensor_file
 from rnn_cli.training.optimizer import Optimizer
+
+FORMAT = "rnn_cli checkpoint"
 
 
 @dataclass
@@ -22,13 +22,18 @@ class Progress:
     """Where a training stands.
 
     Attributes:
-        epoch: epochs begun so far, from 0; `window` is the next window of this one.
+        epoch: epochs done so far; `window` is the next window of the one after them.
         step: updates made.
         best_loss: lowest validation loss so far, nats per token; None before the first.
         since_best: validations since then.
-        rate_factor: what the plateau schedule has made of the learning rate.
+        rate_factor: what plateaus and rollbacks have made of the learning rate.
         elapsed_s: seconds spent, also before a resume.
         objective, nll, words, seconds: sums since the last record.
+        level: the running mean of the windows' loss, nats per token; None before the first window.
+        good_level: the level when the last good state was kept, at first the loss of the first window.
+        rising: whether the latest window's loss lies well over `good_level`.
+        rollbacks: a record of each time that training went wrong and was taken back.
+        metrics_bytes: size of the metrics at this point.
     """
 
     epoch: int = 0
@@ -42,6 +47,15 @@ class Progress:
     nll: float = 0.0
     words: int = 0
     seconds: float = 0.0
+    level: float | None = None
+    good_level: float | None = None
+    rising: bool = False
+    rollbacks: list[dict[str, Any]] = field(default_factory=list)
+    metrics_bytes: int = 0
+
+    def age(self) -> tuple[int, int, int]:
+        """Orders the states of one training: what came after a rollback is later than all before it."""
+        return len(self.rollbacks), self.epoch, self.window
 
 
 def save_checkpoint(
@@ -54,9 +68,12 @@ def save_checkpoint(
     progress: Progress,
     fingerprint: str,
 ) -> None:
-    """Write weights, optimizer, random states, the carried hidden state and the place in the data.
+    """Write weights, optimizer, random states, threads, the carried hidden state and the place in the data.
 
     `fingerprint` says which settings, vocabulary and text they belong to.
+
+    Raises:
+        OSError: the file cannot be written; one that was there before stays.
     """
     tensors: dict[str, Tensor] = {f"model.{name}": p.detach() for name, p in model.named_parameters()}
     numbers: dict[str, Any] = {}
@@ -74,13 +91,25 @@ def save_checkpoint(
     if isinstance(loss_function, SampledSoftmax):
         tensors["random.samples"] = loss_function.generator.get_state()
     metadata = {
-        "format": "rnn_cli checkpoint",
+        "format": FORMAT,
         "fingerprint": fingerprint,
         "progress": json.dumps(asdict(progress)),
         "numbers": json.dumps(numbers),
+        "threads": str(torch.get_num_threads()),
     }
-    with atomic_write(path) as file:
-        file.write(save({name: tensor.contiguous() for name, tensor in tensors.items()}, metadata))
+    write_tensor_file(path, {name: tensor.cpu().numpy() for name, tensor in tensors.items()}, metadata)
+
+
+def latest_first(paths: list[Path]) -> list[Path]:
+    """Checkpoints of one training, the latest first; those that cannot be read last."""
+
+    def age(path: Path) -> tuple[int, ...]:
+        try:
+            return Progress(**json.loads(read_metadata(path)["progress"])).age()
+        except (ModelFileError, KeyError, ValueError, TypeError):
+            return ()
+
+    return sorted(paths, key=age, reverse=True)
 
 
 def load_checkpoint(
@@ -91,32 +120,55 @@ def load_checkpoint(
     Raises:
         ModelFileError: the file is not a checkpoint of this training.
     """
+    tensors, metadata = _read(path, fingerprint)
     try:
-        with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
-        if metadata.get("format") != "rnn_cli checkpoint":
-            raise ModelFileError(f"{path} is not a checkpoint of rnn_cli.")
-        if metadata.get("fingerprint") != fingerprint:
-            raise ModelFileError(
-                f"{path} cannot be used to go on: the training text or the settings have changed since. "
-                "Put them back as they were, or start anew: rnn train CONFIG."
-            )
-        numbers = json.loads(metadata["numbers"])
-        with torch.no_grad():
-            for name, parameter in model.named_parameters():
-                parameter.copy_(tensors[f"model.{name}"])
+        entries = {**tensors, **json.loads(metadata["numbers"])}
+        _restore_weights(model, tensors)
         for part_number, part in enumerate(optimizer.parts):
-            _restore_optimizer(part, f"optimizer.{part_number}.", {**tensors, **numbers})
+            _restore_optimizer(part, f"optimizer.{part_number}.", entries)
         torch.set_rng_state(tensors["random.torch"])
+        torch.set_num_threads(int(metadata["threads"]))  # sums come out the same only in the same order
         if isinstance(loss_function, SampledSoftmax):
             loss_function.generator.set_state(tensors["random.samples"])
         state = [tensors[f"state.{layer}"] for layer in range(len(model.cells))]
         return state, Progress(**json.loads(metadata["progress"]))
-    except (SafetensorError, OSError, KeyError, ValueError, RuntimeError, TypeError) as error:
+    except (KeyError, ValueError, RuntimeError, TypeError) as error:
+        raise _unfit(path, error) from error
+
+
+def load_checkpoint_weights(path: Path, *, model: LanguageModel, fingerprint: str) -> None:
+    """Put only the weights of a checkpoint into a network of the same shape.
+
+    Raises:
+        ModelFileError: the file is not a checkpoint of this training.
+    """
+    tensors, _ = _read(path, fingerprint)
+    try:
+        _restore_weights(model, tensors)
+    except (KeyError, RuntimeError) as error:
+        raise _unfit(path, error) from error
+
+
+def _read(path: Path, fingerprint: str) -> tuple[dict[str, Tensor], dict[str, str]]:
+    arrays, metadata = read_tensor_file(path)
+    if metadata.get("format") != FORMAT:
+        raise ModelFileError(f"{path} is not a checkpoint of rnn_cli.")
+    if metadata.get("fingerprint") != fingerprint:
         raise ModelFileError(
-            f"{path} cannot be used to go on: it does not fit this training ({error})."
-        ) from error
+            f"{path} cannot be used to go on: the training text or the settings have changed since. "
+            "Put them back as they were, or start anew: rnn train CONFIG."
+        )
+    return {name: torch.from_numpy(array) for name, array in arrays.items()}, metadata
+
+
+def _unfit(path: Path, error: Exception) -> ModelFileError:
+    return ModelFileError(f"{path} cannot be used to go on: it does not fit this training ({error}).")
+
+
+@torch.no_grad()
+def _restore_weights(model: LanguageModel, tensors: dict[str, Tensor]) -> None:
+    for name, parameter in model.named_parameters():
+        parameter.copy_(tensors[f"model.{name}"])
 
 
 def _restore_optimizer(part: torch.optim.Optimizer, prefix: str, entries: dict[str, Any]) -> None:

@@ -1,5 +1,6 @@
 """The records that a training reports: what `on_event` receives and what `metrics.jsonl` holds, one a line."""
 
+import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar
@@ -41,7 +42,7 @@ class Preparing(Event):
 
 @dataclass(frozen=True)
 class Started(Event):
-    """Training begins, or goes on after a resume."""
+    """Training begins, or (`resumed`) goes on."""
 
     name: ClassVar[str] = "start"
     step: int
@@ -51,6 +52,33 @@ class Started(Event):
     windows_per_epoch: int
     total_windows: int
     batch_size: int
+    resumed: bool = False
+
+
+@dataclass(frozen=True)
+class RolledBack(Event):
+    """Training went wrong at `step`, and went back to the good state of `back_to` with a lower learning rate.
+
+    loss is the mean objective of the window at fault in nats per token, level the running mean before it;
+    rate_factor is what the learning rate of the schedule is multiplied with from now on.
+    """
+
+    name: ClassVar[str] = "rollback"
+    step: int
+    back_to: int
+    reason: str
+    loss: float
+    level: float | None
+    gradient_norm: float
+    learning_rate: float
+    rate_factor: float
+
+    def to_record(self) -> dict[str, Any]:
+        """JSON has no infinity and no nan: null."""
+        return {
+            key: None if isinstance(value, float) and not math.isfinite(value) else value
+            for key, value in super().to_record().items()
+        }
 
 
 @dataclass(frozen=True)

@@ -1,17 +1,27 @@
-"""Ctrl-C and SIGTERM finish the step at hand; a second one stops at once."""
+"""Ctrl-C and SIGTERM finish the step at hand and save; a second one stops at once."""
 
 import signal
 from types import FrameType
 from typing import Self
 
 
+class Stopped(Exception):  # noqa: N818 - nothing went wrong
+    """The user asked to stop. Raised only between steps, where a training can be saved as it stands."""
+
+
 class StopSignal:
-    """While entered, the first SIGINT or SIGTERM only sets `received`."""
+    """While entered, SIGINT and SIGTERM raise KeyboardInterrupt; after `wait_for_steps` the first only asks.
+
+    Attributes:
+        received: whether a stop was asked for.
+        waits: whether the first signal only asks.
+    """
 
     SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
     def __init__(self) -> None:
         self.received = False
+        self.waits = False
 
     def __enter__(self) -> Self:
         self._before = {number: signal.signal(number, self._receive) for number in self.SIGNALS}
@@ -21,7 +31,20 @@ class StopSignal:
         for number, handler in self._before.items():
             signal.signal(number, handler)
 
-    def _receive(self, _number: int, _frame: FrameType | None) -> None:
+    def wait_for_steps(self) -> None:
+        """From now on there is something to save: the first signal is only remembered, for `check`."""
+        self.waits = True
+
+    def check(self) -> None:
+        """Between two steps.
+
+        Raises:
+            Stopped: a signal has come.
+        """
         if self.received:
+            raise Stopped
+
+    def _receive(self, _number: int, _frame: FrameType | None) -> None:
+        if self.received or not self.waits:
             raise KeyboardInterrupt
         self.received = True

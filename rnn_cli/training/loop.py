@@ -2,80 +2,52 @@
 
 import math
 import time
-from dataclasses import dataclass, field
+from typing import Any
 
-from rnn_cli.errors import TrainingError
-from rnn_cli.model.language_model import LanguageModel, State
-from rnn_cli.model.losses import LossFunction
-from rnn_cli.text.corpus import Corpus
-from rnn_cli.text.streams import Windows
 from rnn_cli.training.bptt import Update, train_on_window
-from rnn_cli.training.checkpoint import Progress, save_checkpoint
-from rnn_cli.training.events import Ended, Measured, OnEvent, Trained
-from rnn_cli.training.interrupt import StopSignal
-from rnn_cli.training.optimizer import Optimizer, scheduled_learning_rate
-from rnn_cli.training.run_folder import RunFolder
-from rnn_cli.training.saving import Provenance, save_model
+from rnn_cli.training.events import Ended, Measured, Trained
+from rnn_cli.training.interrupt import Stopped
+from rnn_cli.training.optimizer import scheduled_learning_rate
+from rnn_cli.training.parts import Training
+from rnn_cli.training.recovery import roll_back, what_went_wrong
+from rnn_cli.training.saving import save_model
 from rnn_cli.training.validation import measure
 
 PLATEAU_CUT = 0.5  # what the plateau schedule makes of the learning rate when a validation is no better
 
 
-@dataclass
-class Training:
-    """All that a training is made of. `progress` and `state` change while it runs; a resume sets them first.
-
-    Attributes:
-        windows: the training text, cut.
-        valid: the validation text; None without one.
-        patience: validations without a better one before stopping early; None: never.
-        folder: where the best model so far and the checkpoints go.
-        stop: set by Ctrl-C; looked at after each update.
-    """
-
-    model: LanguageModel
-    windows: Windows
-    valid: Corpus | None
-    mode: str
-    output_activation: str
-    loss_function: LossFunction
-    optimizer: Optimizer
-    learning_rate: float
-    schedule: str
-    warmup_steps: int
-    max_grad_norm: float | None
-    max_epochs: int
-    patience: int | None
-    validate_every_epochs: int
-    log_every_windows: int
-    folder: RunFolder
-    provenance: Provenance
-    stop: StopSignal
-    on_event: OnEvent
-    progress: Progress = field(default_factory=Progress)
-    state: State = field(default_factory=list)
-
-    @property
-    def total_steps(self) -> int:
-        """Updates in all epochs together."""
-        return self.max_epochs * self.windows.windows_in_epoch(0)
-
-
 def run(training: Training) -> str:
     """Train to the end of all epochs, to an early stop, or until asked to stop; returns which of them it was."""
-    model, progress = training.model, training.progress
-    started_at = time.perf_counter() - progress.elapsed_s
-    model.train()
-    while progress.epoch < training.max_epochs:
+    try:
+        reason = _train(training)
+    except Stopped:
+        training.save_state(training.folder.checkpoint)
+        reason = "interrupted"
+    progress = training.progress
+    training.on_event(Ended(progress.step, progress.epoch, reason, progress.elapsed_s))
+    return reason
+
+
+def _train(training: Training) -> str:
+    started_at = time.perf_counter() - training.progress.elapsed_s
+    training.model.train()
+    if training.progress.step == 0:
+        training.state = training.model.initial_state(training.windows.batch_size)
+        training.keep_good_state()
+    while training.progress.epoch < training.max_epochs:
+        progress = training.progress
+        if training.patience is not None and progress.since_best >= training.patience:
+            return "stopped early"
         for window in training.windows.epoch(progress.epoch, first=progress.window):
             if window.resets:
-                training.state = model.initial_state(window.inputs.shape[1])
+                training.state = training.model.initial_state(window.inputs.shape[1])
+            state_before = training.state
             learning_rate = _learning_rate(training)
-            window_began_at = time.perf_counter()
+            began_at = time.perf_counter()
             training.state, update = train_on_window(
-                model,
+                training.model,
                 window,
-                training.state,
+                state_before,
                 loss_function=training.loss_function,
                 optimizer=training.optimizer,
                 learning_rate=learning_rate,
@@ -83,21 +55,29 @@ def run(training: Training) -> str:
             )
             progress.window += 1
             progress.step += 1
-            progress.seconds += time.perf_counter() - window_began_at
+            progress.seconds += time.perf_counter() - began_at
             progress.elapsed_s = time.perf_counter() - started_at
+            if wrong := what_went_wrong(training, window, state_before, update):
+                roll_back(training, wrong, update, learning_rate)
+                break  # on from where the good state stands
             _count(training, update, learning_rate)
-            if training.stop.received:
-                _checkpoint(training)
-                return _end(training, "interrupted")
-        progress.epoch += 1
-        progress.window = 0
-        if progress.epoch % training.validate_every_epochs == 0 or progress.epoch == training.max_epochs:
-            _validate(training)
+            _save_if_due(training)
+            training.stop.check()
+        else:
+            done = progress.epoch + 1
+            if done % training.validate_every_epochs == 0 or done == training.max_epochs:
+                _validate(training)
+            progress.epoch, progress.window = done, 0
             progress.elapsed_s = time.perf_counter() - started_at
-        _checkpoint(training)
-        if training.patience is not None and progress.since_best >= training.patience:
-            return _end(training, "stopped early")
-    return _end(training, "epochs done")
+            training.keep_good_state()
+    return "epochs done"
+
+
+def _save_if_due(training: Training) -> None:
+    if training.progress.step % training.checkpoint_windows == 0:
+        training.keep_good_state()
+    elif time.perf_counter() - training.saved_at > 60 * training.checkpoint_minutes:
+        training.save_state(training.folder.checkpoint)
 
 
 def _learning_rate(training: Training) -> float:
@@ -114,12 +94,6 @@ def _learning_rate(training: Training) -> float:
 def _count(training: Training, update: Update, learning_rate: float) -> None:
     """Add up the update; report every so many windows."""
     progress = training.progress
-    if not (math.isfinite(update.objective) and math.isfinite(update.gradient_norm)):
-        raise TrainingError(
-            f"Training went wrong at step {progress.step}: loss {update.objective / update.words:g}, gradient norm "
-            f"{update.gradient_norm:g}, learning rate {learning_rate:g}. "
-            "Lower training.learning_rate, or set training.max_grad_norm to 1.0 or less."
-        )
     progress.objective += update.objective
     progress.nll += update.nll
     progress.words += update.words
@@ -145,17 +119,20 @@ def _validate(training: Training) -> None:
     """Measure on the validation text and keep the model if it is the best so far (without one: the latest)."""
     progress = training.progress
     if training.valid is None:
-        save_model(training.folder.model, training.model, training.provenance, {"step": progress.step})
+        _save_best(training, {})
         return
     result = measure(
-        training.model, training.valid, mode=training.mode, output_activation=training.output_activation
+        training.model,
+        training.valid,
+        mode=training.mode,
+        output_activation=training.output_activation,
+        between_windows=training.stop.check,
     )
     best = progress.best_loss is None or result.loss < progress.best_loss
     if best:
         progress.best_loss = result.loss
         progress.since_best = 0
-        metrics = {"step": progress.step, "valid": result.to_dict()}
-        save_model(training.folder.model, training.model, training.provenance, metrics)
+        _save_best(training, {"valid": result.to_dict()})
     else:
         progress.since_best += 1
         if training.schedule == "plateau":
@@ -163,7 +140,7 @@ def _validate(training: Training) -> None:
     training.on_event(
         Measured(
             step=progress.step,
-            epoch=progress.epoch,
+            epoch=progress.epoch + 1,
             split="valid",
             result=result,
             best=best,
@@ -172,19 +149,11 @@ def _validate(training: Training) -> None:
     )
 
 
-def _checkpoint(training: Training) -> None:
-    save_checkpoint(
-        training.folder.checkpoint,
-        model=training.model,
-        optimizer=training.optimizer,
-        loss_function=training.loss_function,
-        state=training.state,
-        progress=training.progress,
-        fingerprint=training.provenance.fingerprint(),
-    )
-
-
-def _end(training: Training, reason: str) -> str:
-    progress = training.progress
-    training.on_event(Ended(progress.step, progress.epoch, reason, progress.elapsed_s))
-    return reason
+def _save_best(training: Training, metrics: dict[str, Any]) -> None:
+    with training.folder.writing():
+        save_model(
+            training.folder.model,
+            training.model,
+            training.provenance,
+            {"step": training.progress.step, **metrics},
+        )

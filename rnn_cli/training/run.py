@@ -6,8 +6,8 @@ from typing import Any
 
 import torch
 
-from rnn_cli.config import Config, config_to_dict
-from rnn_cli.errors import Interrupted
+from rnn_cli.config import Config, config_to_dict, config_to_yaml
+from rnn_cli.errors import Interrupted, ModelFileError
 from rnn_cli.inference.scoring import Perplexity
 from rnn_cli.training import loop
 from rnn_cli.training.build import (
@@ -18,9 +18,10 @@ from rnn_cli.training.build import (
     build_training_optimizer,
     build_windows,
 )
-from rnn_cli.training.checkpoint import load_checkpoint
-from rnn_cli.training.events import Event, Measured, OnEvent, Started
-from rnn_cli.training.interrupt import StopSignal
+from rnn_cli.training.checkpoint import latest_first
+from rnn_cli.training.events import Event, Measured, Notice, OnEvent, Started
+from rnn_cli.training.interrupt import Stopped, StopSignal
+from rnn_cli.training.parts import Training
 from rnn_cli.training.run_folder import RunFolder
 from rnn_cli.training.saving import Provenance, load_weights, save_model
 from rnn_cli.training.validation import measure
@@ -34,6 +35,7 @@ class Outcome:
     parameters: int
     steps: int
     elapsed_s: float
+    rollbacks: list[dict[str, Any]]
     valid: Perplexity | None
     test: Perplexity | None
     opening: str
@@ -41,6 +43,11 @@ class Outcome:
     def report(self) -> list[str]:
         """The end of the training in words, a line each."""
         lines = [f"Trained {self.steps:,} steps in {self.elapsed_s:,.0f} s: {self.reason}."]
+        lines += [
+            f"Went wrong at step {wrong['step']:,} ({wrong['reason']}), back to step {wrong['back_to']:,}; "
+            f"learning rate times {wrong['rate_factor']:g}."
+            for wrong in self.rollbacks
+        ]
         for name, result in (("validation", self.valid), ("test", self.test)):
             if result is not None:
                 lines.append(f"{name} perplexity {result.perplexity:,.2f} ({result.terms()})")
@@ -53,6 +60,7 @@ class Outcome:
             "parameters": self.parameters,
             "steps": self.steps,
             "elapsed_s": round(self.elapsed_s, 3),
+            "rollbacks": self.rollbacks,
             "valid": self.valid and self.valid.to_dict(),
             "test": self.test and self.test.to_dict(),
         }
@@ -61,14 +69,28 @@ class Outcome:
 def train(config: Config, folder: RunFolder, *, on_event: OnEvent, resume: bool = False) -> Outcome:
     """Train as the config says; the best model lies in `folder.model` afterwards.
 
+    Args:
+        folder: made by `RunFolder.create`, or with `resume` by `RunFolder.reopen`.
+
     Raises:
         TextError: a text cannot be used.
-        TrainingError: the loss is no longer finite.
+        TrainingError: training went wrong too often, or the folder can no longer be written to.
+        ModelFileError: there is no state in the folder that this training can go on from.
         Interrupted: stopped by Ctrl-C or SIGTERM; everything needed to go on is saved.
     """
+    with StopSignal() as stop:
+        try:
+            return _train(config, folder, stop, on_event, resume=resume)
+        except KeyboardInterrupt:
+            raise Interrupted(_stopped_at_once(folder)) from None
 
+
+def _train(
+    config: Config, folder: RunFolder, stop: StopSignal, on_event: OnEvent, *, resume: bool
+) -> Outcome:
     def record(event: Event) -> None:
-        if event.recorded:
+        # What was found in the text stands in the metrics already when a run goes on.
+        if event.recorded and not (resume and isinstance(event, Notice) and not stop.waits):
             folder.record(event)
         on_event(event)
 
@@ -76,37 +98,64 @@ def train(config: Config, folder: RunFolder, *, on_event: OnEvent, resume: bool 
     if config.training.threads is not None:
         torch.set_num_threads(config.training.threads)
     texts = build_texts(config, record)
-    with StopSignal() as stop:
-        training = _assemble(config, texts, folder, stop, record)
-        if resume:
-            training.state, training.progress = load_checkpoint(
-                folder.checkpoint,
-                model=training.model,
-                optimizer=training.optimizer,
-                loss_function=training.loss_function,
-                fingerprint=training.provenance.fingerprint(),
-            )
-            folder.forget_after(training.progress.step)
-        record(_started(training, texts))
-        reason = loop.run(training)
+    training = _assemble(config, texts, folder, stop, record)
+    if resume:
+        _go_on(training)
+    else:
+        folder.begin(config_to_yaml(config))
+    stop.wait_for_steps()
+    record(_started(training, texts, resumed=resume))
+    reason = loop.run(training)
     if reason == "interrupted":
         if not folder.model.exists():
-            save_model(folder.model, training.model, training.provenance, {"step": training.progress.step})
-        raise Interrupted(
-            f"Stopped at step {training.progress.step:,}; everything is saved. "
-            f"Go on with: rnn train --resume {folder.path}"
-        )
-    return _finish(texts, training, reason)
+            with folder.writing():
+                save_model(
+                    folder.model, training.model, training.provenance, {"step": training.progress.step}
+                )
+        raise _interrupted(training)
+    try:
+        return _finish(texts, training, reason)
+    except Stopped:
+        raise _interrupted(training) from None
+
+
+def _go_on(training: Training) -> None:
+    """Put the training to where it stood; if the latest state is damaged, to the one before."""
+    problem = None
+    for path in latest_first(training.folder.states()):
+        try:
+            training.load_state(path)
+        except ModelFileError as error:
+            problem = problem or error
+        else:
+            if problem is not None:
+                training.on_event(Notice(f"{problem} Going on from {path}, step {training.progress.step:,}."))
+            return
+    assert problem is not None  # `RunFolder.reopen` has seen a state
+    raise problem
+
+
+def _interrupted(training: Training) -> Interrupted:
+    return Interrupted(
+        f"Stopped at step {training.progress.step:,}; everything is saved. "
+        f"Go on with: rnn train --resume {training.folder.path}"
+    )
+
+
+def _stopped_at_once(folder: RunFolder) -> str:
+    if folder.states():
+        return f"Stopped at once. Go on from the last checkpoint with: rnn train --resume {folder.path}"
+    return "Stopped before the first step: there was nothing to save."
 
 
 def _assemble(
     config: Config, texts: Texts, folder: RunFolder, stop: StopSignal, on_event: OnEvent
-) -> loop.Training:
+) -> Training:
     counts = texts.train.counts()
     model = build_model(config, counts)
     loss_function = build_loss(config, counts)
     settings = config.training
-    return loop.Training(
+    return Training(
         model=model,
         windows=build_windows(config, texts.train, on_event),
         valid=texts.valid,
@@ -122,6 +171,9 @@ def _assemble(
         patience=settings.patience,
         validate_every_epochs=settings.validate_every_epochs,
         log_every_windows=settings.log_every_windows,
+        checkpoint_windows=settings.checkpoint_windows,
+        checkpoint_minutes=settings.checkpoint_minutes,
+        max_rollbacks=settings.max_rollbacks,
         folder=folder,
         provenance=Provenance(
             config=config_to_dict(config),
@@ -140,7 +192,7 @@ def _assemble(
     )
 
 
-def _started(training: loop.Training, texts: Texts) -> Started:
+def _started(training: Training, texts: Texts, *, resumed: bool) -> Started:
     return Started(
         step=training.progress.step,
         parameters=training.model.parameter_count,
@@ -149,17 +201,24 @@ def _started(training: loop.Training, texts: Texts) -> Started:
         windows_per_epoch=training.windows.windows_in_epoch(0),
         total_windows=training.total_steps,
         batch_size=training.windows.batch_size,
+        resumed=resumed,
     )
 
 
-def _finish(texts: Texts, training: loop.Training, reason: str) -> Outcome:
+def _finish(texts: Texts, training: Training, reason: str) -> Outcome:
     """Test the best model, and write the figures into its file."""
     model, progress = training.model, training.progress
     metrics = load_weights(training.folder.model, model)
     valid = metrics.get("valid")
     test = None
     if texts.test is not None:
-        test = measure(model, texts.test, mode=training.mode, output_activation=training.output_activation)
+        test = measure(
+            model,
+            texts.test,
+            mode=training.mode,
+            output_activation=training.output_activation,
+            between_windows=training.stop.check,
+        )
         training.on_event(
             Measured(
                 step=metrics["step"],
@@ -170,12 +229,14 @@ def _finish(texts: Texts, training: loop.Training, reason: str) -> Outcome:
                 elapsed_s=progress.elapsed_s,
             )
         )
-        save_model(training.folder.model, model, training.provenance, {**metrics, "test": test.to_dict()})
+        with training.folder.writing():
+            save_model(training.folder.model, model, training.provenance, {**metrics, "test": test.to_dict()})
     return Outcome(
         reason=reason,
         parameters=model.parameter_count,
         steps=progress.step,
         elapsed_s=progress.elapsed_s,
+        rollbacks=progress.rollbacks,
         valid=Perplexity.from_dict(valid) if valid else None,
         test=test,
         opening=_opening_words(texts),

@@ -1,22 +1,26 @@
 """The folder that one training writes to, and nothing else writes to."""
 
 import json
-from contextlib import suppress
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
-from rnn_cli.errors import ModelFileError, UsageError
-from rnn_cli.files import atomic_write, write_text
+from rnn_cli.errors import ModelFileError, TrainingError, UsageError
+from rnn_cli.files import PARTS, sync_folder, write_text
 from rnn_cli.training.events import Event
+from rnn_cli.training.run_lock import RunLock
 
 
 class RunFolder:
-    """Where a training keeps what it makes.
+    """Where a training keeps what it makes. Made by `create` or `reopen`; held until `close`.
 
     config.yaml             the resolved config: runs again by itself
     metrics.jsonl           one record an event
     model.safetensors       the best model so far
-    checkpoint.safetensors  what `rnn train --resume` needs
+    good.safetensors        the last state that training goes back to when it goes wrong
+    checkpoint.safetensors  where Ctrl-C or the clock asked for a state between two good ones
     summary.json            the final figures; a run that has it is finished
     """
 
@@ -25,83 +29,178 @@ class RunFolder:
         self.config = path / "config.yaml"
         self.metrics = path / "metrics.jsonl"
         self.model = path / "model.safetensors"
+        self.good = path / "good.safetensors"
         self.checkpoint = path / "checkpoint.safetensors"
         self.summary = path / "summary.json"
+        self._lock: RunLock | None = None
+        self._waiting: list[Event] | None = None  # events before the run has begun; None once it has
 
     @classmethod
-    def create(cls, path: Path, config_yaml: str) -> "RunFolder":
-        """Begin a new run in `path`. A folder that already holds a run is left alone.
+    def create(cls, path: Path, *, force: bool = False) -> Self:
+        """Take `path` for a new run. Nothing in it changes before `begin`.
+
+        Args:
+            force: the folder may hold a run, which `begin` will remove.
 
         Raises:
-            UsageError: the folder holds a run, or cannot be made.
+            UsageError: the folder holds a run, is held by another training, or cannot be made.
         """
         folder = cls(path)
+        folder._waiting = []
         try:
-            if folder.summary.exists():
-                raise UsageError(f"{path} holds a finished run. Choose another folder with --run-dir.")
-            if folder.checkpoint.exists():
-                raise UsageError(
-                    f"{path} holds a run that is not finished. "
-                    f"Go on with it: rnn train --resume {path}. Or choose another folder with --run-dir."
-                )
             path.mkdir(parents=True, exist_ok=True)
-            write_text(folder.config, config_yaml)
-            write_text(folder.metrics, "")
+            folder._lock = RunLock.take(path)
         except OSError as error:
             raise UsageError(
                 f"{path}: cannot be written to ({error.strerror}). Choose another --run-dir."
             ) from error
+        try:
+            folder._check_nothing_is_lost(force=force)
+        except UsageError:
+            folder.close()
+            raise
         return folder
 
     @classmethod
-    def reopen(cls, path: Path) -> "RunFolder":
-        """The folder of a run that stopped before its end.
+    def reopen(cls, path: Path) -> Self:
+        """Take the folder of a run that stopped before its end.
 
         Raises:
             ModelFileError: there is nothing to go on with.
+            UsageError: another training holds the folder.
         """
         folder = cls(path)
         try:
             if folder.summary.exists():
                 raise ModelFileError(f"{path} is finished: there is nothing left to train.")
-            if not folder.checkpoint.exists():
+            if not folder.states():
                 raise ModelFileError(f"{path} has no checkpoint to go on from. Start anew: rnn train CONFIG.")
+            folder._lock = RunLock.take(path)
+            folder._clear(PARTS)
         except OSError as error:
             raise ModelFileError(f"{path}: cannot be read ({error.strerror}).") from error
         return folder
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let others have the folder; one that a run never began in goes."""
+        if self._lock is not None:
+            self._lock.release()
+            self._lock = None
+        if self._waiting is not None:
+            with suppress(OSError):  # it holds something else
+                self.path.rmdir()
+
+    def begin(self, config_yaml: str) -> None:
+        """Begin the run: what `create` was allowed to overwrite goes, the config and the events so far are written.
+
+        Raises:
+            TrainingError: the folder cannot be written to.
+        """
+        with self.writing():
+            # The summary first: without it nobody takes what is left for a finished run.
+            for path in (self.summary, self.checkpoint, self.good, self.model):
+                path.unlink(missing_ok=True)
+            self._clear(PARTS)
+            sync_folder(self.path)
+            write_text(self.config, config_yaml)
+            write_text(self.metrics, "")
+        events, self._waiting = self._waiting or [], None
+        for event in events:
+            self.record(event)
+
     def record(self, event: Event) -> None:
         """Append one event to the metrics."""
-        with self.metrics.open("a", encoding="utf-8") as file:
+        if self._waiting is not None:
+            self._waiting.append(event)
+            return
+        with self.writing(), self.metrics.open("a", encoding="utf-8") as file:
             file.write(json.dumps(event.to_record(), ensure_ascii=False) + "\n")
 
-    def forget_after(self, step: int) -> None:
-        """Drop the metrics of what came after the checkpoint: it will happen again."""
-        kept = []
-        for line in self._metrics_lines():
-            with suppress(ValueError):  # the last line, where the training was killed while it wrote
-                record = json.loads(line)
-                if record.get("step", 0) <= step and record["event"] != "end":
-                    kept.append(line + "\n")
-        write_text(self.metrics, "".join(kept))
+    def sync_metrics(self) -> int:
+        """Bring the metrics to the disk; returns their bytes, for `cut_metrics`."""
+        with self.metrics.open("a") as file:
+            os.fsync(file.fileno())
+            return file.tell()
 
-    def _metrics_lines(self) -> list[str]:
-        if not self.metrics.exists():
-            return []
-        return self.metrics.read_text(encoding="utf-8", errors="replace").split("\n")
+    def cut_metrics(self, size: int) -> None:
+        """Drop the records that came after the metrics had `size` bytes: what they tell of happens again."""
+        with self.writing(), self.metrics.open("a") as file:
+            file.truncate(min(size, file.tell()))
+
+    def states(self) -> list[Path]:
+        """The files that a training can go on from."""
+        return [path for path in (self.good, self.checkpoint) if path.exists()]
 
     def finish(self, summary: dict[str, Any]) -> None:
-        """Write the final figures; the checkpoint has done its work and goes."""
-        with atomic_write(self.summary) as file:
-            file.write((json.dumps(summary, indent=2, ensure_ascii=False) + "\n").encode("utf-8"))
-        self.checkpoint.unlink(missing_ok=True)
+        """Write the final figures; the states to go on from have done their work and go."""
+        with self.writing():
+            write_text(self.summary, json.dumps(summary, indent=2, ensure_ascii=False) + "\n")
+            for path in self.states():
+                path.unlink()
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Turn what the operating system says about a write to the folder into one sentence.
+
+        Raises:
+            TrainingError: a full disk, for instance. What was written last before is whole.
+        """
+        try:
+            yield
+        except OSError as error:
+            next_step = (
+                f"Make room, then go on from the last checkpoint: rnn train --resume {self.path}"
+                if self.states()
+                else "Make room and start again, or choose another folder with --run-dir."
+            )
+            raise TrainingError(
+                f"{self.path} cannot be written to ({error.strerror or error}). {next_step}"
+            ) from error
+
+    def _check_nothing_is_lost(self, *, force: bool) -> None:
+        if not force and self.summary.exists():
+            raise UsageError(
+                f"{self.path} holds a finished run. Choose another folder with --run-dir, "
+                "or overwrite it with --force."
+            )
+        if not force and self.states():
+            raise UsageError(
+                f"{self.path} holds a run that is not finished. Go on with it: rnn train --resume {self.path}. "
+                "Or choose another folder with --run-dir, or overwrite it with --force."
+            )
+        is_a_run = self.config.exists() and self.metrics.exists()
+        for path in (self.config, self.metrics, self.model):
+            if path.exists() and not (force and is_a_run):
+                raise UsageError(
+                    f"{path} is there already, and a run would overwrite it. Choose another folder with --run-dir."
+                )
+
+    def _clear(self, pattern: str) -> None:
+        for path in self.path.glob(pattern):
+            path.unlink(missing_ok=True)
 
 
-def new_run_path(runs: Path, name: str) -> Path:
-    """`runs/name`, or `runs/name-2`, `-3`, ... where that is taken."""
-    path = runs / name
-    number = 2
-    while path.exists():
-        path = runs / f"{name}-{number}"
-        number += 1
-    return path
+def free_run_path(runs: Path, name: str) -> Path:
+    """`runs/name`, or `runs/name-2`, `-3`, ... where that is taken; the folder is made, so that nobody else gets it.
+
+    Raises:
+        UsageError: no folder can be made there.
+    """
+    path, number = runs / name, 2
+    while True:
+        try:
+            path.mkdir(parents=True)
+        except FileExistsError:
+            path, number = runs / f"{name}-{number}", number + 1
+        except OSError as error:
+            raise UsageError(
+                f"{path}: cannot be written to ({error.strerror}). Choose another --run-dir."
+            ) from error
+        else:
+            return path

@@ -1,14 +1,16 @@
 """Measuring a model on text that it is not trained on: every word counted once, exact softmax, no dropout."""
 
+from collections.abc import Callable
+
 import torch
 
 from rnn_cli.inference.scoring import Perplexity
 from rnn_cli.model.cells import ElmanCell
 from rnn_cli.model.fused import has_fast_path, read_window
-from rnn_cli.model.language_model import LanguageModel, step_by_step
+from rnn_cli.model.language_model import LanguageModel, State, step_by_step
 from rnn_cli.model.losses import log_probs
 from rnn_cli.text.corpus import Corpus
-from rnn_cli.text.streams import LineWindows, StreamWindows, Windows
+from rnn_cli.text.streams import LineWindows, StreamWindows, Window, Windows
 
 WINDOW = 256  # steps read at once; it changes memory and speed, not the result
 LINES_AT_ONCE = 64
@@ -18,33 +20,51 @@ LOGITS_AT_ONCE = (
 
 
 @torch.inference_mode()
-def measure(model: LanguageModel, corpus: Corpus, *, mode: str, output_activation: str) -> Perplexity:
+def measure(
+    model: LanguageModel,
+    corpus: Corpus,
+    *,
+    mode: str,
+    output_activation: str,
+    between_windows: Callable[[], None] = lambda: None,
+) -> Perplexity:
     """Perplexity of `model` on a corpus.
 
     In stream mode the whole text is one stream and the state is carried from its first word to its last, so the
     result does not depend on any batch size; in lines mode each line begins with no memory.
+
+    Args:
+        between_windows: called after each window; what it raises ends the measurement.
     """
-    windows = evaluation_windows(corpus, mode)
     was_training = model.training
     model.eval()
     nll = 0.0
     tokens = 0
     state = model.initial_state(1)
-    for window in windows.epoch(0):
-        inputs, targets = torch.from_numpy(window.inputs), torch.from_numpy(window.targets)  # (T, B)
-        if window.resets:
-            state = model.initial_state(inputs.shape[1])
-        hidden, state = model.unroll(inputs, state, reader=_read_exactly)  # (T, B, H)
-        counts = (
-            torch.ones_like(targets, dtype=torch.bool)
-            if window.mask is None
-            else torch.from_numpy(window.mask)
-        )
-        targets = targets[counts]  # (N,)
-        nll += _nll(model, hidden[counts], targets, output_activation)
-        tokens += len(targets)
-    model.train(was_training)
+    try:
+        for window in evaluation_windows(corpus, mode).epoch(0):
+            if window.resets:
+                state = model.initial_state(window.inputs.shape[1])
+            window_nll, words, state = read_and_score(model, window, state, output_activation)
+            nll += window_nll
+            tokens += words
+            between_windows()
+    finally:
+        model.train(was_training)
     return Perplexity(nll=nll, tokens=tokens, unknown=corpus.unknown, state_carried=mode == "stream")
+
+
+def read_and_score(
+    model: LanguageModel, window: Window, state: State, output_activation: str
+) -> tuple[float, int, State]:
+    """The sum of -ln P over a window's words that count, in nats; how many these are; the state after it."""
+    inputs, targets = torch.from_numpy(window.inputs), torch.from_numpy(window.targets)  # (T, B)
+    hidden, state = model.unroll(inputs, state, reader=_read_exactly)  # (T, B, H)
+    counts = (
+        torch.ones_like(targets, dtype=torch.bool) if window.mask is None else torch.from_numpy(window.mask)
+    )
+    targets = targets[counts]  # (N,)
+    return _nll(model, hidden[counts], targets, output_activation), len(targets), state
 
 
 def _read_exactly(cell: ElmanCell, x: torch.Tensor, h_0: torch.Tensor) -> torch.Tensor:

@@ -1,15 +1,13 @@
-"""The command line as a whole: help, version, usage errors, bugs."""
+"""The command line as a whole: help, version, usage errors."""
 
 import re
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 import pytest
 
 import rnn_cli
-import rnn_cli.inference
 from tests.conftest import Result, Rnn
 
 COMMANDS = ["train", "complete", "predict", "check", "init"]
@@ -44,7 +42,7 @@ def test_every_command_has_a_help_that_begins_with_its_usage(rnn: Rnn, command: 
 @pytest.mark.parametrize(
     ("command", "options"),
     [
-        ("train", ["--set", "--run-dir", "--resume", "--json"]),
+        ("train", ["--set", "--run-dir", "--resume", "--force", "--json"]),
         (
             "complete",
             [
@@ -116,22 +114,3 @@ def test_no_help_waits_for_torch_or_numpy() -> None:
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]"
-
-
-def test_a_bug_of_ours_exits_3_and_leaves_its_traceback_in_a_file(
-    rnn: Rnn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def broken(given: str | None) -> Path:
-        raise ZeroDivisionError("one over none")
-
-    monkeypatch.setattr(rnn_cli.inference, "find_model", broken)
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    result = rnn("complete", "the cat")
-    (file,) = tmp_path.iterdir()
-    assert result == Result(
-        3,
-        "",
-        f"error: this is a bug in rnn_cli, not a mistake of yours. What happened is written in {file}; "
-        "please report it with that file.\n",
-    )
-    assert file.read_text(encoding="utf-8").endswith("ZeroDivisionError: one over none\n")

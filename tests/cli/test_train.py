@@ -115,8 +115,47 @@ def test_a_finished_run_is_never_overwritten(rnn: Rnn, tiny: Path, tmp_path: Pat
     before = (tmp_path / "run/model.safetensors").read_bytes()
     result = rnn("train", str(tiny), "--run-dir", "run")
     assert result.code == 2
-    assert result.err == "error: run holds a finished run. Choose another folder with --run-dir.\n"
+    assert result.err == (
+        "error: run holds a finished run. Choose another folder with --run-dir, or overwrite it with --force.\n"
+    )
     assert (tmp_path / "run/model.safetensors").read_bytes() == before
+
+
+def test_with_force_a_finished_run_is_overwritten(rnn: Rnn, tiny: Path, tmp_path: Path) -> None:
+    rnn("train", str(tiny))
+    before = (tmp_path / "runs/tiny/model.safetensors").read_bytes()
+    assert rnn("train", str(tiny), "--force", "--set", "training.seed=2").code == 0
+    assert (tmp_path / "runs/tiny/model.safetensors").read_bytes() != before
+    assert [path.name for path in (tmp_path / "runs").iterdir()] == ["tiny"]
+
+
+def test_with_force_a_finished_run_stays_when_the_new_one_cannot_begin(
+    rnn: Rnn, tiny: Path, tmp_path: Path
+) -> None:
+    rnn("train", str(tiny))
+    before = {path.name: path.read_bytes() for path in (tmp_path / "runs/tiny").iterdir()}
+    (tmp_path / "train.txt").write_text("")
+    result = rnn("train", str(tiny), "--force")
+    assert result.code == 1
+    assert {path.name: path.read_bytes() for path in (tmp_path / "runs/tiny").iterdir()} == before
+
+
+def test_the_config_is_not_overwritten_by_a_run_in_its_folder(rnn: Rnn, tiny: Path, tmp_path: Path) -> None:
+    before = tiny.rename(tmp_path / "config.yaml").read_text()
+    for force in ([], ["--force"]):
+        result = rnn("train", "config.yaml", "--run-dir", ".", *force)
+        assert result.code == 2
+        assert result.err == (
+            "error: config.yaml is there already, and a run would overwrite it. "
+            "Choose another folder with --run-dir.\n"
+        )
+    assert (tmp_path / "config.yaml").read_text() == before
+
+
+def test_a_training_that_could_not_begin_leaves_no_folder(rnn: Rnn, tiny: Path, tmp_path: Path) -> None:
+    (tmp_path / "train.txt").write_text("")
+    assert rnn("train", str(tiny)).code == 1
+    assert list((tmp_path / "runs").iterdir()) == []
 
 
 def test_several_configs_run_one_after_another_and_a_failing_one_does_not_stop_the_rest(
@@ -217,15 +256,47 @@ def test_an_interrupt_finishes_the_step_saves_and_exits_130(
     assert again.code == 2
     assert again.err == (
         "error: run holds a run that is not finished. Go on with it: rnn train --resume run. "
-        "Or choose another folder with --run-dir.\n"
+        "Or choose another folder with --run-dir, or overwrite it with --force.\n"
     )
 
 
-def test_a_loss_that_is_not_finite_says_what_to_change(rnn: Rnn, tiny: Path) -> None:
-    settings = ["model.hidden_activation=relu", "training.optimizer=sgd", "training.learning_rate=1e30"]
-    settings += ["training.max_grad_norm=null"]
-    result = rnn("train", str(tiny), *(part for setting in settings for part in ("--set", setting)))
-    assert result.code == 1
-    error = result.err.splitlines()[-1]
-    assert error.startswith("error: Training went wrong at step ")
-    assert error.endswith("Lower training.learning_rate, or set training.max_grad_norm to 1.0 or less.")
+def test_a_second_training_in_the_same_folder_is_told_who_holds_it(rnn: Rnn, tiny: Path) -> None:
+    process = start_long_run(tiny)
+    for arguments in (["train", str(tiny), "--run-dir", "run", "--force"], ["train", "--resume", "run"]):
+        second = rnn(*arguments)
+        assert second.code == 2
+        assert second.err.startswith(f"error: run is held by process {process.pid} on ")
+        assert second.err.endswith("Wait for it or stop it, or choose another folder with --run-dir.\n")
+    process.kill()
+    process.communicate()
+    assert rnn("train", str(tiny), "--run-dir", "run", "--force").code == 0
+
+
+def test_a_stop_before_the_first_step_leaves_nothing(
+    rnn: Rnn, tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        signal.raise_signal(signal.SIGTERM)
+
+    monkeypatch.setattr("rnn_cli.training.run.build_texts", interrupted)
+    result = rnn("train", str(tiny))
+    assert result.code == 130
+    assert result.err == "Stopped before the first step: there was nothing to save.\n"
+    assert list((tmp_path / "runs").iterdir()) == []
+
+
+def test_a_second_signal_stops_at_once_and_the_last_checkpoint_goes_on(
+    rnn: Rnn, tiny: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted_twice(*_: object, **__: object) -> None:
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
+
+    with monkeypatch.context() as patched:
+        patched.setattr("rnn_cli.training.loop.train_on_window", interrupted_twice)
+        result = rnn("train", str(tiny), "--run-dir", "run")
+    assert result.code == 130
+    assert result.err.splitlines()[-1] == (
+        "Stopped at once. Go on from the last checkpoint with: rnn train --resume run"
+    )
+    assert rnn("train", "--resume", "run").code == 0

@@ -65,6 +65,9 @@ def test_every_key_has_the_default_that_the_manual_says() -> None:
             "engine": "auto",
             "threads": None,
             "log_every_windows": 10,
+            "checkpoint_windows": 1000,
+            "checkpoint_minutes": 10.0,
+            "max_rollbacks": 8,
         },
     }
 

@@ -5,15 +5,23 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 import pytest
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor
 
 from rnn_cli.errors import ModelFileError
 from rnn_cli.model.language_model import LanguageModel, State
 from rnn_cli.model.losses import ExactSoftmax, LossFunction, SampledSoftmax
-from rnn_cli.training.checkpoint import Progress, load_checkpoint, save_checkpoint
+from rnn_cli.tensor_file import write_tensor_file
+from rnn_cli.training.checkpoint import (
+    Progress,
+    latest_first,
+    load_checkpoint,
+    load_checkpoint_weights,
+    save_checkpoint,
+)
 from rnn_cli.training.optimizer import Optimizer, build_optimizer
 
 PROGRESS = Progress(
@@ -28,6 +36,9 @@ PROGRESS = Progress(
     nll=3.25,
     words=24,
     seconds=0.125,
+    level=1.75,
+    rollbacks=[{"event": "rollback", "step": 31, "loss": None}],
+    metrics_bytes=4711,
 )
 
 
@@ -153,9 +164,7 @@ def refusal(path: Path, parts: Parts) -> str:
 
 
 def test_another_file_is_no_checkpoint(tmp_path: Path) -> None:
-    save_file({"x": torch.zeros(1)}, tmp_path / "c", {"format": "rnn_cli"})
-    assert refusal(tmp_path / "c", make_parts()) == f"{tmp_path}/c is not a checkpoint of rnn_cli."
-    save_file({"x": torch.zeros(1)}, tmp_path / "c")
+    write_tensor_file(tmp_path / "c", {"x": np.zeros(1)}, {"format": "rnn_cli"})
     assert refusal(tmp_path / "c", make_parts()) == f"{tmp_path}/c is not a checkpoint of rnn_cli."
 
 
@@ -180,13 +189,12 @@ def test_a_checkpoint_of_another_text_or_other_settings_is_refused(tmp_path: Pat
     )
 
 
-DAMAGE: dict[str, Callable[[bytes], bytes]] = {
-    "empty": lambda whole: b"",
-    "cut off in the header": lambda whole: whole[:100],
-    "cut off in the weights": lambda whole: whole[:-10],
-    "no safetensors": lambda whole: b"PK\x03\x04" + whole,
-    "broken progress": lambda whole: whole.replace(b'\\"epoch\\": 2', b'\\"spoch\\": 2'),
-    "broken JSON": lambda whole: whole.replace(b'{\\"epoch\\": 2', b'[\\"epoch\\": 2'),
+WHOLE = "the file is damaged or cut off. Copy it again."
+DAMAGE: dict[str, tuple[Callable[[bytes], bytes], str]] = {
+    "empty": (lambda whole: b"", "this file was not written by rnn_cli. Give a file that rnn_cli wrote."),
+    "cut off in the weights": (lambda whole: whole[:-10], WHOLE),
+    "another step": (lambda whole: whole.replace(b'\\"step\\": 47', b'\\"step\\": 48'), WHOLE),
+    "a wrong bit": (lambda whole: whole[:-1] + bytes([whole[-1] ^ 1]), WHOLE),
 }
 
 
@@ -194,15 +202,49 @@ DAMAGE: dict[str, Callable[[bytes], bytes]] = {
 def test_a_damaged_checkpoint_is_one_clear_message(tmp_path: Path, damage: str) -> None:
     path = save(tmp_path / "c", make_parts())
     whole = path.read_bytes()
-    path.write_bytes(DAMAGE[damage](whole))
+    break_it, message = DAMAGE[damage]
+    path.write_bytes(break_it(whole))
     assert path.read_bytes() != whole
-    message = refusal(path, make_parts())
-    assert message.startswith(f"{path} cannot be used to go on: it does not fit this training (")
+    assert refusal(path, make_parts()) == f"{path}: {message}"
 
 
 def test_a_checkpoint_that_is_missing_is_one_clear_message(tmp_path: Path) -> None:
     message = refusal(tmp_path / "c", make_parts())
-    assert message.startswith(f"{tmp_path}/c cannot be used to go on: it does not fit this training (")
+    assert message == f"{tmp_path}/c: cannot be read (No such file or directory)."
+
+
+def test_the_latest_comes_first_whatever_its_name_and_one_that_cannot_be_read_last(tmp_path: Path) -> None:
+    rollback = {"event": "rollback"}
+    ages = {
+        "start": Progress(),
+        "in the epoch": Progress(step=3, window=3),
+        "before its validation": Progress(step=9, window=9),
+        "after it": Progress(step=9, epoch=1),
+        "after a rollback to the start": Progress(rollbacks=[rollback]),
+        "and later": Progress(step=2, window=2, rollbacks=[rollback]),
+    }
+    paths = [save(tmp_path / name, make_parts(), progress=progress) for name, progress in ages.items()]
+    (tmp_path / "damaged").write_bytes(b"x")
+    for order in (paths, paths[::-1], sorted(paths)):
+        assert latest_first([tmp_path / "damaged", *order]) == [*paths[::-1], tmp_path / "damaged"]
+
+
+def test_only_the_weights_can_be_taken(tmp_path: Path) -> None:
+    parts, other = make_parts(sampled=True), make_parts(sampled=True)
+    path = save(tmp_path / "c", parts)
+    random, draws = torch.get_rng_state(), other.loss_function.generator.get_state()  # type: ignore[attr-defined]
+    load_checkpoint_weights(path, model=other.model, fingerprint="this one")
+    assert all(torch.equal(p, q) for p, q in zip(parts.weights(), other.weights(), strict=True))
+    assert torch.equal(torch.get_rng_state(), random)
+    assert torch.equal(other.loss_function.generator.get_state(), draws)  # type: ignore[attr-defined]
+
+
+def test_a_resume_uses_as_many_threads_as_before(tmp_path: Path) -> None:
+    threads = torch.get_num_threads()
+    path = save(tmp_path / "c", make_parts())
+    torch.set_num_threads(threads + 1)
+    load_checkpoint(path, **make_parts()._asdict(), fingerprint="this one")
+    assert torch.get_num_threads() == threads
 
 
 def test_a_checkpoint_is_plain_tensors_and_texts(tmp_path: Path) -> None:

@@ -1,11 +1,12 @@
 """The records that a training reports."""
 
 import json
+import math
 
 import pytest
 
 from rnn_cli.inference.scoring import Perplexity
-from rnn_cli.training.events import Ended, Event, Measured, Notice, Preparing, Started, Trained
+from rnn_cli.training.events import Ended, Event, Measured, Notice, Preparing, RolledBack, Started, Trained
 
 RESULT = Perplexity(nll=0.0, tokens=13, unknown=2, state_carried=False)
 
@@ -33,6 +34,21 @@ def measured(split: str) -> Measured:
                 "windows_per_epoch": 18,
                 "total_windows": 54,
                 "batch_size": 2,
+                "resumed": False,
+            },
+        ),
+        (
+            RolledBack(170, 100, "the loss is not finite", math.nan, 5.5, math.inf, 0.1, 0.5),
+            {
+                "event": "rollback",
+                "step": 170,
+                "back_to": 100,
+                "reason": "the loss is not finite",
+                "loss": None,
+                "level": 5.5,
+                "gradient_norm": None,
+                "learning_rate": 0.1,
+                "rate_factor": 0.5,
             },
         ),
         (
@@ -85,10 +101,10 @@ def test_a_measurement_on_the_test_text_is_called_test() -> None:
 
 
 def test_only_reading_the_texts_is_not_recorded() -> None:
-    events: list[type[Event]] = [Notice, Preparing, Started, Trained, Measured, Ended]
+    events: list[type[Event]] = [Notice, Preparing, RolledBack, Started, Trained, Measured, Ended]
     assert [event.__name__ for event in events if not event.recorded] == ["Preparing"]
 
 
 def test_every_kind_of_event_has_a_name_of_its_own() -> None:
     names = [event.name for event in Event.__subclasses__()]
-    assert sorted(names) == ["end", "notice", "preparing", "start", "train", "validation"]
+    assert sorted(names) == ["end", "notice", "preparing", "rollback", "start", "train", "validation"]

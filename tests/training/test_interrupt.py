@@ -1,26 +1,37 @@
-"""Ctrl-C and SIGTERM: asked once, forced twice."""
+"""Ctrl-C and SIGTERM: at once before there is something to save; then asked once, forced twice."""
 
 import signal
 
 import pytest
 
-from rnn_cli.training.interrupt import StopSignal
+from rnn_cli.training.interrupt import Stopped, StopSignal
 
 SIGNALS = [signal.SIGINT, signal.SIGTERM]
 
 
 @pytest.mark.parametrize("number", SIGNALS)
-def test_the_first_signal_is_only_remembered(number: signal.Signals) -> None:
+def test_before_there_is_something_to_save_a_signal_stops_at_once(number: signal.Signals) -> None:
+    with StopSignal() as stop, pytest.raises(KeyboardInterrupt):
+        signal.raise_signal(number)
+    assert not stop.received
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_then_the_first_signal_is_only_remembered_until_it_is_asked_for(number: signal.Signals) -> None:
     with StopSignal() as stop:
-        assert not stop.received
+        stop.wait_for_steps()
+        stop.check()
         signal.raise_signal(number)
         assert stop.received
+        with pytest.raises(Stopped):
+            stop.check()
 
 
 @pytest.mark.parametrize("first", SIGNALS)
 @pytest.mark.parametrize("second", SIGNALS)
 def test_a_second_signal_stops_at_once(first: signal.Signals, second: signal.Signals) -> None:
-    with StopSignal():
+    with StopSignal() as stop:
+        stop.wait_for_steps()
         signal.raise_signal(first)
         with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(second)
@@ -30,6 +41,7 @@ def test_afterwards_signals_do_what_they_did_before() -> None:
     before_us = signal.signal(signal.SIGINT, signal.default_int_handler)  # a background shell ignores it
     before = [signal.getsignal(number) for number in SIGNALS]
     with StopSignal() as stop:
+        stop.wait_for_steps()
         assert [signal.getsignal(number) for number in SIGNALS] != before
         signal.raise_signal(signal.SIGINT)
     assert [signal.getsignal(number) for number in SIGNALS] == before
@@ -52,7 +64,8 @@ def test_after_an_error_signals_do_what_they_did_before() -> None:
 
 
 def test_each_training_begins_without_a_signal() -> None:
-    with StopSignal():
+    with StopSignal() as first:
+        first.wait_for_steps()
         signal.raise_signal(signal.SIGTERM)
     with StopSignal() as stop:
         assert not stop.received

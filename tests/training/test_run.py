@@ -24,23 +24,27 @@ def ignore(event: Event) -> None:
 
 
 def train_in(path: Path, config: Config) -> Outcome:
-    return train(config, RunFolder.create(path, ""), on_event=ignore)
+    with RunFolder.create(path) as folder:
+        return train(config, folder, on_event=ignore)
 
 
 def train_with_a_stop_at(step: int, path: Path, config: Config, monkeypatch: pytest.MonkeyPatch) -> Outcome:
     """Press Ctrl-C in update number `step`, then resume to the end."""
     stopped_run(path, config, step, monkeypatch)
-    return train(config, RunFolder.reopen(path), on_event=ignore, resume=True)
+    return resume(path, config)
 
 
-def stopped_run(path: Path, config: Config, step: int, monkeypatch: pytest.MonkeyPatch) -> RunFolder:
+def resume(path: Path, config: Config) -> Outcome:
+    with RunFolder.reopen(path) as folder:
+        return train(config, folder, on_event=ignore, resume=True)
+
+
+def stopped_run(path: Path, config: Config, step: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """A run that Ctrl-C ended in update number `step`."""
-    folder = RunFolder.create(path, "")
     with monkeypatch.context() as patched:
         press_ctrl_c_in(step, patched)
         with pytest.raises(Interrupted):
-            train(config, folder, on_event=ignore)
-    return folder
+            train_in(path, config)
 
 
 def press_ctrl_c_in(step: int, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -119,9 +123,9 @@ def test_the_model_file_says_what_it_was_trained_on(make_config: MakeConfig, tmp
 def test_a_checkpoint_of_another_shape_is_refused(
     make_config: MakeConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folder = stopped_run(tmp_path / "run", make_config(), 1, monkeypatch)
+    stopped_run(tmp_path / "run", make_config(), 1, monkeypatch)
     with pytest.raises(ModelFileError, match=r"checkpoint\.safetensors cannot be used to go on"):
-        train(make_config(model={"hidden_size": 7}), folder, on_event=ignore, resume=True)
+        resume(tmp_path / "run", make_config(model={"hidden_size": 7}))
 
 
 def test_the_loss_of_a_record_is_the_mean_over_its_words(make_config: MakeConfig, tmp_path: Path) -> None:
@@ -129,7 +133,8 @@ def test_the_loss_of_a_record_is_the_mean_over_its_words(make_config: MakeConfig
     for every in (1, 3):
         events: list[Event] = []
         config = make_config(training={"log_every_windows": every, "max_epochs": 1})
-        train(config, RunFolder.create(tmp_path / str(every), ""), on_event=events.append)
+        with RunFolder.create(tmp_path / str(every)) as folder:
+            train(config, folder, on_event=events.append)
         losses[every] = [event.loss for event in events if isinstance(event, Trained)]
     # 145 tokens in 3 streams (49, 48, 48): windows of 12 words.
     assert losses[3][0] == pytest.approx(sum(losses[1][:3]) / 3)
@@ -138,8 +143,8 @@ def test_the_loss_of_a_record_is_the_mean_over_its_words(make_config: MakeConfig
 def test_a_run_whose_text_has_changed_is_not_resumed(
     make_config: MakeConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folder = stopped_run(tmp_path / "run", make_config(), 1, monkeypatch)
+    stopped_run(tmp_path / "run", make_config(), 1, monkeypatch)
     text = tmp_path / "train.txt"
     text.write_text(text.read_text().replace("cat", "fox"))
     with pytest.raises(ModelFileError, match="the training text or the settings have changed since"):
-        train(make_config(), folder, on_event=ignore, resume=True)
+        resume(tmp_path / "run", make_config())

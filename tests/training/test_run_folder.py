@@ -1,14 +1,17 @@
-"""The folder of a run: begun once, reopened where it stopped, finished once."""
+"""The folder of a run: taken once, begun once, reopened where it stopped, finished once."""
 
+import errno
 import json
 import re
 from pathlib import Path
 
 import pytest
 
-from rnn_cli.errors import ModelFileError, UsageError
-from rnn_cli.training.events import Ended, Event, Notice, Trained
-from rnn_cli.training.run_folder import RunFolder, new_run_path
+from rnn_cli.errors import ModelFileError, TrainingError, UsageError
+from rnn_cli.training.events import Event, Notice, Trained
+from rnn_cli.training.run_folder import RunFolder, free_run_path
+
+ELSEWHERE = "Choose another folder with --run-dir"
 
 
 def trained(step: int) -> Trained:
@@ -25,9 +28,12 @@ def trained(step: int) -> Trained:
 
 
 def folder_with(path: Path, *events: Event) -> RunFolder:
-    folder = RunFolder.create(path, "data: {train: a.txt}\n")
+    """A run that has begun, with these events, and that nobody holds any more."""
+    folder = RunFolder.create(path)
+    folder.begin("data: {train: a.txt}\n")
     for event in events:
         folder.record(event)
+    folder.close()
     return folder
 
 
@@ -41,37 +47,81 @@ def names(path: Path) -> list[str]:
     return sorted(entry.name for entry in path.iterdir())
 
 
-def test_a_new_run_holds_its_config_and_empty_metrics(tmp_path: Path) -> None:
-    folder = RunFolder.create(tmp_path / "runs" / "a", "data: {train: été.txt}\n")
+def contents(path: Path) -> dict[str, bytes]:
+    return {entry.name: entry.read_bytes() for entry in path.iterdir()}
+
+
+def refusal(path: Path, *, force: bool = False) -> str:
+    before = contents(path)
+    with pytest.raises(UsageError) as error:
+        RunFolder.create(path, force=force)
+    assert contents(path) == before
+    return str(error.value)
+
+
+def test_a_new_run_holds_its_config_and_the_events_since_the_folder_was_taken(tmp_path: Path) -> None:
+    with RunFolder.create(tmp_path / "runs" / "a") as folder:
+        folder.record(Notice("found"))
+        assert names(folder.path) == [".rnn_cli.lock"]
+        folder.begin("data: {train: été.txt}\n")
+        folder.record(trained(1))
     assert names(folder.path) == ["config.yaml", "metrics.jsonl"]
     assert folder.config.read_text(encoding="utf-8") == "data: {train: été.txt}\n"
-    assert folder.metrics.read_text() == ""
+    assert recorded(folder) == [("notice", None), ("train", 1)]
 
 
-def test_a_folder_that_holds_no_run_can_be_used(tmp_path: Path) -> None:
+def test_a_folder_in_which_no_run_has_begun_goes_again(tmp_path: Path) -> None:
+    with RunFolder.create(tmp_path / "runs" / "a") as folder:
+        folder.record(Notice("found"))
+    assert names(tmp_path / "runs") == []
+
+
+def test_a_folder_that_holds_something_else_can_be_used_and_never_goes(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("mine")
-    RunFolder.create(tmp_path, "")
+    RunFolder.create(tmp_path).close()
+    assert names(tmp_path) == ["notes.txt"]
+    folder_with(tmp_path)
     assert names(tmp_path) == ["config.yaml", "metrics.jsonl", "notes.txt"]
 
 
 def test_a_finished_run_is_left_alone(tmp_path: Path) -> None:
     folder_with(tmp_path, trained(1)).finish({})
-    with pytest.raises(UsageError) as error:
-        RunFolder.create(tmp_path, "other")
-    assert str(error.value) == f"{tmp_path} holds a finished run. Choose another folder with --run-dir."
-    assert (tmp_path / "config.yaml").read_text() == "data: {train: a.txt}\n"
-
-
-def test_a_run_that_is_not_finished_is_left_alone(tmp_path: Path) -> None:
-    folder = folder_with(tmp_path, trained(1))
-    folder.checkpoint.touch()
-    with pytest.raises(UsageError) as error:
-        RunFolder.create(tmp_path, "other")
-    assert str(error.value) == (
-        f"{tmp_path} holds a run that is not finished. Go on with it: rnn train --resume {tmp_path}. "
-        "Or choose another folder with --run-dir."
+    assert refusal(tmp_path) == (
+        f"{tmp_path} holds a finished run. {ELSEWHERE}, or overwrite it with --force."
     )
-    assert recorded(folder) == [("train", 1)]
+
+
+@pytest.mark.parametrize("state", ["good", "checkpoint"])
+def test_a_run_that_is_not_finished_is_left_alone(tmp_path: Path, state: str) -> None:
+    folder_with(tmp_path, trained(1))
+    (tmp_path / f"{state}.safetensors").touch()
+    assert refusal(tmp_path) == (
+        f"{tmp_path} holds a run that is not finished. Go on with it: rnn train --resume {tmp_path}. "
+        f"Or choose another folder with --run-dir, or overwrite it with --force."
+    )
+
+
+@pytest.mark.parametrize("name", ["config.yaml", "metrics.jsonl", "model.safetensors"])
+@pytest.mark.parametrize("force", [False, True])
+def test_a_file_of_somebody_else_is_not_overwritten_even_with_force(
+    tmp_path: Path, name: str, force: bool
+) -> None:
+    (tmp_path / name).write_text("mine")
+    assert refusal(tmp_path, force=force) == (
+        f"{tmp_path / name} is there already, and a run would overwrite it. {ELSEWHERE}."
+    )
+
+
+def test_with_force_a_finished_run_goes_when_the_new_one_begins_and_not_before(tmp_path: Path) -> None:
+    folder_with(tmp_path, trained(1)).finish({})
+    for name in ("model.safetensors", "good.safetensors", ".model.safetensors.1.part", "notes.txt"):
+        (tmp_path / name).write_text("old")
+    before = contents(tmp_path)
+    RunFolder.create(tmp_path, force=True).close()
+    assert contents(tmp_path) == before
+    with RunFolder.create(tmp_path, force=True) as folder:
+        folder.begin("new")
+    assert contents(tmp_path) == {"config.yaml": b"new", "metrics.jsonl": b"", "notes.txt": b"old"}
 
 
 @pytest.mark.parametrize(
@@ -81,17 +131,20 @@ def test_a_run_that_is_not_finished_is_left_alone(tmp_path: Path) -> None:
 def test_a_folder_that_cannot_be_made_is_a_usage_error(tmp_path: Path, name: str, reason: str) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(UsageError) as error:
-        RunFolder.create(tmp_path / name, "")
+        RunFolder.create(tmp_path / name)
     assert str(error.value) == (
         f"{tmp_path / name}: cannot be written to ({reason}). Choose another --run-dir."
     )
 
 
-def test_a_run_with_a_checkpoint_is_reopened(tmp_path: Path) -> None:
+def test_a_run_with_a_state_is_reopened_and_half_written_files_go(tmp_path: Path) -> None:
     folder_with(tmp_path, trained(1)).checkpoint.touch()
-    folder = RunFolder.reopen(tmp_path)
-    assert folder.path == tmp_path
-    assert recorded(folder) == [("train", 1)]
+    (tmp_path / ".good.safetensors.4711.part").touch()
+    with RunFolder.reopen(tmp_path) as folder:
+        assert folder.states() == [tmp_path / "checkpoint.safetensors"]
+        folder.record(trained(2))
+    assert recorded(folder) == [("train", 1), ("train", 2)]
+    assert names(tmp_path) == ["checkpoint.safetensors", "config.yaml", "metrics.jsonl"]
 
 
 def test_a_finished_run_is_not_reopened(tmp_path: Path) -> None:
@@ -102,7 +155,7 @@ def test_a_finished_run_is_not_reopened(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["", "gone", "file"])
-def test_without_a_checkpoint_there_is_nothing_to_go_on_from(tmp_path: Path, name: str) -> None:
+def test_without_a_state_there_is_nothing_to_go_on_from(tmp_path: Path, name: str) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(ModelFileError) as error:
         RunFolder.reopen(tmp_path / name)
@@ -117,6 +170,18 @@ def test_a_folder_that_cannot_be_looked_into_is_one_clear_message(tmp_path: Path
         RunFolder.reopen(path)
 
 
+def test_a_folder_is_held_until_it_is_closed(tmp_path: Path) -> None:
+    with RunFolder.create(tmp_path), pytest.raises(UsageError, match="is held by process"):
+        RunFolder.create(tmp_path)
+    RunFolder.create(tmp_path).close()
+
+
+def test_a_refusal_leaves_the_folder_to_others(tmp_path: Path) -> None:
+    folder_with(tmp_path, trained(1)).checkpoint.touch()
+    refusal(tmp_path)
+    RunFolder.reopen(tmp_path).close()
+
+
 def test_events_are_appended_one_a_line(tmp_path: Path) -> None:
     folder = folder_with(tmp_path, Notice("été"), trained(1))
     assert folder.metrics.read_text(encoding="utf-8").splitlines()[0] == (
@@ -126,56 +191,66 @@ def test_events_are_appended_one_a_line(tmp_path: Path) -> None:
     assert recorded(folder) == [("notice", None), ("train", 1), ("train", 2)]
 
 
-def test_what_came_after_the_checkpoint_is_forgotten(tmp_path: Path) -> None:
-    folder = folder_with(
-        tmp_path,
-        Notice("found"),
-        trained(10),
-        trained(20),
-        Ended(step=20, epoch=1, reason="interrupted", elapsed_s=1.0),
-        trained(30),
-    )
-    folder.forget_after(20)
-    assert recorded(folder) == [("notice", None), ("train", 10), ("train", 20)]
-    folder.record(trained(30))
-    assert recorded(folder)[-1] == ("train", 30)
-
-
-def test_a_record_that_was_cut_off_is_forgotten(tmp_path: Path) -> None:
-    folder = folder_with(tmp_path, trained(10))
+def test_what_came_after_a_state_is_forgotten(tmp_path: Path) -> None:
+    folder = folder_with(tmp_path, Notice("a"), trained(10))
+    size = folder.sync_metrics()
+    folder.record(trained(20))
     with folder.metrics.open("ab") as file:
-        file.write('{"event": "notice", "message": "é'.encode()[:-1])
-    folder.forget_after(20)
-    assert recorded(folder) == [("train", 10)]
-
-
-def test_a_line_end_that_only_unicode_knows_does_not_break_a_record(tmp_path: Path) -> None:
-    folder = folder_with(tmp_path, Notice("a\u2028b\u0085c"), trained(10))
-    before = folder.metrics.read_bytes()
-    folder.forget_after(20)
-    assert folder.metrics.read_bytes() == before
+        file.write('{"event": "notice", "message": "é'.encode()[:-1])  # killed while it wrote
+    folder.cut_metrics(size)
+    assert recorded(folder) == [("notice", None), ("train", 10)]
+    folder.record(trained(20))
+    assert recorded(folder)[-1] == ("train", 20)
 
 
 def test_metrics_that_somebody_has_taken_away_are_begun_anew(tmp_path: Path) -> None:
     folder = folder_with(tmp_path, trained(10))
+    size = folder.sync_metrics()
     folder.metrics.unlink()
-    folder.forget_after(20)
-    folder.record(trained(30))
-    assert recorded(folder) == [("train", 30)]
+    folder.cut_metrics(size)
+    folder.record(trained(20))
+    assert recorded(folder) == [("train", 20)]
 
 
-def test_a_finished_run_has_its_summary_and_no_checkpoint_any_more(tmp_path: Path) -> None:
+def test_a_finished_run_has_its_summary_and_no_states_any_more(tmp_path: Path) -> None:
     folder = folder_with(tmp_path)
     folder.checkpoint.touch()
+    folder.good.touch()
     folder.finish({"run": "été", "steps": 3})
     assert names(tmp_path) == ["config.yaml", "metrics.jsonl", "summary.json"]
     assert folder.summary.read_text(encoding="utf-8") == '{\n  "run": "été",\n  "steps": 3\n}\n'
 
 
-def test_a_new_run_gets_the_first_free_number(tmp_path: Path) -> None:
-    assert new_run_path(tmp_path, "a") == tmp_path / "a"
-    (tmp_path / "a").mkdir()
-    assert new_run_path(tmp_path, "a") == tmp_path / "a-2"
-    (tmp_path / "a-2").mkdir()
-    (tmp_path / "a-4").mkdir()
-    assert new_run_path(tmp_path, "a") == tmp_path / "a-3"
+@pytest.mark.parametrize(
+    ("state", "next_step"),
+    [
+        (True, "Make room, then go on from the last checkpoint: rnn train --resume {}"),
+        (False, "Make room and start again, or choose another folder with --run-dir."),
+    ],
+)
+def test_a_full_disk_is_one_sentence_that_says_how_to_go_on(
+    tmp_path: Path, state: bool, next_step: str
+) -> None:
+    folder = folder_with(tmp_path)
+    if state:
+        folder.good.touch()
+    with pytest.raises(TrainingError) as error, folder.writing():
+        raise OSError(errno.ENOSPC, "No space left on device")
+    assert str(error.value) == (
+        f"{tmp_path} cannot be written to (No space left on device). " + next_step.format(tmp_path)
+    )
+
+
+def test_a_new_run_gets_the_first_free_number_and_nobody_else_gets_it(tmp_path: Path) -> None:
+    (tmp_path / "a-3").mkdir()
+    assert [free_run_path(tmp_path, "a").name for _ in range(3)] == ["a", "a-2", "a-4"]
+    assert names(tmp_path) == ["a", "a-2", "a-3", "a-4"]
+
+
+def test_a_folder_for_runs_that_cannot_be_made_is_a_usage_error(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(UsageError) as error:
+        free_run_path(tmp_path / "file", "a")
+    assert str(error.value) == (
+        f"{tmp_path}/file/a: cannot be written to (Not a directory). Choose another --run-dir."
+    )

@@ -82,6 +82,6 @@ def test_a_config_that_does_not_describe_the_network_is_refused(tmp_path: Path) 
     with pytest.raises(ModelFileError) as error:
         save_model(tmp_path / "m", make_model(), provenance(num_layers=1), {})
     assert str(error.value) == (
-        f"{tmp_path}/m: the tensor cells.1.W has no place in a model with this config."
+        f"{tmp_path}/m: the tensor 'cells.1.W' has no place in a model with this config."
     )
     assert list(tmp_path.iterdir()) == []

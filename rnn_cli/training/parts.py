@@ -1,0 +1,118 @@
+"""All that a training is made of, and how it is kept on disk."""
+
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from rnn_cli.model.language_model import LanguageModel, State
+from rnn_cli.model.losses import LossFunction
+from rnn_cli.text.corpus import Corpus
+from rnn_cli.text.streams import Windows
+from rnn_cli.training.checkpoint import Progress, load_checkpoint, save_checkpoint
+from rnn_cli.training.events import OnEvent
+from rnn_cli.training.interrupt import StopSignal
+from rnn_cli.training.optimizer import Optimizer
+from rnn_cli.training.run_folder import RunFolder
+from rnn_cli.training.saving import Provenance
+
+
+@dataclass
+class Training:
+    """A training. `progress` and `state` change while it runs; a resume sets them first.
+
+    Attributes:
+        windows: the training text, cut.
+        valid: the validation text; None without one.
+        patience: validations without a better one before stopping early; None: never.
+        checkpoint_windows: updates from one good state to the next.
+        checkpoint_minutes: a state is saved, too, when none was for so long.
+        max_rollbacks: how often training that goes wrong is taken back before it stops.
+        folder: where the best model so far and the states to go on from lie.
+        stop: set by Ctrl-C; looked at after each update.
+        saved_at: when a state was saved last, on the clock of time.perf_counter.
+    """
+
+    model: LanguageModel
+    windows: Windows
+    valid: Corpus | None
+    mode: str
+    output_activation: str
+    loss_function: LossFunction
+    optimizer: Optimizer
+    learning_rate: float
+    schedule: str
+    warmup_steps: int
+    max_grad_norm: float | None
+    max_epochs: int
+    patience: int | None
+    validate_every_epochs: int
+    log_every_windows: int
+    checkpoint_windows: int
+    checkpoint_minutes: float
+    max_rollbacks: int
+    folder: RunFolder
+    provenance: Provenance
+    stop: StopSignal
+    on_event: OnEvent
+    progress: Progress = field(default_factory=Progress)
+    state: State = field(default_factory=list)
+    saved_at: float = 0.0
+
+    @property
+    def total_steps(self) -> int:
+        """Updates in all epochs together."""
+        return self.max_epochs * self.windows.windows_in_epoch(0)
+
+    def keeps_good_state_next(self) -> bool:
+        """Whether the state after the latest update is one to come back to.
+
+        This depends on the number of the update alone and never on a clock, so that a run that was stopped in between
+        comes back to the same state as one that was not.
+        """
+        progress = self.progress
+        ends_epoch = progress.window == self.windows.windows_in_epoch(progress.epoch)
+        return ends_epoch or progress.step % self.checkpoint_windows == 0
+
+    def keep_good_state(self) -> None:
+        """Save the state that training comes back to when it goes wrong, and that a resume goes on from.
+
+        Where the loss has risen since the last one, something may be about to go wrong: then the state only serves a
+        resume.
+        """
+        if self.progress.rising:
+            self.save_state(self.folder.checkpoint)
+            return
+        self.progress.good_level = self.progress.level
+        self.save_state(self.folder.good)
+        self.folder.checkpoint.unlink(missing_ok=True)  # from before
+
+    def save_state(self, path: Path) -> None:
+        """Save everything needed to go on from here."""
+        with self.folder.writing():
+            self.progress.metrics_bytes = self.folder.sync_metrics()
+            save_checkpoint(
+                path,
+                model=self.model,
+                optimizer=self.optimizer,
+                loss_function=self.loss_function,
+                state=self.state,
+                progress=self.progress,
+                fingerprint=self.provenance.fingerprint(),
+            )
+        self.saved_at = time.perf_counter()
+
+    def load_state(self, path: Path) -> None:
+        """Put everything back as it was saved, the metrics too.
+
+        Raises:
+            ModelFileError: the file is not a state of this training.
+        """
+        self.state, self.progress = load_checkpoint(
+            path,
+            model=self.model,
+            optimizer=self.optimizer,
+            loss_function=self.loss_function,
+            fingerprint=self.provenance.fingerprint(),
+        )
+        self.folder.cut_metrics(self.progress.metrics_bytes)
+        self.saved_at = time.perf_counter()

@@ -1,0 +1,80 @@
+"""One training at a time in a run folder, and who it is."""
+
+import fcntl
+import json
+import os
+import platform
+from contextlib import suppress
+from datetime import datetime
+from pathlib import Path
+from typing import IO, Self
+
+from rnn_cli.errors import UsageError
+
+NAME = ".rnn_cli.lock"
+
+
+class RunLock:
+    """Holds a run folder. The operating system lets go of it when the process ends, however it ends.
+
+    The file `.rnn_cli.lock` in the folder says who holds it: process, machine, since when.
+    """
+
+    def __init__(self, file: IO[str], path: Path) -> None:
+        self._file = file
+        self._path = path
+
+    @classmethod
+    def take(cls, folder: Path) -> Self:
+        """Hold the folder, which must be there.
+
+        Raises:
+            UsageError: another training holds it; the message says which.
+            OSError: no lock can be written there.
+        """
+        path = folder / NAME
+        while True:
+            file = path.open("a+", encoding="utf-8")
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                with file:
+                    raise UsageError(_taken(folder, file)) from None
+            if _is_the_same(file, path):
+                break
+            file.close()  # whoever held it has removed it just now
+        lock = cls(file, path)
+        file.truncate(0)
+        json.dump(
+            {
+                "process": os.getpid(),
+                "machine": platform.node(),
+                "since": datetime.now().astimezone().isoformat(" ", "seconds"),
+            },
+            file,
+        )
+        file.flush()
+        return lock
+
+    def release(self) -> None:
+        """Let go of the folder."""
+        with self._file:
+            self._path.unlink(
+                missing_ok=True
+            )  # before the lock ends, so that nobody takes a file without a name
+
+
+def _is_the_same(file: IO[str], path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(file.fileno()), path.stat())
+    except FileNotFoundError:
+        return False
+
+
+def _taken(folder: Path, file: IO[str]) -> str:
+    who = "another training"
+    file.seek(0)
+    with suppress(ValueError, KeyError, TypeError):  # it is being written just now
+        holder = json.load(file)
+        who = f"process {holder['process']} on {holder['machine']}, a training since {holder['since']}"
+    return f"{folder} is held by {who}. Wait for it or stop it, or choose another folder with --run-dir."
