@@ -1,5 +1,10 @@
-"""The files that a config names: looked for, and written out as absolute paths."""
+"""The files that a config names: looked for, and written out as absolute paths.
 
+`data.train`, `data.valid` and `data.test` may also name folders and patterns. What is kept is the files that
+were found, so that a training that goes on later reads the same ones.
+"""
+
+import glob
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -11,16 +16,17 @@ from rnn_cli.config.wording import closest, did_you_mean, shown
 def resolve_paths(root: Node) -> tuple[Node, list[Problem]]:
     """Every path in the section `data` as an absolute one, and a problem for each that leads to no file.
 
-    Values that are no paths stay as they are, for the schema to refuse.
+    A folder becomes the files directly in it and a pattern the files that it matches, hidden ones left out, by
+    name. Values that are no paths stay as they are, for the schema to refuse.
     """
     problems: list[Problem] = []
 
     def resolved(key: str, node: Node) -> Node:
         if key in {"train", "valid", "test"}:
-            return _resolved(node, ("data", key), problems)
+            return _texts(node, ("data", key), problems)
         if key == "questions" and isinstance(node.value, dict):
             questions = {
-                name: _resolved(child, ("data", key, name), problems) for name, child in node.value.items()
+                name: _one_file(child, ("data", key, name), problems) for name, child in node.value.items()
             }
             return replace(node, value=questions)
         return node
@@ -33,26 +39,87 @@ def resolve_paths(root: Node) -> tuple[Node, list[Problem]]:
     return replace(root, value={**sections, "data": data}), problems
 
 
-def _resolved(node: Node, keys: Keys, problems: list[Problem]) -> Node:
+def _texts(node: Node, keys: Keys, problems: list[Problem]) -> Node:
+    """A node of one path where there is one file, else of a list."""
     if isinstance(node.value, list):
-        return replace(node, value=[_resolved(child, keys, problems) for child in node.value])
+        files = [file for child in node.value for file in _files_of(child, keys, problems)]
+        return replace(node, value=files)
+    files = _files_of(node, keys, problems)
+    return files[0] if len(files) == 1 else replace(node, value=files)
+
+
+def _files_of(node: Node, keys: Keys, problems: list[Problem]) -> list[Node]:
+    """A node for each file that the path, folder or pattern in `node` stands for."""
+    if not isinstance(node.value, str) or node.value == "":
+        return [node]
+    candidates = _candidates(node)
+    # A file under the very name comes first: it may hold a star or a bracket, and then it is no pattern.
+    for candidate in candidates:
+        if _is_file(candidate):
+            return [replace(node, value=_absolute(candidate))]
+    for candidate, folder in zip(candidates, node.place.source.folders, strict=True):
+        files = _in_folder(candidate) or _matching(str(_path(node)), folder)
+        if files:
+            return [replace(node, value=_absolute(file)) for file in files]
+    problems.append(Problem(node.place, keys, f"found {shown(node.value)}, {_no_texts(node, candidates)}"))
+    return [node]
+
+
+def _one_file(node: Node, keys: Keys, problems: list[Problem]) -> Node:
     if not isinstance(node.value, str) or node.value == "":
         return node
-    path = Path(node.value)
-    with suppress(RuntimeError):  # "~nobody" is then the name of a file
-        path = path.expanduser()
-    candidates = [folder / path for folder in node.place.source.folders]
+    candidates = _candidates(node)
     for candidate in candidates:
-        if _exists(candidate) and not candidate.is_dir():
-            # Only the folder is resolved: behind a link the name, and with it ".gz", may be another.
-            return replace(node, value=str(candidate.parent.resolve() / candidate.name))
+        if _is_file(candidate):
+            return replace(node, value=_absolute(candidate))
     if any(_exists(candidate) for candidate in candidates):
-        reason = "which is a folder. Name the files in it."
+        reason = "which is a folder. Name the file in it."
     else:
-        where = _where(path, node.place.source.folders)
-        reason = f"but there is no such file{where}.{_near(path, candidates)}"
+        reason = _no_such_file(node, candidates)
     problems.append(Problem(node.place, keys, f"found {shown(node.value)}, {reason}"))
     return node
+
+
+def _path(node: Node) -> Path:
+    path = Path(str(node.value))
+    with suppress(RuntimeError):  # "~nobody" is then the name of a file
+        path = path.expanduser()
+    return path
+
+
+def _candidates(node: Node) -> list[Path]:
+    """Where the path in `node` may lead, in the order of looking."""
+    return [folder / _path(node) for folder in node.place.source.folders]
+
+
+def _absolute(file: Path) -> str:
+    # Only the folder is resolved: behind a link the name, and with it ".gz", may be another.
+    return str(file.parent.resolve() / file.name)
+
+
+def _in_folder(folder: Path) -> list[Path]:
+    """The files directly in `folder`, by name."""
+    try:
+        found = sorted(folder.iterdir())
+    except (OSError, ValueError):  # no folder, no right to look, or a name that cannot be one
+        return []
+    return [file for file in found if file.is_file() and not file.name.startswith(".")]
+
+
+def _matching(pattern: str, folder: Path) -> list[Path]:
+    """The files that the pattern matches, by name; a relative pattern is looked for in `folder`."""
+    if not glob.has_magic(pattern):
+        return []
+    try:
+        found = glob.glob(pattern, root_dir=folder, recursive=True)  # noqa: PTH207 - Path.glob finds hidden files
+    except ValueError:  # a name that cannot be one
+        return []
+    return [file for file in sorted(folder / name for name in found) if file.is_file()]
+
+
+def _is_file(path: Path) -> bool:
+    """Whether there is something to read; what is neither file nor folder is refused later, by name."""
+    return _exists(path) and not path.is_dir()
 
 
 def _exists(path: Path) -> bool:
@@ -62,9 +129,32 @@ def _exists(path: Path) -> bool:
         return False
 
 
-def _where(path: Path, folders: tuple[Path, ...]) -> str:
+def _no_texts(node: Node, candidates: list[Path]) -> str:
+    """Why a path, folder or pattern stands for no files."""
+    for folder in candidates:
+        if _exists(folder):
+            try:
+                has_folders = any(entry.is_dir() for entry in folder.iterdir())
+            except OSError as error:
+                return f"but the folder {folder.resolve()} cannot be read: {error.strerror}."
+            deeper = f" For the files in its folders write {shown(str(_path(node) / '**' / '*'))}."
+            return (
+                f"but the folder {folder.resolve()} has no files in it, hidden ones left out."
+                f"{deeper if has_folders else ''}"
+            )
+    if glob.has_magic(str(node.value)):
+        return f"but no file matches it{_where(node)}."
+    return _no_such_file(node, candidates)
+
+
+def _no_such_file(node: Node, candidates: list[Path]) -> str:
+    return f"but there is no such file{_where(node)}.{_near(_path(node), candidates)}"
+
+
+def _where(node: Node) -> str:
     """Where a relative path was looked for."""
-    if path.is_absolute():
+    folders = node.place.source.folders
+    if _path(node).is_absolute():
         return ""
     if len(folders) == 1:
         return f" in the current folder ({folders[0]})"

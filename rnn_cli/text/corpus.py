@@ -15,7 +15,7 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from functools import partial
@@ -25,30 +25,20 @@ from typing import IO
 import numpy as np
 from numpy.typing import NDArray
 
+from rnn_cli.cache import cache_folder
 from rnn_cli.errors import TextError
 from rnn_cli.files import write_text
-from rnn_cli.text.reader import (
-    COMPRESSIONS,
-    ProgressCallback,
-    TextFacts,
-    TextReader,
-    check_encoding,
-    file_status,
-    hash_file,
-)
-from rnn_cli.text.tokenizer import Tokenizer
+from rnn_cli.text.encoding import COMPRESSIONS, check_encoding
+from rnn_cli.text.line_encoder import LineEncoder, TokenIds, ids_dtype
+from rnn_cli.text.reader import ProgressCallback, TextFacts, TextReader, file_status, hash_file
+from rnn_cli.text.tokenizer import LONGEST_WORD, Tokenizer
 
-FORMAT_VERSION = 1
-BATCH_CHARACTERS = (
-    200_000  # what is encoded at once: enough for all cores to share, small enough for their caches
-)
+FORMAT_VERSION = 2
 COUNTED_AT_ONCE = 1 << 22  # np.bincount needs 8 bytes for each id it counts
 RACY_NS = 2_000_000_000  # a file may change twice within one tick of a coarse file system clock
 
 IDS_FILE = "ids.npy"
 FACTS_FILE = "facts.json"
-
-TokenIds = NDArray[np.uint16] | NDArray[np.uint32]
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,13 +90,6 @@ class Corpus:
         return starts[lengths > 1], lengths[lengths > 1]
 
 
-def cache_folder() -> Path:
-    """`RNN_CACHE`, or `rnn_cli` in the user's cache folder (`XDG_CACHE_HOME`, or `~/.cache`)."""
-    if named := os.environ.get("RNN_CACHE"):
-        return Path(named)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "rnn_cli"
-
-
 def train_tokenizer(
     paths: Sequence[Path],
     *,
@@ -125,7 +108,7 @@ def train_tokenizer(
         cache_dir: None means `cache_folder()`. For the other settings see `Tokenizer.train`.
 
     Raises:
-        TextError: when a file cannot be read, or the cache cannot be written.
+        TextError: when a file cannot be read, the vocabulary stays empty, or the cache cannot be written.
         ValueError: for settings that cannot be.
     """
     cache_dir = cache_dir or cache_folder()
@@ -145,6 +128,7 @@ def train_tokenizer(
     reader = TextReader(paths, encoding, on_progress)
     tokenizer = train(reader)
     _check_unchanged(reader.facts, hashes)
+    _check_vocabulary(tokenizer, paths, min_count)
     with _writing_to(cache_dir):
         write_text(entry, tokenizer.to_json())
     return tokenizer
@@ -191,51 +175,21 @@ def prepare_corpus(
 
 def _encode(reader: TextReader, tokenizer: Tokenizer, folder: Path) -> None:
     """Write the ids and what was found into `folder`."""
-    dtype = _dtype(tokenizer)
-    tokens = unknown = 0
+    encoder = LineEncoder(tokenizer)
     with (folder / IDS_FILE).open("wb") as file:
-        _write_header(file, dtype, tokens)
-        for batch in _batches(reader, tokenizer):
-            ids = np.array(batch, dtype)
-            tokens += len(ids)
-            unknown += 0 if tokenizer.unk_id is None else int(np.count_nonzero(ids == tokenizer.unk_id))
-            file.write(ids.tobytes())
+        _write_header(file, encoder.dtype, 0)
+        for ids in encoder.batches(reader):
+            file.write(ids.data)
         file.seek(0)
-        _write_header(file, dtype, tokens)
+        _write_header(file, encoder.dtype, encoder.tokens)
         file.flush()
         os.fsync(file.fileno())
-    found = {"tokens": tokens, "unknown": unknown, "texts": [asdict(facts) for facts in reader.facts]}
+    found = {
+        "tokens": encoder.tokens,
+        "unknown": encoder.unknown,
+        "texts": [asdict(facts) for facts in reader.facts],
+    }
     write_text(folder / FACTS_FILE, json.dumps(found, indent=1))
-
-
-def _batches(lines: Iterable[str], tokenizer: Tokenizer) -> Iterator[list[int]]:
-    """The ids of all lines, each ended by `<eos>`, in lists of a size that does not depend on the text's."""
-    parts: list[str] = []
-    ends_line: list[bool] = []
-    characters = 0
-    for line in lines:
-        line_parts = tokenizer.parts(line)
-        for number, part in enumerate(line_parts, start=1):
-            parts.append(part)
-            ends_line.append(number == len(line_parts))
-            characters += len(part) + 1
-            if characters >= BATCH_CHARACTERS:
-                yield _ids(parts, ends_line, tokenizer)
-                parts, ends_line, characters = [], [], 0
-    yield _ids(parts, ends_line, tokenizer)
-
-
-def _ids(parts: list[str], ends_line: list[bool], tokenizer: Tokenizer) -> list[int]:
-    ids: list[int] = []
-    for part_ids, is_end in zip(tokenizer.encode_batch(parts), ends_line, strict=True):
-        ids += part_ids
-        if is_end:
-            ids.append(tokenizer.eos_id)
-    return ids
-
-
-def _dtype(tokenizer: Tokenizer) -> type[np.uint16] | type[np.uint32]:
-    return np.uint16 if tokenizer.vocab_size <= 1 << 16 else np.uint32
 
 
 def _write_header(file: IO[bytes], dtype: type[np.uint16] | type[np.uint32], tokens: int) -> None:
@@ -255,7 +209,7 @@ def _load(entry: Path, tokenizer: Tokenizer) -> Corpus | None:
         is_whole = ids.shape == (found["tokens"],) and ids.offset + ids.nbytes == size
     except (OSError, EOFError, ValueError, KeyError, TypeError):
         return None
-    if not is_whole or ids.dtype != _dtype(tokenizer):
+    if not is_whole or ids.dtype != ids_dtype(tokenizer):
         return None
     return Corpus(ids, tokenizer.vocab_size, tokenizer.eos_id, unknown, texts)
 
@@ -321,3 +275,19 @@ def _check_unchanged(texts: list[TextFacts], hashes: list[str]) -> None:
     for text, sha256 in zip(texts, hashes, strict=True):
         if text.sha256 != sha256:
             raise TextError(f"{text.path} changed while it was read. Start again once nothing writes to it.")
+
+
+def _check_vocabulary(tokenizer: Tokenizer, paths: Sequence[Path], min_count: int) -> None:
+    """Refuse a vocabulary of `<unk>` and `<eos>` alone, from which nothing can be learnt."""
+    if tokenizer.vocab_size > 2:
+        return
+    texts = f"{paths[0]} and {len(paths) - 1:,} more" if len(paths) > 1 else str(paths[0])
+    if min_count > 1:
+        raise TextError(
+            f"The vocabulary of {texts} is empty: no {tokenizer.kind} occurs {min_count:,} times, as "
+            "data.tokenizer.min_count asks for. Lower it."
+        )
+    raise TextError(
+        f"The vocabulary of {texts} is empty: there is no word of {LONGEST_WORD:,} characters or less. "
+        "Set data.tokenizer.kind to char or bpe."
+    )

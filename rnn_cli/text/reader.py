@@ -4,32 +4,28 @@ A file is read in blocks, so memory does not grow with its size (only with its l
 "\\r\\n" and "\\r" end a line. What was found on the way is kept as `TextFacts`, to be shown and stored.
 """
 
-import codecs
 import hashlib
 import os
 import stat
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from io import BufferedReader
 from pathlib import Path
 from typing import Protocol, cast
 
 from rnn_cli.errors import TextError
+from rnn_cli.text.encoding import (
+    COMPRESSIONS,
+    INVALID,
+    Encoding,
+    check_encoding,
+    find_encoding,
+    incremental_decoder,
+)
 
 BLOCK_BYTES = 1 << 20
-
-# File name ending -> fsspec's name of the compression.
-COMPRESSIONS = {".gz": "gzip", ".xz": "xz", ".bz2": "bz2", ".zst": "zstd"}
-
-# The longer marks first: UTF-32's begins with UTF-16's.
-_BYTE_ORDER_MARKS = (
-    (codecs.BOM_UTF32_LE, "utf-32"),
-    (codecs.BOM_UTF32_BE, "utf-32"),
-    (codecs.BOM_UTF8, "utf-8-sig"),
-    (codecs.BOM_UTF16_LE, "utf-16"),
-    (codecs.BOM_UTF16_BE, "utf-16"),
-)
 
 ProgressCallback = Callable[[int, int], None]
 """Called with the bytes read so far and the bytes of all files, both as they lie on disk."""
@@ -42,6 +38,9 @@ class TextFacts:
     Attributes:
         path: the file as it was named.
         encoding: the codec that read it; "utf-8-sig" is UTF-8 with a byte order mark.
+        encoding_is_a_guess: it is a single-byte encoding, taken only because the bytes are not UTF-8.
+        invalid_bytes: how many bytes the encoding does not know; each became a U+FFFD.
+        first_invalid_line: the number, from 1, of the line of the first of them; None without any.
         line_ends: how often each of "LF", "CRLF" and "CR" ends a line; kinds that do not occur are left out.
         lines: number of lines, blank ones too; a last line needs no line end.
         characters: code points, each line end counted as one.
@@ -51,6 +50,9 @@ class TextFacts:
 
     path: str
     encoding: str
+    encoding_is_a_guess: bool
+    invalid_bytes: int
+    first_invalid_line: int | None
     line_ends: dict[str, int]
     lines: int
     characters: int
@@ -62,10 +64,10 @@ def read_lines(paths: Sequence[Path], encoding: str = "auto") -> Iterator[str]:
     """The lines of all files, one after another, without their line ends.
 
     Args:
-        encoding: "auto" (UTF-8, or what a byte order mark says) or the name of a Python codec.
+        encoding: "auto" (found out from the bytes, see `find_encoding`) or the name of a Python codec.
 
     Raises:
-        TextError: when a file is missing, cannot be read, unpacked or decoded, or has no text.
+        TextError: when a file is missing, cannot be read or unpacked, is binary or empty, or mostly undecodable.
     """
     return iter(TextReader(paths, encoding))
 
@@ -87,35 +89,19 @@ class TextReader:
         bytes_total = sum(file_status(path).st_size for path in self._paths)
         bytes_before = 0
         for path in self._paths:
+            encoding = find_encoding(path, self._encoding, partial(_blocks_of, path))
             with _opened(path) as file:
                 raw = _HashedFile(file)
-                decoder = _Decoder(path, self._encoding)
+                decoder = _Decoder(path, encoding.name)
                 cutter = _LineCutter()
                 for block in _unpacked_blocks(path, raw):
-                    yield from cutter.cut(decoder.decode(block, cutter))
+                    yield from cutter.cut(decoder.decode(block))
                     if self._on_progress:
                         self._on_progress(bytes_before + raw.size, bytes_total)
             yield from cutter.finish()
-            if not cutter.has_text:
-                raise TextError(f"{path} has no text: it is empty or holds only white space.")
+            _check_text(path, encoding, cutter)
             bytes_before += raw.size
-            self.facts.append(_facts(path, raw, decoder, cutter))
-
-
-def check_encoding(encoding: str) -> None:
-    """Raise a TextError unless `encoding` is "auto" or the name of a codec that turns bytes into text."""
-    if encoding == "auto":
-        return
-    try:
-        b"text".decode(encoding, "replace")
-    except (
-        LookupError,
-        ValueError,
-    ) as error:  # ValueError: codecs that are not for files, such as "undefined"
-        raise TextError(
-            f"data.encoding is {encoding!r}, which is not an encoding that Python knows. "
-            "Allowed are auto and names such as utf-8, utf-16, cp1252 and latin-1."
-        ) from error
+            self.facts.append(_facts(path, raw, encoding, cutter))
 
 
 def file_status(path: Path) -> os.stat_result:
@@ -137,10 +123,25 @@ def hash_file(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _facts(path: Path, raw: "_HashedFile", decoder: "_Decoder", cutter: "_LineCutter") -> TextFacts:
+def _check_text(path: Path, encoding: Encoding, cutter: "_LineCutter") -> None:
+    """Refuse a file that was read to its end and gave no text."""
+    if not cutter.has_text:
+        raise TextError(f"{path} has no text: it is empty or holds only white space.")
+    if 2 * cutter.invalid_bytes > cutter.characters:
+        raise TextError(
+            f"{path} cannot be read as {encoding.name}: {cutter.invalid_bytes:,} bytes are invalid, and only "
+            f"{cutter.characters - cutter.invalid_bytes:,} characters are not. Name the encoding that the text was "
+            "written with in data.encoding; auto finds it out from the bytes."
+        )
+
+
+def _facts(path: Path, raw: "_HashedFile", encoding: Encoding, cutter: "_LineCutter") -> TextFacts:
     return TextFacts(
         path=str(path),
-        encoding=decoder.encoding,
+        encoding=encoding.name,
+        encoding_is_a_guess=encoding.is_guess,
+        invalid_bytes=cutter.invalid_bytes,
+        first_invalid_line=cutter.first_invalid_line,
         line_ends={kind: count for kind, count in cutter.line_ends.items() if count},
         lines=cutter.lines,
         characters=cutter.characters,
@@ -190,7 +191,13 @@ class _HashedFile:
         return data
 
 
-def _unpacked_blocks(path: Path, raw: _HashedFile) -> Iterator[bytes]:
+def _blocks_of(path: Path) -> Iterator[bytes]:
+    """The bytes of the text from its beginning on, only to be looked at."""
+    with _opened(path) as file:
+        yield from _unpacked_blocks(path, file)
+
+
+def _unpacked_blocks(path: Path, raw: "_HashedFile | BufferedReader") -> Iterator[bytes]:
     """The bytes of the text, unpacked where the file's name asks for it; an empty block marks the end."""
     compression = COMPRESSIONS.get(path.suffix.lower())
     if compression is None:
@@ -211,68 +218,37 @@ def _unpacked_blocks(path: Path, raw: _HashedFile) -> Iterator[bytes]:
     yield b""
 
 
-def _unpacker(compression: str, raw: _HashedFile) -> _Readable:
+def _unpacker(compression: str, raw: "_HashedFile | BufferedReader") -> _Readable:
     from fsspec.compression import compr  # takes 0.2 s: only where a file is compressed
 
     return cast(_Readable, compr[compression](raw, mode="rb"))
 
 
 class _Decoder:
-    """Bytes to text, block by block."""
+    """Bytes to text, block by block, with `INVALID` for each byte that cannot be decoded."""
 
     def __init__(self, path: Path, encoding: str) -> None:
-        self.encoding = encoding  # the codec's own name, once the first block has been seen
         self._path = path
-        self._detects = encoding == "auto"
-        self._codec: codecs.IncrementalDecoder | None = None
+        self._encoding = encoding
+        self._codec = incremental_decoder(encoding)
         self._is_at_start = True
-        self._bytes = 0
 
-    def decode(self, block: bytes, cutter: "_LineCutter") -> str:
-        """The text of the next block; `cutter` knows in which line an invalid byte lies."""
-        codec = self._codec or self._begin(block)
-        state = codec.getstate()
-        self._bytes += len(block)
+    def decode(self, block: bytes) -> str:
+        """The text of the next block; an empty block marks the end."""
         try:
-            text = codec.decode(block, final=not block)
-        except UnicodeDecodeError as error:
-            valid = error.start - (len(error.object) - len(block))  # the object may begin in the block before
-            codec.setstate(state)
-            cutter.cut(codec.decode(block[: max(valid, 0)]))
-            raise TextError(self._complaint(error, cutter.line_at_end)) from error
-        except UnicodeError as error:  # such as UTF-16 without a byte order mark
-            raise TextError(f"{self._path} cannot be read as {self.encoding}: {error}.") from error
+            text = self._codec.decode(block, final=not block)
+        except UnicodeError as error:
+            reason = str(error)
+            if self._encoding in {"utf-16", "utf-32"}:
+                reason = (
+                    "it does not begin with a byte order mark. "
+                    f"Set data.encoding to {self._encoding}-le or {self._encoding}-be, or to auto"
+                )
+            raise TextError(f"{self._path} cannot be read as {self._encoding}: {reason}.") from error
         if self._is_at_start and text:
             text = text.removeprefix("\ufeff")  # a byte order mark that the named codec leaves in the text
             self._is_at_start = False
         return text
-
-    def _begin(self, block: bytes) -> codecs.IncrementalDecoder:
-        if self._detects:
-            self.encoding = next(
-                (name for mark, name in _BYTE_ORDER_MARKS if block.startswith(mark)), "utf-8"
-            )
-        else:
-            self.encoding = codecs.lookup(self.encoding).name
-        self._codec = codecs.getincrementaldecoder(self.encoding)()
-        return self._codec
-
-    def _complaint(self, error: UnicodeDecodeError, line: int) -> str:
-        offset = self._bytes - len(error.object) + error.start
-        unpacked = " of the unpacked text" if self._path.suffix.lower() in COMPRESSIONS else ""
-        encoding = self.encoding.removesuffix("-sig")
-        what = (
-            f"{self._path}, line {line}: byte 0x{error.object[error.start]:02X} at offset {offset}{unpacked}"
-        )
-        if self._detects:
-            return (
-                f"{what} is not {encoding.upper()}. If the text was written with another encoding, "
-                "name it, for instance data.encoding: cp1252."
-            )
-        return (
-            f"{what} is not {encoding}, which data.encoding asks for. Name the encoding that the text was "
-            "written with, or let data.encoding: auto find UTF-8 and UTF-16."
-        )
 
 
 class _LineCutter:
@@ -283,19 +259,18 @@ class _LineCutter:
         self.lines = 0
         self.characters = 0
         self.has_text = False
+        self.invalid_bytes = 0
+        self.first_invalid_line: int | None = None
         self._begun: list[str] = []  # parts of a line whose end has not been seen; joined once, however long
         self._held = ""  # a "\r" at the end of a block: the next block tells whether it is half of a "\r\n"
-
-    @property
-    def line_at_end(self) -> int:
-        """The number, from 1, of the line that the next character belongs to."""
-        return self.lines + 1 + len(self._held)
 
     def cut(self, text: str, *, is_last: bool = False) -> list[str]:
         """The lines that end within the next block of text."""
         text = self._held + text
         self._held = "\r" if text.endswith("\r") and not is_last else ""
         text = self._with_plain_ends(text.removesuffix(self._held))
+        if INVALID in text:
+            text = self._without_invalid(text)
         self.characters += len(text)
         self.has_text = self.has_text or bool(text.strip())
         first, *others = text.split("\n")
@@ -326,3 +301,9 @@ class _LineCutter:
         self.line_ends["CR"] += singles
         self.line_ends["LF"] += text.count("\n") - pairs - singles
         return text
+
+    def _without_invalid(self, text: str) -> str:
+        if self.first_invalid_line is None:
+            self.first_invalid_line = self.lines + 1 + text.count("\n", 0, text.index(INVALID))
+        self.invalid_bytes += text.count(INVALID)
+        return text.replace(INVALID, "\ufffd")

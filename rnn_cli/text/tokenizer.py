@@ -12,8 +12,12 @@ under `split="whitespace"` are `<unk>` and `<eos>` in the text the special token
 
 import json
 import re
-from collections.abc import Iterable, Sequence
+import reprlib
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, groupby
+from typing import Any
 
 import tokenizers
 from tokenizers import Regex, decoders, models, normalizers, pre_tokenizers, trainers
@@ -26,10 +30,10 @@ EOS = "<eos>"
 DEFAULT_BPE_SIZE = 8000
 SMALLEST_SIZE = {"word": 3, "char": 3, "bpe": 257}  # the special tokens and one more; for bpe all 256 bytes
 LONG_LINE = 100_000  # characters; the engine needs some 40 bytes for each character of a line
+LONGEST_WORD = 1000  # characters; what is longer is no word that could be learnt, only a large vocabulary
 BPE_MIN_PAIRS = 2  # a pair seen once is no pattern: merging it would only learn that line by heart
 
 _FORMAT_VERSION = 1
-_NO_LIMIT = 2**32  # the Rust trainers want a number
 
 _LETTER = r"[\p{L}\p{M}\p{N}]"
 # In this order, which is the fastest: words | clitics (the 't of don't, but not of 'tis) | runs of one
@@ -45,6 +49,7 @@ _WORDS_AND_PUNCTUATION = (
 _WHITE_SPACE = r"[\s\x1c-\x1f]+"  # what Python's str.split() takes for white space
 _ANY_CHARACTER = r"(?m)."  # (?m) lets the dot match line ends too in this regex dialect (Oniguruma)
 _BETWEEN_WORDS = re.compile(r"(?<=\S) (?=\S)")
+_WITH_SPACES_BEFORE = re.compile(r" *[^ ]+| +")
 
 
 class Tokenizer:
@@ -78,6 +83,7 @@ class Tokenizer:
         self.joins_with_space = kind != "char"
         self.pieces = _pieces(tokens, kind, split)
         self._engine = engine
+        self._json: str | None = None  # made once: a large vocabulary takes a second
 
     @classmethod
     def train(
@@ -96,7 +102,8 @@ class Tokenizer:
         order of their code points; for bpe `<eos>`, the 256 bytes and the pairs in the order of merging.
 
         Args:
-            min_count: words or characters seen less often become unknown; without effect on bpe.
+            min_count: words or characters seen less often become unknown; without effect on bpe. So do words
+                of more than `LONGEST_WORD` characters.
             max_size: upper limit of the whole vocabulary, special tokens included. None: no limit, but 8000
                 for bpe.
 
@@ -105,11 +112,12 @@ class Tokenizer:
         """
         _check_settings(kind, split, min_count, max_size)
         engine = _engine(kind, split, lowercase)
-        lines = chain.from_iterable(_parts(line, kind) for line in lines)
+        parts = chain.from_iterable(_parts(line, kind) for line in lines)
         if kind == "bpe":
-            _train_bpe(engine, lines, max_size or DEFAULT_BPE_SIZE)
+            _train_bpe(engine, parts, max_size or DEFAULT_BPE_SIZE)
         else:
-            _train_word_level(engine, lines, min_count, max_size)
+            stretches = Counter(chain.from_iterable(_stretches(part, kind) for part in parts))
+            _train_word_level(engine, stretches, kind, min_count, max_size)
         return cls(engine, kind=kind, split=split, lowercase=lowercase)
 
     @classmethod
@@ -122,30 +130,36 @@ class Tokenizer:
         try:
             stored = json.loads(text)
             version = stored["format_version"]
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise ValueError("This is not a tokenizer of rnn_cli.") from error
         if version != _FORMAT_VERSION:
             raise ValueError(
-                f"The tokenizer has format version {version}; this rnn_cli reads version {_FORMAT_VERSION}. "
-                "A newer rnn_cli may read it."
+                f"The tokenizer has format version {reprlib.repr(version)}; this rnn_cli reads version "
+                f"{_FORMAT_VERSION}. A newer rnn_cli may read it."
             )
         try:
             settings = {key: stored[key] for key in ("kind", "split", "lowercase")}
             _check_settings(settings["kind"], settings["split"])
-            return cls(tokenizers.Tokenizer.from_str(json.dumps(stored["tokenizer"])), **settings)
+            engine = _engine(**settings)
+            engine.model = _stored_model(stored["tokenizer"]["model"], settings["kind"])
+            tokenizer = cls(engine, **settings)
         except Exception as error:  # the Rust side raises nothing more special
             raise ValueError(f"The tokenizer is damaged: {error}") from error
+        tokenizer._json = text
+        return tokenizer
 
     def to_json(self) -> str:
         """The whole tokenizer as JSON; under its key "tokenizer" lies a `tokenizer.json` of Hugging Face."""
-        stored = {
-            "format_version": _FORMAT_VERSION,
-            "kind": self.kind,
-            "split": self.split,
-            "lowercase": self.lowercase,
-            "tokenizer": json.loads(self._engine.to_str()),
-        }
-        return json.dumps(stored, ensure_ascii=False)
+        if self._json is None:
+            stored = {
+                "format_version": _FORMAT_VERSION,
+                "kind": self.kind,
+                "split": self.split,
+                "lowercase": self.lowercase,
+                "tokenizer": json.loads(self._engine.to_str()),
+            }
+            self._json = json.dumps(stored, ensure_ascii=False)
+        return self._json
 
     def encode(self, text: str) -> list[int]:
         """The ids of `text`, without an `<eos>` at the end."""
@@ -170,9 +184,17 @@ class Tokenizer:
     def parts(self, line: str) -> list[str]:
         """Cut a very long line (some corpora are one single line) so that it can be encoded bit by bit.
 
-        The ids of the parts, one after another, are the ids of the line. Mostly there is one part: the line.
+        The ids of the parts, one after another, are the ids of the line, unless it has to be cut where there
+        is no space for 100,000 characters. Mostly there is one part: the line.
         """
         return _parts(line, self.kind)
+
+    def stretches(self, part: str) -> list[str]:
+        """Cut a part at single spaces. The ids of the stretches, one after another, are the ids of the part.
+
+        Most stretches of a text are words that were seen before, which need not be encoded again.
+        """
+        return _stretches(part, self.kind)
 
     def decode(self, ids: Sequence[int]) -> str:
         """The text of `ids`: `<eos>` ends a line ("\\n"), an unknown token is "<unk>", nothing is hidden."""
@@ -206,11 +228,40 @@ def _check_settings(kind: str, split: str, min_count: int = 1, max_size: int | N
 def _parts(line: str, kind: str) -> list[str]:
     parts = []
     start = 0
-    while len(line) - start > LONG_LINE and (space := _BETWEEN_WORDS.search(line, start + LONG_LINE)):
-        parts.append(line[start : space.start()])
-        # A word gets its leading space back when the part is encoded; among characters it must stay.
-        start = space.start() if kind == "char" else space.end()
+    while len(line) - start > LONG_LINE:
+        if space := _BETWEEN_WORDS.search(line, start + LONG_LINE, start + 2 * LONG_LINE):
+            parts.append(line[start : space.start()])
+            # A word gets its leading space back when the part is encoded; among characters it must stay.
+            start = space.start() if kind == "char" else space.end()
+        elif len(line) - start > 2 * LONG_LINE:
+            end = _place_within_a_word(line, start)
+            parts.append(line[start:end])
+            start = end
+        else:
+            break
     return [*parts, line[start:]]
+
+
+def _place_within_a_word(line: str, start: int) -> int:
+    """Where a part that began at `start` may end, in the midst of a giant word."""
+    limit = start + LONG_LINE
+    for end in range(limit, start, -1):
+        if not _joins_the_character_before(line[end]):
+            return end
+    return limit
+
+
+def _joins_the_character_before(character: str) -> bool:
+    """Whether NFC may put it together with its neighbour: a combining mark, or an inner part of Hangul."""
+    return unicodedata.category(character).startswith("M") or "\u1160" <= character <= "\u11ff"
+
+
+def _stretches(part: str, kind: str) -> list[str]:
+    if kind == "char":
+        return _WITH_SPACES_BEFORE.findall(part)
+    if "  " in part or part.startswith(" ") or part.endswith(" "):
+        return _BETWEEN_WORDS.split(part)
+    return part.split(" ")  # the same, and ten times as fast
 
 
 def _engine(kind: str, split: str, lowercase: bool) -> tokenizers.Tokenizer:
@@ -240,22 +291,41 @@ def _engine(kind: str, split: str, lowercase: bool) -> tokenizers.Tokenizer:
     return engine
 
 
+def _stored_model(stored: dict[str, Any], kind: str) -> models.Model:
+    """A vocabulary without the rules around it: those are ours, so that a file cannot bring any of its own.
+
+    (A regular expression may never end, and padding may ask for terabytes.)
+    """
+    if kind == "bpe":
+        return models.BPE(stored["vocab"], [tuple(pair) for pair in stored["merges"]])
+    if UNK not in stored["vocab"]:
+        raise ValueError(f"{UNK} is missing")
+    return models.WordLevel(stored["vocab"], UNK)
+
+
 def _train_word_level(
-    engine: tokenizers.Tokenizer, lines: Iterable[str], min_count: int, max_size: int | None
+    engine: tokenizers.Tokenizer, stretches: Counter[str], kind: str, min_count: int, max_size: int | None
 ) -> None:
-    trainer = trainers.WordLevelTrainer(
-        vocab_size=max_size or _NO_LIMIT, min_frequency=min_count, special_tokens=[], show_progress=False
-    )
-    engine.train_from_iterator(lines, trainer)
-    counted = engine.get_vocab(with_added_tokens=False)
-    # The trainer sorts. The special tokens are put in front here, because in a corpus that contains them
-    # (WikiText) the trainer would list them twice.
-    words = (word for word in sorted(counted, key=counted.__getitem__) if word not in {UNK, EOS})
-    tokens = [UNK, EOS, *words][:max_size]
+    """The vocabulary of WordLevelTrainer, found by splitting each of the `stretches` once."""
+    normalize, split = engine.normalizer.normalize_str, engine.pre_tokenizer.pre_tokenize_str
+    counts: Counter[str] = Counter()
+    for stretch, times in stretches.items():
+        text = normalize(stretch)
+        words = text if kind == "char" else (word for word, _ in split(text))
+        for word in words:
+            counts[word] += times
+    # In a corpus that contains the special tokens (WikiText) they would otherwise be listed twice.
+    learnt = [
+        word
+        for word, count in counts.items()
+        if count >= min_count and len(word) <= LONGEST_WORD and word not in {UNK, EOS}
+    ]
+    learnt.sort(key=lambda word: (-counts[word], word))
+    tokens = [UNK, EOS, *learnt][:max_size]
     engine.model = models.WordLevel({token: id_ for id_, token in enumerate(tokens)}, unk_token=UNK)
 
 
-def _train_bpe(engine: tokenizers.Tokenizer, lines: Iterable[str], max_size: int) -> None:
+def _train_bpe(engine: tokenizers.Tokenizer, parts: Iterable[str], max_size: int) -> None:
     trainer = trainers.BpeTrainer(
         vocab_size=max_size - 1,  # <eos> is put in front afterwards
         min_frequency=BPE_MIN_PAIRS,
@@ -263,11 +333,20 @@ def _train_bpe(engine: tokenizers.Tokenizer, lines: Iterable[str], max_size: int
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
     )
-    engine.train_from_iterator(lines, trainer)
+    engine.train_from_iterator(_samples_of_giants(parts), trainer)
     model = json.loads(engine.to_str())["model"]
     # No merge can spell "<eos>": marks and letters are split before pairs are merged.
     vocabulary = {EOS: 0} | {token: id_ + 1 for token, id_ in model["vocab"].items()}
     engine.model = models.BPE(vocabulary, [(left, right) for left, right in model["merges"]])
+
+
+def _samples_of_giants(parts: Iterable[str]) -> Iterator[str]:
+    """Of a part without spaces, cut from a giant word, a tenth: the trainer takes 32 bytes per character of it."""
+    for part in parts:
+        if len(part) < LONG_LINE or " " in part:
+            yield part
+        else:
+            yield from (part[at : at + LONGEST_WORD] for at in range(0, len(part), 10 * LONGEST_WORD))
 
 
 def _pieces(tokens: list[str], kind: str, split: str) -> list[str]:

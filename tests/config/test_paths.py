@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from rnn_cli.config.loader import load_config
+from rnn_cli.config.loader import config_to_dict, load_config
 from rnn_cli.errors import ConfigError
 
 
@@ -85,12 +85,112 @@ def test_a_similar_name_beside_the_missing_file_is_suggested(here: Path) -> None
     assert problem.endswith(f' in the current folder ({here}). Did you mean "texts/favourites.txt"?')
 
 
-def test_a_folder_is_no_text(here: Path) -> None:
-    assert problems_of("data: {train: configs}") == [
-        'configs/c.yaml:1:15: data.train: found "configs", which is a folder. Name the files in it.'
+def files(here: Path, *names: str) -> None:
+    for name in names:
+        (here / name).parent.mkdir(parents=True, exist_ok=True)
+        (here / name).write_text("a\n")
+
+
+def test_a_folder_stands_for_the_files_directly_in_it(here: Path) -> None:
+    files(here, "texts/b.txt", "texts/a.txt.gz", "texts/.hidden", "texts/deeper/c.txt")
+    expected = (str(here / "texts/a.txt.gz"), str(here / "texts/b.txt"))
+    for written in ["texts", "texts/", str(here / "texts")]:
+        assert train_paths(f"data: {{train: {written}}}") == expected
+    assert train_paths("data: {train: [texts, texts/deeper/c.txt]}") == (
+        *expected,
+        str(here / "texts/deeper/c.txt"),
+    )
+
+
+def test_a_pattern_stands_for_the_files_that_it_matches(here: Path) -> None:
+    files(
+        here, "texts/b.txt", "texts/a.txt", "texts/a.md", "texts/.h.txt", "texts/in/c.txt", "texts/.x/d.txt"
+    )
+    (here / "texts/folder.txt").mkdir()
+    found = (str(here / "texts/a.txt"), str(here / "texts/b.txt"))
+    for written in ["texts/*.txt", f"{here}/texts/*.txt", "texts/[ab].txt", "texts/?.txt"]:
+        assert train_paths(f'data: {{train: "{written}"}}') == found
+    assert train_paths('data: {train: "texts/**/*.txt"}') == (*found, str(here / "texts/in/c.txt"))
+    assert train_paths('data: {train: "texts/b*"}') == (str(here / "texts/b.txt"),)
+
+
+def test_a_pattern_is_looked_for_beside_the_config_first(here: Path) -> None:
+    files(here, "texts/a.txt", "configs/texts/b.txt")
+    assert train_paths("data: {train: texts}") == (str(here / "configs/texts/b.txt"),)
+    assert train_paths('data: {train: "texts/*"}') == (str(here / "configs/texts/b.txt"),)
+    assert train_paths("data: {train: x}", "data.train=texts/*") == (str(here / "texts/a.txt"),)
+
+
+def test_a_file_under_the_very_name_is_no_pattern(here: Path) -> None:
+    files(here, "a[1].txt", "a1.txt", "configs/a1.txt")
+    assert train_paths('data: {train: "a[1].txt"}') == (str(here / "a[1].txt"),)
+    (here / "a[1].txt").unlink()
+    assert train_paths('data: {train: "a[1].txt"}') == (str(here / "configs/a1.txt"),)
+
+
+def test_a_folder_with_brackets_in_its_name_is_no_pattern(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files(tmp_path, "odd [1]/configs/c.yaml", "odd [1]/texts/a.txt")
+    monkeypatch.chdir(tmp_path / "odd [1]")
+    assert train_paths('data: {train: "texts/*.txt"}') == (str(tmp_path / "odd [1]/texts/a.txt"),)
+
+
+def test_a_pattern_that_matches_nothing_is_a_problem(here: Path) -> None:
+    files(here, "texts/.hidden")
+    assert problems_of('data:\n  train: "texts/*.txt"\n  valid: /nowhere/*\n', "data.test=texts/*") == [
+        'configs/c.yaml:2:10: data.train: found "texts/*.txt", but no file matches it, neither beside the config '
+        f"({here}/configs) nor in the current folder ({here}).",
+        'configs/c.yaml:3:10: data.valid: found "/nowhere/*", but no file matches it.',
+        f'--set data.test=texts/*: found "texts/*", but no file matches it in the current folder ({here}).',
+    ]
+    assert len(problems_of('data: {train: "a\\0b/*"}')) == 1
+
+
+def test_a_folder_without_files_is_a_problem(here: Path) -> None:
+    files(here, "texts/.hidden")
+    assert problems_of("data: {train: texts}") == [
+        f'configs/c.yaml:1:15: data.train: found "texts", but the folder {here}/texts has no files in it, hidden '
+        "ones left out."
+    ]
+    files(here, "texts/deeper/a.txt")
+    assert problems_of("data: {train: texts}") == [
+        f'configs/c.yaml:1:15: data.train: found "texts", but the folder {here}/texts has no files in it, hidden '
+        'ones left out. For the files in its folders write "texts/**/*".'
+    ]
+    assert train_paths('data: {train: "texts/**/*"}') == (str(here / "texts/deeper/a.txt"),)
+    (here / "configs/texts").mkdir()
+    files(here, "texts/b.txt")  # an empty folder beside the config hides nothing
+    assert train_paths("data: {train: texts}") == (str(here / "texts/b.txt"),)
+
+
+def test_a_folder_that_may_not_be_read_is_a_problem(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(folder: Path) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    files(here, "texts/a.txt")
+    monkeypatch.setattr(Path, "iterdir", refuse)
+    assert problems_of("data: {train: texts}") == [
+        f'configs/c.yaml:1:15: data.train: found "texts", but the folder {here}/texts cannot be read: '
+        "Permission denied."
+    ]
+
+
+def test_the_resolved_config_holds_the_files_that_were_found(here: Path) -> None:
+    files(here, "texts/a.txt", "texts/b.txt")
+    Path("configs/c.yaml").write_text("data: {train: texts}")
+    config = config_to_dict(load_config(Path("configs/c.yaml")))
+    assert config["data"]["train"] == [str(here / "texts/a.txt"), str(here / "texts/b.txt")]
+
+
+def test_a_folder_or_pattern_holds_no_questions(here: Path) -> None:
+    assert problems_of('data: {train: c.yaml, questions: {a: ../configs, b: "*"}}') == [
+        'configs/c.yaml:1:38: data.questions.a: found "../configs", which is a folder. Name the file in it.',
+        'configs/c.yaml:1:53: data.questions.b: found "*", but there is no such file, neither beside the '
+        f"config ({here}/configs) nor in the current folder ({here}).",
     ]
     (here / "configs/text").mkdir()
-    (here / "text").write_text("a\n")
+    files(here, "text")
     assert train_paths("data: {train: text}") == (str(here / "text"),)
 
 

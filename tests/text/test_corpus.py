@@ -5,14 +5,17 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+from rnn_cli.cache import cache_folder
 from rnn_cli.errors import TextError
 from rnn_cli.text import corpus as corpus_module
+from rnn_cli.text import line_encoder as line_encoder_module
 from rnn_cli.text import tokenizer as tokenizer_module
-from rnn_cli.text.corpus import Corpus, cache_folder, prepare_corpus, train_tokenizer
+from rnn_cli.text.corpus import Corpus, prepare_corpus, train_tokenizer
 from rnn_cli.text.reader import TextReader
 from rnn_cli.text.tokenizer import Tokenizer
 
@@ -124,9 +127,9 @@ def test_ids_are_as_narrow_as_the_vocabulary_allows(
 def test_batch_borders_change_nothing(
     path: Path, tokenizer: Tokenizer, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tokenizer_module, "LONG_LINE", 2)  # cuts "tea or tea" and "or sushi?" into parts
+    monkeypatch.setattr(tokenizer_module, "LONG_LINE", 6)  # cuts "tea or tea" and "or sushi?" into parts
     for characters in range(1, 12):
-        monkeypatch.setattr(corpus_module, "BATCH_CHARACTERS", characters)
+        monkeypatch.setattr(line_encoder_module, "BATCH_CHARACTERS", characters)
         corpus = prepare_corpus([path], tokenizer, cache_dir=cache / str(characters))
         assert corpus.ids.tolist() == IDS
 
@@ -210,11 +213,11 @@ def test_a_damaged_entry_is_rebuilt(path: Path, tokenizer: Tokenizer, cache: Pat
 def test_a_crash_while_encoding_leaves_nothing(
     path: Path, tokenizer: Tokenizer, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(corpus_module, "BATCH_CHARACTERS", 1)
+    monkeypatch.setattr(line_encoder_module, "BATCH_CHARACTERS", 1)
     encode_batch = Tokenizer.encode_batch
 
     def crash_at_sushi(self: Tokenizer, lines: Sequence[str]) -> list[list[int]]:
-        if "or sushi?" in lines:
+        if "sushi?" in lines:
             raise KeyboardInterrupt
         return encode_batch(self, lines)
 
@@ -280,6 +283,34 @@ def test_a_vocabulary_is_learnt_once_for_equal_settings(
     assert train_tokenizer([path], cache_dir=cache, lowercase=True).lowercase
     forbid(monkeypatch, TextReader, "__iter__")
     assert train_tokenizer([path], cache_dir=cache).to_json() == first.to_json()
+
+
+def test_a_vocabulary_without_words_is_refused(path: Path, tmp_path: Path, cache: Path) -> None:
+    def complaint(*paths: Path, **settings: Any) -> str:
+        with pytest.raises(TextError) as caught:
+            train_tokenizer(paths, cache_dir=cache, **settings)
+        return str(caught.value)
+
+    assert complaint(path, min_count=9) == (
+        f"The vocabulary of {path} is empty: no word occurs 9 times, as data.tokenizer.min_count asks for. Lower it."
+    )
+    giant = written(tmp_path / "giant.txt", "x" * 2000)
+    assert complaint(giant, giant) == (
+        f"The vocabulary of {giant} and 1 more is empty: there is no word of 1,000 characters or less. "
+        "Set data.tokenizer.kind to char or bpe."
+    )
+    assert train_tokenizer([giant], cache_dir=cache, kind="char").pieces == ["<unk>", "\n", "x"]
+
+
+def test_the_facts_of_a_damaged_text_come_back_from_the_cache(
+    tokenizer: Tokenizer, tmp_path: Path, cache: Path
+) -> None:
+    path = tmp_path / "text.txt"
+    path.write_bytes("tea\néé".encode() + b"\xff\n")
+    for _ in range(2):
+        (facts,) = prepare_corpus([path], tokenizer, cache_dir=cache).texts
+        assert (facts.encoding, facts.encoding_is_a_guess) == ("utf-8", False)
+        assert (facts.invalid_bytes, facts.first_invalid_line) == (1, 2)
 
 
 def test_new_rules_of_splitting_make_a_new_vocabulary(

@@ -7,7 +7,7 @@ import unicodedata
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tokenizers import normalizers
+from tokenizers import normalizers, trainers
 
 from rnn_cli.text import tokenizer as tokenizer_module
 from rnn_cli.text.tokenizer import Tokenizer
@@ -265,10 +265,32 @@ def test_a_batch_is_encoded_like_its_lines() -> None:
 
 @pytest.mark.parametrize(("kind", "split"), ALL)
 @deterministic
-@given(text=texts, limit=st.integers(1, 10))
-def test_the_parts_of_a_long_line_have_its_vocabulary_and_its_ids(
-    kind: str, split: str, text: str, limit: int
+@given(text=texts)
+def test_the_stretches_of_a_line_have_its_ids(kind: str, split: str, text: str) -> None:
+    tokenizer = trained([text], kind, split)
+    ids = [id_ for stretch_ids in tokenizer.encode_batch(tokenizer.stretches(text)) for id_ in stretch_ids]
+    assert ids == tokenizer.encode(text)
+
+
+@pytest.mark.parametrize(("kind", "split"), [pair for pair in ALL if pair[0] != "bpe"])
+@deterministic
+@given(lines=st.lists(texts, max_size=4))
+def test_the_vocabulary_is_that_of_the_engines_own_trainer(kind: str, split: str, lines: list[str]) -> None:
+    engine = tokenizer_module._engine(kind, split, lowercase=False)
+    engine.train_from_iterator(lines, trainers.WordLevelTrainer(special_tokens=[], show_progress=False))
+    ids = engine.get_vocab()
+    words = [word for word in sorted(ids, key=ids.__getitem__) if word not in {"<unk>", "<eos>"}]
+    tokens = json.loads(trained(lines, kind, split).to_json())["tokenizer"]["model"]["vocab"]
+    assert sorted(tokens, key=tokens.__getitem__) == ["<unk>", "<eos>", *words]
+
+
+@pytest.mark.parametrize(("kind", "split"), ALL)
+@deterministic
+@given(words=st.lists(st.text(characters, min_size=1, max_size=3), max_size=8), limit=st.integers(5, 10))
+def test_the_parts_of_a_long_line_of_words_have_its_vocabulary_and_its_ids(
+    kind: str, split: str, words: list[str], limit: int
 ) -> None:
+    text = " ".join("".join(word.split()) or "-" for word in words)
     tokenizer = trained([text], kind, split)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(tokenizer_module, "LONG_LINE", limit)
@@ -279,10 +301,33 @@ def test_the_parts_of_a_long_line_have_its_vocabulary_and_its_ids(
 
 
 def test_a_long_line_is_cut_where_two_words_meet(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tokenizer_module, "LONG_LINE", 5)
+    monkeypatch.setattr(tokenizer_module, "LONG_LINE", 7)
     assert TRAINED["word", "punctuation"].parts("do you  like tea") == ["do you  like", "tea"]
     assert TRAINED["char", "punctuation"].parts("do you  like tea") == ["do you  like", " tea"]
-    assert TRAINED["word", "punctuation"].parts("nospaceatall") == ["nospaceatall"]
+
+
+def test_a_giant_word_is_cut_but_never_before_a_combining_mark(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tokenizer_module, "LONG_LINE", 5)
+    word = TRAINED["word", "punctuation"]
+    assert word.parts("nospaceatall") == ["nospa", "ceatall"]  # up to twice the length is bearable
+    assert word.parts("go nospaceatall") == ["go no", "spaceatall"]
+    assert word.parts("abcde\u0301\u0323fghijkl") == ["abcd", "e\u0301\u0323fghijkl"]
+    assert word.parts("abcd\u1100\u1161\u11a8efgh") == ["abcd", "\u1100\u1161\u11a8efgh"]
+    assert word.parts("a" + 13 * "\u0301") == ["a" + 4 * "\u0301", 9 * "\u0301"]  # nowhere else to cut
+
+
+def test_words_of_more_than_a_thousand_characters_are_unknown() -> None:
+    longest, longer = "a" * 999, "b" * 1000  # the space before a word is a character of it
+    tokenizer = Tokenizer.train([f"tea {longest} {longer}"])
+    assert tokenizer.pieces == [" <unk>", "\n", f" {longest}", " tea"]
+    assert tokenizer.encode(longer) == [0]
+
+
+def test_bpe_learns_from_a_tenth_of_a_giant_word(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tokenizer_module, "LONG_LINE", 30)
+    monkeypatch.setattr(tokenizer_module, "LONGEST_WORD", 3)
+    parts = ["a few short words", "abcdefghijklmnopqrstuvwxyz0123456789ABC"]
+    assert list(tokenizer_module._samples_of_giants(parts)) == ["a few short words", "abc", "456"]
 
 
 def test_half_a_surrogate_pair_is_an_unknown_character() -> None:
@@ -348,3 +393,34 @@ def test_it_imports_neither_torch_nor_numpy_nor_the_files_of_a_corpus() -> None:
 
 TRAINED = {(kind, split): trained(LINES, kind, split) for kind, split in ALL}
 BPE_OF_LINES = TRAINED["bpe", "punctuation"]
+
+
+def test_a_stored_tokenizer_brings_a_vocabulary_and_no_rules_of_its_own() -> None:
+    stored = json.loads(Tokenizer.train(["a cat sat"]).to_json())
+    ids = Tokenizer.from_json(json.dumps(stored)).encode("a cat")
+    stored["tokenizer"] |= {
+        "padding": {
+            "strategy": {"Fixed": 2**40}, "direction": "Right", "pad_to_multiple_of": None, "pad_id": 0,
+            "pad_type_id": 0, "pad_token": "",
+        },
+        "normalizer": {"type": "Replace", "pattern": {"String": ""}, "content": "x"},
+        "pre_tokenizer": {
+            "type": "Split", "pattern": {"Regex": "(a+)+$"}, "behavior": "Isolated", "invert": False
+        },
+    }  # fmt: skip
+
+    assert Tokenizer.from_json(json.dumps(stored)).encode("a cat") == ids
+
+
+@pytest.mark.parametrize("kind", ["word", "char"])
+def test_a_vocabulary_without_the_unknown_word_is_refused(kind: str) -> None:
+    stored = json.loads(Tokenizer.train(["a"], kind=kind).to_json())
+    stored["tokenizer"]["model"]["vocab"] = {"<eos>": 0, "a": 1}
+
+    with pytest.raises(ValueError, match=r"^The tokenizer is damaged: <unk> is missing$"):
+        Tokenizer.from_json(json.dumps(stored))
+
+
+def test_brackets_without_end_are_no_tokenizer() -> None:
+    with pytest.raises(ValueError, match=r"^This is not a tokenizer of rnn_cli\.$"):
+        Tokenizer.from_json("[" * 100_000)
