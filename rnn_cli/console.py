@@ -137,6 +137,8 @@ class TrainingDisplay:
             f"{event.parameters:,} parameters, {event.vocab_size:,} words in the vocabulary, "
             f"{event.total_windows:,} windows of {event.batch_size} streams"
         )
+        if event.resumed:
+            self._console.print(f"Going on from step {event.step:,}.")
         if self._console.is_terminal:
             self._bar = _TrainingBar(self._console)
             self._bar.start()

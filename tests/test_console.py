@@ -201,8 +201,10 @@ def test_a_resumed_training_begins_its_bar_where_it_stopped() -> None:
         windows_per_epoch=1_000,
         total_windows=2_000,
         batch_size=2,
+        resumed=True,
     )
     assert "700/2000" in in_terminal(resumed)
+    assert plain(resumed)[-1] == "Going on from step 700."
 
 
 def test_a_terminal_of_80_columns_loses_no_figure() -> None:

@@ -32,6 +32,7 @@ class Progress:
         level: the running mean of the windows' loss, nats per token; None before the first window.
         good_level: the level when the last good state was kept, at first the loss of the first window.
         rising: whether the latest window's loss lies well over `good_level`.
+        spikes: windows in a row whose loss lay far over the level.
         rollbacks: a record of each time that training went wrong and was taken back.
         metrics_bytes: size of the metrics at this point.
     """
@@ -50,6 +51,7 @@ class Progress:
     level: float | None = None
     good_level: float | None = None
     rising: bool = False
+    spikes: int = 0
     rollbacks: list[dict[str, Any]] = field(default_factory=list)
     metrics_bytes: int = 0
 

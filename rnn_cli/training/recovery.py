@@ -23,6 +23,9 @@ LEVEL_WINDOWS = 100
 SPIKE_NATS = 2.0
 """A window's loss may lie so far over the running level: its words seem e² times less probable than those before."""
 
+SPIKES_IN_A_ROW = 3
+"""One window may be odd, and the next is read as if nothing had been; a training that diverges does not come back."""
+
 WORD_NATS, DEVIATIONS = 3.0, 10.0
 """About the standard deviation of one word's loss, and how many of them chance may explain in a window's mean."""
 
@@ -48,11 +51,15 @@ def what_went_wrong(training: Training, window: Window, state: State, update: Up
     margin = spike_margin(update.words)
     if loss <= progress.level + margin:
         follow_level(progress, loss)
-    elif _good_loss(training, window, state) > progress.level + margin:
+        progress.spikes = 0
+    else:
+        progress.spikes += 1
+    if progress.spikes == SPIKES_IN_A_ROW:
+        if _good_loss(training, window, state) <= progress.level + margin:
+            return "the loss is far over its running level"
         training.on_event(Notice(f"Step {progress.step:,}: the text is harder here (loss {loss:.2f})."))
         progress.level = progress.good_level = loss
-    else:
-        return "the loss is far over its running level"
+        progress.spikes = 0
     progress.rising = loss > progress.good_level + margin / 2
     return None
 

@@ -97,7 +97,7 @@ def huge_loss(_model: Any, update: Update) -> Update:
         (no_loss, 8, "the loss is not finite"),
         (no_gradient, 8, "the gradient is not finite"),
         (no_weight, 9, "a weight is not finite"),  # seen when the state is to be kept
-        (huge_loss, 8, "the loss is far over its running level"),
+        (huge_loss, 9, "the loss is far over its running level"),  # three times in a row
     ],
 )
 def test_training_that_went_wrong_goes_on_from_the_last_good_state_with_half_the_rate(
@@ -109,7 +109,8 @@ def test_training_that_went_wrong_goes_on_from_the_last_good_state_with_half_the
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     config = make_config(training={"checkpoint_windows": 3, "log_every_windows": 1, "schedule": "constant"})
-    sabotage(monkeypatch, {at: harm})
+    first = at - 2 if harm is huge_loss else at
+    sabotage(monkeypatch, dict.fromkeys(range(first, at + 1), harm))
     outcome, events = train_in(tmp_path / "run", config)
     (event,) = rollbacks(events)
     assert (event.step, event.back_to, event.reason) == (at, 6, reason)
@@ -122,6 +123,15 @@ def test_training_that_went_wrong_goes_on_from_the_last_good_state_with_half_the
     assert outcome.report()[1] == (
         f"Went wrong at step {at} ({reason}), back to step 6; learning rate times 0.5."
     )
+
+
+def test_one_odd_window_or_two_are_no_reason_to_go_back(
+    make_config: MakeConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sabotage(monkeypatch, dict.fromkeys((5, 8, 9, 20), huge_loss))
+    _, events = train_in(tmp_path / "run", make_config(training={"checkpoint_windows": 3}))
+    assert rollbacks(events) == []
+    assert not any("harder" in event.message for event in events if isinstance(event, Notice))
 
 
 def test_a_rollback_leaves_no_trace_of_what_it_took_back(
@@ -205,7 +215,8 @@ def test_after_so_many_times_it_stops_and_says_what_to_change(
 def test_a_text_that_becomes_another_is_not_taken_for_a_training_that_went_wrong(
     make_config: MakeConfig, tmp_path: Path
 ) -> None:
-    (tmp_path / "train.txt").write_text("a b c d e\n" * 4000 + "v w x y z\n" * 100)
+    other = "".join(f"w{number}\n" for number in range(2000))
+    (tmp_path / "train.txt").write_text("a b c d e\n" * 4000 + other)
     config = make_config(
         data={"valid": None},
         training={
@@ -219,7 +230,7 @@ def test_a_text_that_becomes_another_is_not_taken_for_a_training_that_went_wrong
     _, events = train_in(tmp_path / "run", config)
     assert rollbacks(events) == []
     notices = [event.message for event in events if isinstance(event, Notice)]
-    assert notices[1:] == ["Step 61: the text is harder here (loss 10.71)."]
+    assert notices[1:] == ["Step 63: the text is harder here (loss 9.00)."]
 
 
 def test_a_window_of_few_words_may_lie_further_off_its_level() -> None:
