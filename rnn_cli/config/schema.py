@@ -189,6 +189,11 @@ class TrainingConfig(Section):
         default="adamw", description="the update rule; sgd wants a far larger learning_rate than adamw does"
     )
     learning_rate: float = Field(default=0.002, gt=0, description="size of an update, at its largest")
+    table_learning_rate: float | None = Field(
+        default=None,
+        gt=0,
+        description="if given, the embedding and V learn by plain sgd at this rate: less by heart, but slower",
+    )
     weight_decay: float = Field(default=0.0, ge=0, description="pull of the weights towards 0; 0 = none")
     schedule: Literal["constant", "linear", "cosine", "plateau"] = Field(
         default="linear",

@@ -207,17 +207,20 @@ def rows_only(config: Config) -> bool:
     """Whether the optimizer can update just the rows that a window touched."""
     training = config.training
     decay_free = training.weight_decay == 0 or training.optimizer in ("adam", "adamw")
-    return training.optimizer in SPARSE_KINDS and decay_free
+    by_rows = training.optimizer in SPARSE_KINDS or training.table_learning_rate is not None
+    return by_rows and decay_free
 
 
 def build_training_optimizer(config: Config, model: LanguageModel, loss_function: LossFunction) -> Optimizer:
     """The optimizer for every parameter of the model."""
     tables = [model.embedding] if config.output.tie_embeddings else [model.embedding, model.V]
     others = [p for p in model.parameters() if all(p is not table for table in tables)]
+    settings = config.training
     return build_optimizer(
-        config.training.optimizer,
+        settings.optimizer,
         others,
         tables,
-        weight_decay=config.training.weight_decay,
+        weight_decay=settings.weight_decay,
         sparse=loss_function.sparse,
+        table_rate=settings.table_learning_rate and settings.table_learning_rate / settings.learning_rate,
     )

@@ -45,6 +45,7 @@ def build_optimizer(
     *,
     weight_decay: float,
     sparse: bool,
+    table_rate: float | None = None,
 ) -> Optimizer:
     """Make the optimizer `kind` for the network's parameters and its word tables.
 
@@ -54,22 +55,31 @@ def build_optimizer(
         tables: the embedding table and V.
         weight_decay: applied to matrices only, not to b and c; sparse tables are left out of it too.
         sparse: whether the tables receive gradients that hold only the rows touched.
+        table_rate: the tables learn by plain sgd, with so many times the learning rate; None: by `kind`, too.
     """
-    dense = list(parameters) if sparse else [*parameters, *tables]
+    apart = sparse or table_rate is not None
+    dense = list(parameters) if apart else [*parameters, *tables]
     groups = [
         {"params": [p for p in dense if p.dim() > 1], "weight_decay": weight_decay},
         {"params": [p for p in dense if p.dim() == 1], "weight_decay": 0.0},
     ]
     parts = [_torch_optimizer(kind, groups)]
-    if sparse:
-        # torch's Adam needs the whole table's gradient; its SparseAdam is the same rule on the rows touched.
-        rows = list(tables)
+    if apart:
         # torch warns until one says whether row indices should be checked; they come from its own embedding.
         torch.sparse.check_sparse_tensor_invariants.disable()  # type: ignore[no-untyped-call]
-        adam = kind in ("adam", "adamw")
-        groups = [{"params": rows, "rate_factor": ROW_RATE if adam else 1.0}]
-        parts.append(torch.optim.SparseAdam(groups) if adam else _torch_optimizer(kind, groups))
+        parts.append(_table_optimizer(kind, list(tables), table_rate))
     return Optimizer(parts)
+
+
+def _table_optimizer(
+    kind: str, tables: list[nn.Parameter], table_rate: float | None
+) -> torch.optim.Optimizer:
+    if table_rate is not None:
+        return _torch_optimizer("sgd", [{"params": tables, "rate_factor": table_rate}])
+    if kind in ("adam", "adamw"):
+        # torch's Adam needs the whole table's gradient; its SparseAdam is the same rule on the rows touched.
+        return torch.optim.SparseAdam([{"params": tables, "rate_factor": ROW_RATE}])
+    return _torch_optimizer(kind, [{"params": tables}])
 
 
 def _torch_optimizer(kind: str, groups: list[dict[str, object]]) -> torch.optim.Optimizer:  # noqa: PLR0911

@@ -54,6 +54,7 @@ def test_every_key_has_the_default_that_the_manual_says() -> None:
             "bptt_steps": 35,
             "optimizer": "adamw",
             "learning_rate": 0.002,
+            "table_learning_rate": None,
             "weight_decay": 0.0,
             "schedule": "linear",
             "warmup_steps": 0,

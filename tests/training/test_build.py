@@ -258,6 +258,19 @@ def test_rows_alone_are_updated_where_that_is_the_same_rule(
     assert build_loss(config, COUNTS).sparse is expected
 
 
+def test_tables_with_a_rate_of_their_own_are_updated_by_rows_whatever_the_optimizer(
+    make_config: MakeConfig,
+) -> None:
+    settings = {"optimizer": "rmsprop", "learning_rate": 0.5, "table_learning_rate": 2.0}
+    config = make_config(output={"softmax": "sampled", "samples": 3}, training=settings)
+    model, loss_function = build_model(config, COUNTS), build_loss(config, COUNTS)
+    optimizer = build_training_optimizer(config, model, loss_function)
+    assert loss_function.sparse
+    assert parameters_of(optimizer, model) == [["c", "cells.0.W", "cells.0.b"], ["V", "embedding"]]
+    optimizer.step(0.25)  # half of the full rate, as a schedule asks for
+    assert [group["lr"] for group in optimizer.parts[1].param_groups] == [1.0]
+
+
 def parameters_of(optimizer: Optimizer, model: LanguageModel) -> list[list[str]]:
     """The names of the parameters in each part of an optimizer."""
     names = {id(parameter): name for name, parameter in model.named_parameters()}

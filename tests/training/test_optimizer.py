@@ -53,6 +53,23 @@ def test_only_the_rows_touched_are_updated(kind: str) -> None:
     assert (other < 1).all()
 
 
+@pytest.mark.parametrize("sparse", [False, True])
+@pytest.mark.parametrize("kind", KINDS)
+def test_with_a_rate_of_their_own_the_tables_learn_by_plain_sgd(kind: str, sparse: bool) -> None:
+    table = nn.Parameter(torch.ones(3, 2))
+    other = nn.Parameter(torch.ones(2, 2))
+    optimizer = build_optimizer(kind, [other], [table], weight_decay=0.0, sparse=sparse, table_rate=30.0)
+    for _ in range(2):
+        optimizer.zero_grad()
+        (nn.functional.embedding(torch.tensor([1, 1]), table, sparse=sparse).sum() + other.sum()).backward()
+        clip_by_norm([table, other], None)
+        optimizer.step(0.01)
+    # W := W - η ∂Loss/∂W, twice, with η = 30 · 0.01 and a gradient of 2, the row being read twice
+    expected = [[1.0, 1.0], [1 - 2 * 0.3 * 2] * 2, [1.0, 1.0]]
+    assert table.tolist() == [pytest.approx(row) for row in expected]
+    assert (other < 1).all()
+
+
 @pytest.mark.parametrize("kind", ["sgd", "adagrad", "adam"])
 def test_when_every_row_is_touched_rows_and_whole_tables_are_updated_alike(kind: str) -> None:
     tables = []
