@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 SOURCES := rnn_cli tests corpora benchmarks
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-long format clean
+.PHONY: help install demo test test-long fuzz format clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -32,9 +32,12 @@ test: $(STAMP)  ## formatter, linter, types, import layers and tests
 test-long: $(STAMP)  ## the tests that take minutes
 	$(BIN)/pytest -m long --timeout 1800
 
+fuzz: $(STAMP)  ## 100,000 random inputs each for configs, model files, tokenizers and prompts
+	$(BIN)/python -m tests.fuzz
+
 format: $(STAMP)  ## format the code and mend what the linter can mend
 	$(BIN)/ruff format $(SOURCES)
 	$(BIN)/ruff check --fix $(SOURCES)
 
 clean:  ## remove the virtual environment and every tool's cache
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .fuzz

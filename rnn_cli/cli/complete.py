@@ -1,12 +1,17 @@
 """`rnn complete`: fill a blank or continue a sentence."""
 
 import json
+import re
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 if TYPE_CHECKING:
     from rnn_cli.inference import CompletionResult, TrainedModel
+
+MOST_UNKNOWN_NAMED = 10  # to find the words that look like one of them takes up to 50 ms
+LONGEST_NAMED = 60  # characters of an unknown word that are shown
+_CONTROL = re.compile("[\0-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 
 def complete(
@@ -73,12 +78,16 @@ def complete(
 
 
 def _name_unknown_words(trained: "TrainedModel", result: "CompletionResult") -> None:
-    for word in result.unknown:
-        near = ", ".join(f'"{known}"' for known in trained.nearest_words(word))
+    for word in result.unknown[:MOST_UNKNOWN_NAMED]:
+        near = ", ".join(f'"{_visible(known)}"' for known in trained.nearest_words(word))
         typer.echo(
-            f'The model does not know "{word}".' + (f" Nearest known words: {near}." if near else ""),
+            f'The model does not know "{_shortened(_visible(word))}".'
+            + (f" Nearest known words: {near}." if near else ""),
             err=True,
         )
+    further = len(result.unknown) - MOST_UNKNOWN_NAMED
+    if further > 0:
+        typer.echo(f"The model does not know {further:,} more of these words.", err=True)
 
 
 def _show(result: "CompletionResult") -> None:
@@ -87,9 +96,18 @@ def _show(result: "CompletionResult") -> None:
 
     if Prompt.parse(result.text).right is not None:
         for completion in result.completions:
-            typer.echo(f"{completion.probability:7.2%}  {' '.join(completion.words)}")
+            typer.echo(f"{completion.probability:7.2%}  {_visible(' '.join(completion.words))}")
     elif len(result.completions) == 1:
-        typer.echo(result.completions[0].text)
+        typer.echo(_visible(result.completions[0].text))
     else:
         for completion in result.completions:
-            typer.echo(f"{completion.log_prob:8.2f}  {completion.text}")
+            typer.echo(f"{completion.log_prob:8.2f}  {_visible(completion.text)}")
+
+
+def _visible(text: str) -> str:
+    """Control characters as escapes, but for tabs and line feeds: a terminal would obey them, not show them."""
+    return _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+
+
+def _shortened(word: str) -> str:
+    return word if len(word) <= LONGEST_NAMED else word[:LONGEST_NAMED] + "…"

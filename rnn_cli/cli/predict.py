@@ -3,10 +3,9 @@
 import json
 import sys
 from collections.abc import Iterable, Iterator
-from io import TextIOWrapper
-from itertools import islice
+from io import BufferedIOBase
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
@@ -15,7 +14,10 @@ from rnn_cli.errors import RnnError, TextError
 if TYPE_CHECKING:
     from rnn_cli.inference import TrainedModel
 
-LINES_AT_ONCE = 1024  # read together; memory depends on this and not on the length of the input
+LINES_AT_ONCE = 1024  # read side by side
+CANDIDATES_AT_ONCE = 10_000  # some 10 MB: with a large --top fewer lines are read side by side
+BYTES_AT_ONCE = 1 << 20  # memory depends on this and on the longest line, not on the length of the input
+LONGEST_LINE = 50_000_000  # bytes: the longest prompt, and a little JSON around it
 
 
 def predict(
@@ -42,51 +44,77 @@ def predict(
 
     trained = load(find_model(model))
     failed = False
-    lines = _read(file)
-    while chunk := list(islice(lines, LINES_AT_ONCE)):
-        for answer in _answers(trained, chunk, top):
-            failed = failed or "error" in answer
-            typer.echo(json.dumps(answer, ensure_ascii=False).encode())  # UTF-8, whatever the terminal is
+    for lines in _groups(file, at_once=max(1, min(LINES_AT_ONCE, CANDIDATES_AT_ONCE // max(1, top)))):
+        answers = list(_answers(trained, lines, top))
+        failed = failed or any("error" in answer for answer in answers)
+        written = "\n".join(json.dumps(answer, ensure_ascii=False) for answer in answers)
+        typer.echo(written.encode())  # UTF-8, whatever the terminal is
     return 1 if failed else 0
 
 
-def _read(file: str) -> Iterator[str]:
-    """The lines of a file or of standard input, as they come; bytes that are no UTF-8 stay visible."""
+def _groups(file: str, at_once: int) -> Iterator[list[bytes]]:
+    """The lines of a file or of standard input, in groups: what has come so far, and no more than `at_once`.
+
+    So a program that waits for each answer gets it, and many lines that are there are read side by side.
+    """
     if file == "-" and sys.stdin is None:
         raise TextError("Standard input is closed. Give a FILE, or lines: echo TEXT | rnn predict")
     try:
-        with (
-            sys.stdin.buffer if file == "-" else Path(file).open("rb") as source,
-            TextIOWrapper(source, encoding="utf-8-sig", errors="surrogateescape", newline="\n") as lines,
-        ):
-            yield from lines
+        with sys.stdin.buffer if file == "-" else Path(file).open("rb") as source:
+            for lines in _complete_lines(cast(BufferedIOBase, source)):
+                yield from (lines[i : i + at_once] for i in range(0, len(lines), at_once))
     except OSError as error:
         raise TextError(f"{file}: cannot be read ({error.strerror}).") from error
 
 
-def _answers(trained: "TrainedModel", lines: Iterable[str], top: int) -> Iterator[dict[str, Any]]:
+def _complete_lines(source: BufferedIOBase) -> Iterator[list[bytes]]:
+    """The lines that have come to an end, as often as something comes; a line that is too long is cut."""
+    begun = bytearray()
+    while block := source.read1(BYTES_AT_ONCE):  # what has come, without waiting for more
+        first, *others = block.split(b"\n")
+        if len(begun) <= LONGEST_LINE:
+            begun += first
+        if others:
+            yield [bytes(begun), *others[:-1]]
+            begun = bytearray(others[-1])
+    if begun:
+        yield [bytes(begun)]
+
+
+def _answers(trained: "TrainedModel", lines: Iterable[bytes], top: int) -> Iterator[dict[str, Any]]:
     """One JSON object for each line, in order; the lines that hold a text are read together."""
-    texts = [_text(line.rstrip("\r\n")) for line in lines]
+    texts = [_text(line.rstrip(b"\r")) for line in lines]
     results = iter(trained.predict([text for text in texts if isinstance(text, str)], top=top))
     for text in texts:
         answer = next(results) if isinstance(text, str) else text
         yield {"error": str(answer)} if isinstance(answer, RnnError) else answer.to_dict()
 
 
-def _text(line: str) -> str | TextError:
+def _text(line: bytes) -> str | TextError:
     """The text that a line asks about, or why there is none."""
-    if any("\udc80" <= character <= "\udcff" for character in line):
-        return TextError("The line is not UTF-8. Convert it first, for instance with iconv.")
-    if not line.lstrip().startswith("{"):
-        return line
+    if len(line) > LONGEST_LINE:
+        return TextError(
+            f"The line has more than {LONGEST_LINE:,} bytes, and no line may. Give a shorter text."
+        )
     try:
-        asked = json.loads(line)
+        text = line.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return TextError("The line is not UTF-8. Convert it first, for instance with iconv.")
+    return _text_in_json(text) if text.lstrip().startswith("{") else text
+
+
+def _text_in_json(line: str) -> str | TextError:
+    try:
+        asked = json.loads(line, object_pairs_hook=list)  # in a dict the last of two equal keys would win
     except json.JSONDecodeError as error:
         return TextError(
             f"The line begins like a JSON object but is none ({error.msg}, column {error.colno})."
         )
     except (RecursionError, ValueError):
         return TextError("The JSON object is nested too deeply, or holds a number of too many digits.")
-    if not isinstance(asked.get("text"), str):
+    values = [value for key, value in asked if key == "text"]
+    if len(values) > 1:
+        return TextError(f'The JSON object has the key "text" {len(values)} times. Keep one of them.')
+    if not values or not isinstance(values[0], str):
         return TextError('The JSON object has no text. Allowed: {"text": "..."}.')
-    return str(asked["text"])
+    return values[0]

@@ -4,8 +4,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from rnn_cli.inference.completion import CompletionResult, completion_of
-from rnn_cli.inference.engine import Array, Engine
+from rnn_cli.errors import RnnError
+from rnn_cli.inference.completion import CompletionResult, completion_of, words_in
+from rnn_cli.inference.engine import LARGEST_STATE, Array, Engine, grown_too_large
 from rnn_cli.inference.pieces import Mask, PieceTable
 from rnn_cli.inference.prompt import Context, Prompt, read_context
 from rnn_cli.inference.ranking import only, top_ids
@@ -40,24 +41,32 @@ class Completer:
             tokenizer.pieces, kind=tokenizer.kind, eos_id=tokenizer.eos_id, unk_id=tokenizer.unk_id
         )
 
-    def next_words(self, prompts: Sequence[Prompt], *, top: int) -> list[CompletionResult]:
+    def next_words(self, prompts: Sequence[Prompt], *, top: int) -> list[CompletionResult | RnnError]:
         """The `top` best words for each blank, or for what comes next where there is no blank.
 
         A blank is filled with a word, by P(word | left side); what comes next may also be a punctuation mark, or
         the end of the line (no words). Where words have several pieces, P(word) is the product of the probabilities
         of its pieces and of the probability that the piece after them does not go on with the word.
 
-        A prompt costs one pass over its words and, where words are pieces, one look at the output layer.
+        A prompt costs one pass over its words and, where words are pieces, one look at the output layer. One after
+        which the model's numbers are too large has an error in its place.
         """
         contexts = [self._read_context(prompt) for prompt in prompts]
         order = sorted(range(len(prompts)), key=lambda i: len(contexts[i].ids))  # like lengths side by side
-        results: dict[int, CompletionResult] = {}
+        results: dict[int, CompletionResult | RnnError] = {}
         at_once = min(PROMPTS_AT_ONCE, max(1, SCORES_AT_ONCE // self._engine.vocab_size))
         for start in range(0, len(order), at_once):
             some = order[start : start + at_once]
+            hidden, state = self._engine.read_each([contexts[i].ids for i in some])
+            fine = np.flatnonzero((np.abs(hidden) < LARGEST_STATE).all(axis=1))  # rows
+            if len(fine) < len(some):
+                results |= {i: grown_too_large() for i in some}
+                some = [some[row] for row in fine]
+                hidden, state = hidden[fine], [h[fine] for h in state]
+            if not some:
+                continue
             rules = [self._one_word(prompts[i], contexts[i]) for i in some]
             last = [contexts[i].ids[-1] for i in some]
-            hidden, state = self._engine.read_each([contexts[i].ids for i in some])
             if self.pieces.whole_words:
                 found = self._rank_words(rules, last, hidden, top)
             else:
@@ -104,13 +113,15 @@ class Completer:
 
     def _search_words(self, rules: OneWord, memory: Memory, top: int) -> list[Draft]:
         """The best words where each may have several pieces, for one context."""
-        # Twice as many as are wanted, because pieces may spell one word in two ways, or bytes that are no text.
+        # Twice as many as are wanted, because pieces may spell one word in two ways, or bytes that are no text,
+        # or, byte by byte, white space, or a word and a mark behind it.
         width = max(NARROWEST_WORD_BEAM, 4 * top)
         drafts = beam_search(self._engine, rules, memory, width=width, top=2 * top)
         spelled: dict[tuple[str, bool], Draft] = {}
         for draft in drafts:
             text = self._tokenizer.decode(draft.ids)
-            if "\ufffd" not in text:
+            is_one = len(words_in(text)) == 1 or draft.last == self._tokenizer.eos_id
+            if is_one and "\ufffd" not in text:
                 spelled.setdefault((text, bool(self.pieces.spaced[draft.ids[0]])), draft)
         return list(spelled.values())[:top]
 

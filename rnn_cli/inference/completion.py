@@ -81,10 +81,11 @@ def completion_of(draft: Draft, prompt: Prompt, context: Context, tokenizer: Tok
 def _words(ids: Sequence[int], text: str, tokenizer: Tokenizer) -> list[str]:
     """The words and punctuation marks of `text`, which `ids` decode to."""
     if tokenizer.kind == "word":
-        words = [tokenizer.pieces[id_].strip() for id_ in ids]
-    else:
-        words = [
-            "".join(run).strip()
-            for _, run in groupby(text, key=lambda c: "word" if is_part_of_word(c) else c)
-        ]
-    return [word for word in words if word]
+        return [word for id_ in ids if (word := tokenizer.pieces[id_].strip())]
+    return words_in(text)
+
+
+def words_in(text: str) -> list[str]:
+    """The words and the runs of one punctuation mark in a text, without white space."""
+    runs = groupby(text, key=lambda c: "word" if is_part_of_word(c) else c)
+    return [word for _, run in runs if (word := "".join(run).strip())]

@@ -12,12 +12,30 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 
+from rnn_cli.errors import ModelFileError
 from rnn_cli.inference.activations import ACTIVATIONS
 
 Array = npt.NDArray[np.float32]
 Ids = npt.NDArray[np.intp]
 State = list[Array]
 """The hidden state h of every layer, lowest first, each (B, H)."""
+
+# Beyond these float32 has no room left to add and subtract; a model that has learnt something stays below 1e3.
+LARGEST_STATE = 1e20
+LARGEST_SCORE = 1e30
+
+INPUTS_AT_ONCE = 4096  # tokens that are read as one block: bounds the memory for a long text
+
+# Without tanh a state may grow until it overflows; that is seen in the scores, and said in words.
+_quiet = np.errstate(over="ignore", invalid="ignore")
+
+
+def grown_too_large() -> ModelFileError:
+    """What there is to say where numbers have overflowed."""
+    return ModelFileError(
+        "The model's numbers grew beyond all bounds while it read this text, so it cannot say what comes next. "
+        "Give a shorter text, or train with model.hidden_activation tanh, which keeps them small."
+    )
 
 
 class Engine:
@@ -58,6 +76,7 @@ class Engine:
         """No memory: zeros, (B, H) for each layer."""
         return [np.zeros((batch, len(b)), np.float32) for b in self._b]
 
+    @_quiet
     def step(self, ids: Ids, state: State) -> tuple[Array, State]:
         """Read one token of each text.
 
@@ -75,6 +94,7 @@ class Engine:
             after.append(x)
         return x, after
 
+    @_quiet
     def read(self, ids: Ids, state: State) -> tuple[Array, State]:
         """Read a whole text: the same as `step` for each token, with one matrix product for all inputs.
 
@@ -89,11 +109,11 @@ class Engine:
         after = []
         for W, b, h in zip(self._W, self._b, state, strict=True):
             H = len(b)
-            W_h, W_x = W[:, :H], W[:, H:]
-            x = x @ W_x.T + b  # (T, B, H): what the inputs add at every step
-            for t in range(len(x)):
-                h = self._activate(h @ W_h.T + x[t])  # (B, H)  # noqa: PLW2901 - h_{t-1} becomes h_t
-                x[t] = h
+            W_h, W_x = W[:, :H].T, W[:, H:].T
+            x = x @ W_x + b  # (T, B, H): what the inputs add at every step
+            for x_t in x:
+                x_t += h @ W_h  # noqa: PLW2901 - in place: h_t takes the place of x_t
+                h = x_t[...] = self._activate(x_t)  # (B, H)  # noqa: PLW2901 - h_{t-1} becomes h_t
             after.append(h)
         return x, after
 
@@ -112,25 +132,34 @@ class Engine:
         order = sorted(range(len(texts)), key=lambda i: len(texts[i]), reverse=True)
         ordered = [texts[i] for i in order]
         state = self.initial_state(len(texts))
-        going_on = len(texts)
-        for t in range(max(map(len, texts), default=0)):
-            while len(ordered[going_on - 1]) <= t:
-                going_on -= 1
-            ids = np.array([text[t] for text in ordered[:going_on]], np.intp)
-            _, after = self.step(ids, [h[:going_on] for h in state])
-            for h, h_after in zip(state, after, strict=True):
-                h[:going_on] = h_after
+        at_once = max(1, INPUTS_AT_ONCE // max(1, len(texts)))
+        start = 0
+        for end in sorted({len(text) for text in texts}):
+            going_on = sum(len(text) >= end for text in ordered)
+            for t in range(start, end, at_once):
+                ids = np.array([text[t : min(t + at_once, end)] for text in ordered[:going_on]], np.intp).T
+                _, after = self.read(ids, [h[:going_on] for h in state])
+                for h, h_after in zip(state, after, strict=True):
+                    h[:going_on] = h_after
+            start = end
         back = np.argsort(order)
         state = [h[back] for h in state]
         return state[-1], state
 
+    @_quiet
     def log_probs(self, hidden: Array) -> Array:
         """ln P(next token): hidden (..., H) gives (..., vocab_size), whose exp sums to 1.
 
         softmax: P(i) = e^z_i / sum_j e^z_j; sigmoid: P(i) = sigmoid(z_i) / sum_j sigmoid(z_j); z = V·h + c.
+
+        Raises:
+            ModelFileError: a score is beyond `LARGEST_SCORE`, or no number at all.
         """
         z = hidden @ self._V.T
         z += self._c
+        # Asked so that NaN is refused too: it is neither above nor below anything.
+        if z.size and not (z.max() < LARGEST_SCORE and z.min() > -LARGEST_SCORE):
+            raise grown_too_large()
         return self._log_g(z)
 
     def _activate(self, x: Array) -> Array:

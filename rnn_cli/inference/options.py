@@ -1,6 +1,7 @@
 """What the options of a completion may be, checked before any work is done."""
 
 import math
+import numbers
 from collections.abc import Callable
 from typing import Any
 
@@ -8,11 +9,14 @@ from rnn_cli.errors import UsageError
 
 
 def _is_whole(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
+    return isinstance(value, numbers.Integral) and not isinstance(value, bool)  # NumPy's integers, too
 
 
 def _is_number(value: Any) -> bool:
-    return _is_whole(value) or (isinstance(value, float) and math.isfinite(value))
+    try:
+        return isinstance(value, numbers.Real) and not isinstance(value, bool) and math.isfinite(value)
+    except OverflowError:  # a whole number beyond every float
+        return False
 
 
 _FROM_0 = ("a whole number of at least 0", lambda value: _is_whole(value) and value >= 0)
@@ -20,6 +24,8 @@ _FROM_1 = ("a whole number of at least 1", lambda value: _is_whole(value) and va
 
 # Each candidate and each sample holds a state and the scores of every word: more than this is a slip of the hand.
 _FROM_1_TO_1000 = ("a whole number from 1 to 1,000", lambda value: _is_whole(value) and 1 <= value <= 1000)
+
+_MOST_DIGITS = 40  # of a number that is shown
 
 _ALLOWED: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "top": _FROM_1_TO_1000,
@@ -42,8 +48,15 @@ def given_options(**options: Any) -> dict[str, Any]:
     for name, value in given.items():
         allowed, holds = _ALLOWED[name]
         if not holds(value):
-            raise UsageError(f"{option_name(name)} is {value}; it has to be {allowed}.")
+            raise UsageError(f"{option_name(name)} is {_shown(value)}; it has to be {allowed}.")
     return given
+
+
+def _shown(value: Any) -> str:
+    """The value, shortened: Python refuses to write out a number of more than 4,300 digits."""
+    if isinstance(value, int) and abs(value) >= 10**_MOST_DIGITS:
+        return f"a number of more than {_MOST_DIGITS} digits"
+    return str(value)
 
 
 def option_name(name: str) -> str:

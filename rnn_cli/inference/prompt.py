@@ -4,9 +4,12 @@ import re
 from dataclasses import dataclass
 
 from rnn_cli.errors import UsageError
-from rnn_cli.text.tokenizer import Tokenizer
+from rnn_cli.text.tokenizer import LONG_LINE, Tokenizer
+
+LONGEST_PROMPT = 10_000_000  # characters: more than a million words, and a minute's work
 
 _BLANK = re.compile(r"_{2,}")
+_REMEMBERED = 100_000  # stretches of a long line whose ids are kept: some 30 MB
 _LINE_END = re.compile(r"\r\n|\r|\n")
 
 
@@ -31,8 +34,12 @@ class Prompt:
         Half a surrogate pair, which a terminal can deliver but nothing can print, becomes U+FFFD.
 
         Raises:
-            UsageError: there are several blanks.
+            UsageError: it is no text, or longer than `LONGEST_PROMPT`, or there are several blanks.
         """
+        if not isinstance(text, str):
+            raise UsageError(f"The text is of the type {type(text).__name__}; it has to be a str.")
+        if len(text) > LONGEST_PROMPT:
+            raise UsageError(too_long(f"{len(text):,}"))
         text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
         blanks = list(_BLANK.finditer(text))
         if len(blanks) > 1:
@@ -43,6 +50,14 @@ class Prompt:
         if not blanks:
             return cls(text, left=text, right=None)
         return cls(text, left=text[: blanks[0].start()], right=text[blanks[0].end() :])
+
+
+def too_long(characters: str) -> str:
+    """The message about a text of so many characters."""
+    return (
+        f"The text has {characters} characters; a prompt has at most {LONGEST_PROMPT:,}. "
+        "Give its last words only: a model remembers little of what was long before."
+    )
 
 
 @dataclass(frozen=True)
@@ -82,9 +97,32 @@ def read_context(left: str, tokenizer: Tokenizer, *, independent_lines: bool) ->
     ids: list[int] = []
     unknown: dict[str, None] = {}
     for line in lines[-1:] if independent_lines else lines:
-        line_ids = tokenizer.encode(line) if line else []
-        if tokenizer.unk_id in line_ids:
-            words = tokenizer.encode_with_words(line)
-            unknown.update((word, None) for id_, word in words if id_ == tokenizer.unk_id)
-        ids += [tokenizer.eos_id, *line_ids]
+        ids.append(tokenizer.eos_id)
+        if len(line) <= LONG_LINE:
+            ids += _encode(line, tokenizer, unknown) if line else []
+        else:
+            ids += _encode_long(line, tokenizer, unknown)
     return Context(ids, kept, after_space, at_line_start=lines[-1] == "", unknown=list(unknown))
+
+
+def _encode(text: str, tokenizer: Tokenizer, unknown: dict[str, None]) -> list[int]:
+    """The ids of `text`; the words in it that are not known are added to `unknown`."""
+    ids = tokenizer.encode(text)
+    if tokenizer.unk_id in ids:
+        words = tokenizer.encode_with_words(text)
+        unknown.update((word, None) for id_, word in words if id_ == tokenizer.unk_id)
+    return ids
+
+
+def _encode_long(line: str, tokenizer: Tokenizer, unknown: dict[str, None]) -> list[int]:
+    """The same for a very long line: part by part, which bounds the memory, and each word only once."""
+    ids: list[int] = []
+    known: dict[str, list[int]] = {}
+    for part in tokenizer.parts(line):
+        if len(known) > _REMEMBERED:
+            known = {}
+        for stretch in tokenizer.stretches(part):
+            if stretch not in known:
+                known[stretch] = _encode(stretch, tokenizer, unknown)
+            ids += known[stretch]
+    return ids

@@ -181,6 +181,38 @@ def test_unknown_words_are_named_on_standard_error_with_the_nearest_known_ones(r
     assert json.loads(result.out)["unknown"] == ["Rise", ",", "zzz"]
 
 
+def test_of_many_unknown_words_ten_are_named_and_the_others_counted(rnn: Rnn, run: Path) -> None:
+    unknown = [f"zz{number}" for number in range(1234)]
+    result = rnn("complete", " ".join(unknown), "--json")
+    assert json.loads(result.out)["unknown"] == unknown
+    assert result.err.splitlines() == [
+        *(f'The model does not know "{word}".' for word in unknown[:10]),
+        "The model does not know 1,224 more of these words.",
+    ]
+
+
+def test_a_very_long_unknown_word_is_shortened(rnn: Rnn, run: Path) -> None:
+    assert rnn("complete", "z" * 100_000).err == f'The model does not know "{"z" * 60}…".\n'
+
+
+def test_control_characters_are_shown_and_not_obeyed(rnn: Rnn, run: Path) -> None:
+    result = rnn("complete", "\x1b[2J\u202e I", "--top", "1")
+    assert result.code == 0
+    assert result.out == "\\x1b[2J\\u202e I eat rice\n"
+    assert result.err.splitlines()[0] == 'The model does not know "\\x1b".'
+
+
+@pytest.mark.parametrize("text", ["", " ", "_", "\0", "<unk>", "zzz", "\u0301", "\u202e", "\t\t"])
+def test_odd_text_is_completed(rnn: Rnn, run: Path, text: str) -> None:
+    assert words(rnn("complete", text, "--json"))
+    assert len(words(rnn("complete", text + " __", "--json"))) == 5
+
+
+@pytest.mark.parametrize("temperature", ["1e-300", "5e-324", "1e308"])
+def test_an_extreme_temperature_still_draws(rnn: Rnn, run: Path, temperature: str) -> None:
+    assert len(words(rnn("complete", "I", "--temperature", temperature, "--json"))) == 1
+
+
 def test_text_that_is_not_ascii_stays_as_it_is(rnn: Rnn, run: Path) -> None:
     result = rnn("complete", "été __", "--top", "1", "--json")
     assert '"text": "été __"' in result.out
@@ -206,7 +238,7 @@ def test_without_model_the_variable_decides_and_then_the_newest_finished_run(
     newest = write_run(tmp_path / "runs/newest", seconds=3_000)
     (newest / "model.safetensors").write_text("broken")  # shows in the message which model was taken
     write_run(tmp_path / "runs/not-finished", seconds=9_000).joinpath("summary.json").unlink()
-    assert rnn("complete", "I").err.startswith("error: runs/newest: ")
+    assert rnn("complete", "I").err.startswith("error: runs/newest/model.safetensors: ")
     monkeypatch.setenv("RNN_MODEL", "runs/old")
     assert rnn("complete", "I").code == 0
     monkeypatch.setenv("RNN_MODEL", "elsewhere")
@@ -234,12 +266,12 @@ def test_without_any_model_the_message_says_how_to_make_one(rnn: Rnn) -> None:
         ),
         (
             "empty-file",
-            "this is not a model file. A model is the model.safetensors that `rnn train` wrote.",
+            "this file was not written by rnn_cli. Give the model.safetensors that `rnn train` wrote.",
         ),
-        ("text", "this is not a model file. A model is the model.safetensors that `rnn train` wrote."),
+        ("text", "this file was not written by rnn_cli. Give the model.safetensors that `rnn train` wrote."),
         (
             "cut-off",
-            "the model file is cut off: its header alone is {header:,} bytes long, and there are only 92. "
+            "the file is cut off: its header alone is {header:,} bytes long, and there are only 92. "
             "Copy it again.",
         ),
     ],
@@ -268,6 +300,14 @@ def test_a_sentence_given_as_the_model_is_one_clear_message(rnn: Rnn, run: Path)
     [
         ("--temperature", "-1", "--temperature is -1.0; it has to be a number of at least 0."),
         ("--temperature", "inf", "--temperature is inf; it has to be a number of at least 0."),
+        ("--temperature", "nan", "--temperature is nan; it has to be a number of at least 0."),
+        ("--top", "1000000000000", "--top is 1000000000000; it has to be a whole number from 1 to 1,000."),
+        ("--samples", "1000000000", "--samples is 1000000000; it has to be a whole number from 1 to 1,000."),
+        (
+            "--max-words",
+            "1000000000",
+            "--max-words is 1000000000; it has to be a whole number from 1 to 1,000.",
+        ),
         ("--top-k", "0", "--top-k is 0; it has to be a whole number of at least 1."),
         ("--top-p", "2", "--top-p is 2.0; it has to be a number above 0 and at most 1."),
         ("--top-p", "nan", "--top-p is nan; it has to be a number above 0 and at most 1."),

@@ -88,6 +88,11 @@ def test_the_end_of_the_line_is_a_candidate_without_words(rnn: Rnn) -> None:
         ),
         (b"{}", 'The JSON object has no text. Allowed: {"text": "..."}.'),
         (b'{"txt": "I"}', 'The JSON object has no text. Allowed: {"text": "..."}.'),
+        (
+            b'{"text": "a", "text": "b"}',
+            'The JSON object has the key "text" 2 times. Keep one of them.',
+        ),
+        (b'{"text": {"text": "a"}}', 'The JSON object has no text. Allowed: {"text": "..."}.'),
         (b'{"text": 3}', 'The JSON object has no text. Allowed: {"text": "..."}.'),
         (b'{"text": null}', 'The JSON object has no text. Allowed: {"text": "..."}.'),
         (b'{"text": ["I"]}', 'The JSON object has no text. Allowed: {"text": "..."}.'),
@@ -121,7 +126,7 @@ def test_a_bad_line_gets_an_error_of_its_own_and_the_others_go_on(rnn: Rnn, line
 
 
 def test_other_keys_of_a_json_object_are_left_alone(rnn: Rnn) -> None:
-    result = predict_file(rnn, b'{"id": 7, "text": "I", "answer": "eat"}\n')
+    result = predict_file(rnn, b'{"id": 7, "text": "I", "answer": {"text": "eat", "text": 1}, "id": 8}\n')
     assert result.code == 0
     assert best_words(result) == [["eat"]]
 
@@ -170,6 +175,52 @@ def test_more_lines_than_are_read_at_once_are_answered_in_order(rnn: Rnn) -> Non
     assert best_words(result) == [["eat"], ["rice"], ["I"]] * (LINES_AT_ONCE // 2)
 
 
+@pytest.mark.parametrize("block", [1, 2, 7, 1 << 20])
+def test_lines_are_the_same_however_the_input_comes_in_blocks(
+    rnn: Rnn, monkeypatch: pytest.MonkeyPatch, block: int
+) -> None:
+    monkeypatch.setattr("rnn_cli.cli.predict.BYTES_AT_ONCE", block)
+    found = answers(predict_file(rnn, "\ufeffI eat\n\r\n\nété\n{}\nyou".encode()))
+    assert [answer.get("text", "error") for answer in found] == ["I eat", "", "", "été", "error", "you"]
+
+
+def test_a_line_that_is_too_long_gets_an_error_and_is_not_kept(
+    rnn: Rnn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rnn_cli.cli.predict.BYTES_AT_ONCE", 16)
+    monkeypatch.setattr("rnn_cli.cli.predict.LONGEST_LINE", 1000)
+    result = predict_file(rnn, b"I\n" + b"eat " * 500 + b"\nyou\n", "--top", "1")
+    first, second, third = answers(result)
+    assert second == {"error": "The line has more than 1,000 bytes, and no line may. Give a shorter text."}
+    assert [answer["completions"][0]["words"] for answer in (first, third)] == [["eat"], ["eat"]]
+    assert result.code == 1
+
+
+def test_a_prompt_that_is_too_long_gets_an_error(rnn: Rnn, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rnn_cli.inference.prompt.LONGEST_PROMPT", 1000)
+    (found,) = answers(predict_file(rnn, b"I eat " * 200 + b"\n"))
+    assert found == {
+        "error": "The text has 1,200 characters; a prompt has at most 1,000. Give its last words only: a model "
+        "remembers little of what was long before."
+    }
+
+
+def test_with_many_candidates_fewer_lines_are_read_at_once(rnn: Rnn, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rnn_cli.cli.predict.CANDIDATES_AT_ONCE", 10)
+    expected = ["I", "you", "I eat", "you eat"]
+    found = answers(predict_file(rnn, "\n".join(expected).encode(), "--top", "4"))
+    assert [answer["text"] for answer in found] == expected
+
+
+@pytest.mark.parametrize(
+    "text", ["\0", "\x1b[31m", "\u202e", "e\u0301", "_", "_ _", " ____ ", "\x85", "<unk>", "zzz zzz"]
+)
+def test_odd_text_is_continued_like_any_other(rnn: Rnn, text: str) -> None:
+    (found,) = answers(predict_file(rnn, text.encode() + b"\n"))
+    assert found["text"] == text
+    assert found["completions"]
+
+
 def test_an_error_before_the_last_lines_still_makes_the_exit_code_1(rnn: Rnn) -> None:
     result = predict_file(rnn, b"{\n" + b"I\n" * LINES_AT_ONCE)
     assert result.code == 1
@@ -185,13 +236,16 @@ def process(tmp_path: Path) -> Iterator["subprocess.Popen[bytes]"]:
         process.kill()
 
 
-def test_answers_come_before_the_input_ends(process: "subprocess.Popen[bytes]") -> None:
+def test_each_answer_comes_as_soon_as_its_line_is_there(process: "subprocess.Popen[bytes]") -> None:
     assert process.stdin is not None
     assert process.stdout is not None
-    process.stdin.write(b"I eat\n" * (LINES_AT_ONCE + 1))
+    for text, word in ((b"I eat", "rice"), (b"you", "eat"), (b'{"text": "__ eat"}', "I")):
+        process.stdin.write(text + b"\n")
+        process.stdin.flush()
+        assert json.loads(process.stdout.readline())["completions"][0]["words"] == [word]  # a dialogue
+    process.stdin.write(b"I e")
     process.stdin.flush()
-    for _ in range(LINES_AT_ONCE):
-        assert json.loads(process.stdout.readline())["completions"][0]["words"] == ["rice"]
+    process.stdin.write(b"at")  # a line is a line when it has ended, or the input has
     out, err = process.communicate()
     assert json.loads(out)["text"] == "I eat"
     assert (process.returncode, err) == (0, b"")

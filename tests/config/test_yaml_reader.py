@@ -144,6 +144,7 @@ TAGS = "tags (!) are not used in configs. Write the plain value."
         ("a: {b: 1\n", '1:4: this "{" is not closed, or a comma is missing after it.'),
         ("a: [\n", "2:1: a value is missing here, or a bracket is not closed."),
         ("a: 1\n---\nb: 2\n", '2:1: "---" begins a second document. A config is a single one.'),
+        ("a: *.txt\n", '1:5: a value that begins with "*" or "&" needs quotes, as in "*.txt".'),
         ("a: @b\n", "1:4: not valid YAML: found character '@' that cannot start any token."),
         ("a: >x\n", "1:5: not valid YAML: expected chomping or indentation indicators, but found 'x'."),
         ("a: &x 1\nb: *x\n", f"1:4: {ANCHORS}"),

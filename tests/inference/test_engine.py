@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import torch
 
+from rnn_cli.errors import ModelFileError
 from rnn_cli.inference.activations import ACTIVATIONS
 from rnn_cli.inference.engine import Engine
 from rnn_cli.model.language_model import LanguageModel
@@ -134,6 +135,32 @@ def test_texts_of_different_lengths_are_read_as_if_alone(engine: Engine) -> None
         alone, alone_state = engine.read(np.array(text)[:, None], engine.initial_state(1))
         np.testing.assert_allclose(hidden[row], alone[-1, 0], atol=1e-6)
         np.testing.assert_allclose([h[row] for h in state], [h[0] for h in alone_state], atol=1e-6)
+
+
+@pytest.mark.parametrize("at_once", [1, 3, 7])
+def test_long_texts_are_read_in_parts_as_they_would_be_at_once(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, at_once: int
+) -> None:
+    texts = [[1, 2, 9, 3, 10] * 4, [1, 5], [1, 4, 4] * 5]
+    expected, expected_state = engine.read_each(texts)
+    monkeypatch.setattr("rnn_cli.inference.engine.INPUTS_AT_ONCE", at_once)
+
+    hidden, state = engine.read_each(texts)
+
+    np.testing.assert_allclose(hidden, expected, atol=1e-6)
+    np.testing.assert_allclose(state, expected_state, atol=1e-6)
+
+
+@pytest.mark.parametrize("score", [math.nan, math.inf, -math.inf, 3e38, -3e38])
+@pytest.mark.parametrize("output", ["softmax", "sigmoid"])
+def test_scores_that_are_no_usable_numbers_are_refused(
+    make_tensors: MakeTensors, score: float, output: str
+) -> None:
+    tensors = make_tensors(8)
+    tensors["c"][3] = score
+
+    with pytest.raises(ModelFileError, match="grew beyond all bounds"):
+        make_engine(tensors, output=output).log_probs(np.ones((2, 6), np.float32))
 
 
 def test_zero_weights_give_every_token_the_same_probability(make_tensors: MakeTensors) -> None:

@@ -1,4 +1,5 @@
 from dataclasses import astuple
+from typing import Any
 
 import pytest
 
@@ -32,6 +33,25 @@ def test_several_blanks_are_refused() -> None:
     assert str(error.value) == (
         "The text has 3 blanks, but only one can be filled at a time: write words in place of the others."
     )
+
+
+@pytest.mark.parametrize("text", [None, b"I like", 3, ["I"]])
+def test_what_is_no_text_is_refused(text: Any) -> None:
+    with pytest.raises(UsageError) as error:
+        Prompt.parse(text)
+
+    assert str(error.value) == f"The text is of the type {type(text).__name__}; it has to be a str."
+
+
+def test_a_text_of_more_than_ten_million_characters_is_refused() -> None:
+    with pytest.raises(UsageError) as error:
+        Prompt.parse("a" * 10_000_001)
+
+    assert str(error.value) == (
+        "The text has 10,000,001 characters; a prompt has at most 10,000,000. Give its last words only: a model "
+        "remembers little of what was long before."
+    )
+    assert len(Prompt.parse("a" * 10_000_000).left) == 10_000_000
 
 
 def test_half_a_surrogate_pair_becomes_a_character_that_can_be_printed() -> None:
@@ -88,3 +108,20 @@ def test_unknown_words_are_named_once_as_they_were_typed() -> None:
 
 def test_unknown_characters_are_named() -> None:
     assert read_context("I like x€x", CHAR, independent_lines=False).unknown == ["x", "€"]
+
+
+@pytest.mark.parametrize("remembered", [0, 2, 100_000])
+def test_a_very_long_line_is_read_in_parts_as_it_would_be_at_once(
+    monkeypatch: pytest.MonkeyPatch, remembered: int
+) -> None:
+    line = "I like Curry,  and (pasta) too.\t x€ " * 40
+    tokenizers = [WORD, CHAR, Tokenizer.train(LINES, kind="bpe", max_size=280)]
+    at_once = [read_context(line, tokenizer, independent_lines=False) for tokenizer in tokenizers]
+    monkeypatch.setattr("rnn_cli.inference.prompt.LONG_LINE", 100)
+    monkeypatch.setattr("rnn_cli.text.tokenizer.LONG_LINE", 100)
+    monkeypatch.setattr("rnn_cli.inference.prompt._REMEMBERED", remembered)
+
+    in_parts = [read_context(line, tokenizer, independent_lines=False) for tokenizer in tokenizers]
+
+    assert in_parts == at_once
+    assert at_once[0].unknown[0] == "Curry"

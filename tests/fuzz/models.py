@@ -1,0 +1,43 @@
+"""Tiny models of every kind, with real vocabularies and random weights."""
+
+import numpy as np
+
+from rnn_cli.model_file import ModelFile
+from rnn_cli.text.tokenizer import Tokenizer
+
+KINDS = ("word", "char", "bpe")
+LINES = [
+    "My favourite dish is sushi. So, my favourite cuisine is Japanese.",
+    "Is it? It is! A well-known dish (paella), 12 of them; été, don't.",
+]
+WORDS = (
+    "My",
+    "favourite",
+    "dish",
+    "is",
+    "sushi",
+    "So,",
+    "cuisine",
+    "Japanese.",
+    "(paella)",
+    "don't",
+    "été",
+    "12",
+)
+
+
+def tiny_model_file(kind: str) -> ModelFile:
+    """A model of one layer of 6 units, always the same one."""
+    tokenizer = Tokenizer.train(LINES * 2, kind=kind, max_size=290 if kind == "bpe" else None)
+    N, E, H = tokenizer.vocab_size, 5, 6
+    generator = np.random.default_rng(7)
+    shapes = {"embedding": (N, E), "cells.0.W": (H, H + E), "cells.0.b": (H,), "V": (N, H), "c": (N,)}
+    model = {"cell": "elman", "embedding_size": E, "hidden_size": H, "num_layers": 1}
+    model |= {"hidden_activation": "tanh", "output_activation": "softmax"}
+    return ModelFile(
+        {name: generator.standard_normal(shape).astype(np.float32) for name, shape in shapes.items()},
+        {"data": {"mode": "stream"}, "model": model, "output": {"tie_embeddings": False}},
+        tokenizer.to_json(),
+        {"train": {"lines": 2}},
+        {"valid": {"perplexity": 12.5}},
+    )
