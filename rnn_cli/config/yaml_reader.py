@@ -37,7 +37,11 @@ _SYNTAX = (
     ("expected the node content", "a value is missing here, or a bracket is not closed.", False),
     ("expected <block end>", "this does not fit the lines above. Check the indentation.", False),
     ("found character '\\t'", "a tab. Indent with spaces, and put a space after the colon.", False),
-    ("expected alphabetic or numeric", 'a value that begins with "*" or "&" needs quotes, as in "*.txt".', False),
+    (
+        "expected alphabetic or numeric",
+        'a value that begins with "*" or "&" needs quotes, as in "*.txt".',
+        False,
+    ),
     ("but found another document", '"---" begins a second document. A config is a single one.', False),
 )
 _SURROGATE = re.compile("[\ud800-\udfff]")
