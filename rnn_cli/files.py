@@ -6,8 +6,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-PARTS = ".*.part"
-"""The names of files that are being written. One that is left over belonged to a process that was killed."""
+
+def parts_of(path: Path) -> str:
+    """A pattern for what is left of `path` where a process was killed while it wrote it."""
+    return f".{path.name}.*.part"
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from rnn_cli.files import PARTS, atomic_write, write_text
+from rnn_cli.files import atomic_write, parts_of, write_text
 
 
 def test_the_file_is_there_once_it_is_whole_and_not_before(tmp_path: Path) -> None:
@@ -98,7 +98,7 @@ def test_the_bytes_are_on_the_disk_before_the_name_is_theirs_and_the_name_before
 def test_the_file_beside_is_hidden_and_belongs_to_one_process(tmp_path: Path) -> None:
     with atomic_write(tmp_path / "model"):
         assert [path.name for path in tmp_path.iterdir()] == [f".model.{os.getpid()}.part"]
-        assert list(tmp_path.glob(PARTS)) == list(tmp_path.iterdir())
+        assert list(tmp_path.glob(parts_of(tmp_path / "model"))) == list(tmp_path.iterdir())
 
 
 def test_text_is_written_as_utf_8_with_the_line_ends_that_it_has(tmp_path: Path) -> None:

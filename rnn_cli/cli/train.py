@@ -58,6 +58,12 @@ def train(
     if not configs:
         raise UsageError("CONFIG is missing. To get a first one: rnn init > config.yaml")
 
+    names = [config.stem for config in configs]
+    if (run_dir or force) and (twice := [name for name in names if names.count(name) > 1]):
+        raise UsageError(
+            f"{names.count(twice[0])} configs are called {twice[0]}, and each would be written to the same folder. "
+            "Rename them, or train them in calls of their own."
+        )
     codes = []
     for config_path in configs:
         where = run_dir / config_path.stem if run_dir and len(configs) > 1 else run_dir

@@ -42,7 +42,7 @@ class Perplexity:
         """The figure and its terms, for JSON."""
         return {
             "perplexity": self.perplexity if math.isfinite(self.perplexity) else None,
-            "loss": self.loss,
+            "loss": self.loss if math.isfinite(self.loss) else None,
             "tokens": self.tokens,
             "unknown": self.unknown,
             "end_of_line_counted": True,
@@ -53,7 +53,7 @@ class Perplexity:
     def from_dict(cls, stored: dict[str, Any]) -> Self:
         """What `to_dict` wrote."""
         return cls(
-            nll=stored["loss"] * stored["tokens"],
+            nll=math.inf if stored["loss"] is None else stored["loss"] * stored["tokens"],
             tokens=stored["tokens"],
             unknown=stored["unknown"],
             state_carried=stored["state"] == "carried",

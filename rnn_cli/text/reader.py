@@ -6,6 +6,7 @@ A file is read in blocks, so memory does not grow with its size (only with its l
 
 import hashlib
 import os
+import re
 import stat
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -224,6 +225,11 @@ def _unpacker(compression: str, raw: "_HashedFile | BufferedReader") -> _Readabl
     return cast(_Readable, compr[compression](raw, mode="rb"))
 
 
+# What gives no halves of surrogate pairs; a few odd codecs, such as utf-7, can.
+_WITHOUT_SURROGATES = ("utf-8", "utf-8-sig", "utf-16", "utf-32", "cp1252", "latin-1")
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
 class _Decoder:
     """Bytes to text, block by block, with `INVALID` for each byte that cannot be decoded."""
 
@@ -245,6 +251,8 @@ class _Decoder:
                     f"Set data.encoding to {self._encoding}-le or {self._encoding}-be, or to auto"
                 )
             raise TextError(f"{self._path} cannot be read as {self._encoding}: {reason}.") from error
+        if not text.isascii() and self._encoding not in _WITHOUT_SURROGATES:
+            text = _SURROGATE.sub(INVALID, text)
         if self._is_at_start and text:
             text = text.removeprefix("\ufeff")  # a byte order mark that the named codec leaves in the text
             self._is_at_start = False

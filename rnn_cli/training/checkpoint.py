@@ -114,6 +114,15 @@ def latest_first(paths: list[Path]) -> list[Path]:
     return sorted(paths, key=age, reverse=True)
 
 
+def is_whole(path: Path) -> bool:
+    """Whether the file is there and undamaged."""
+    try:
+        read_tensor_file(path)
+    except ModelFileError:
+        return False
+    return True
+
+
 def load_checkpoint(
     path: Path, *, model: LanguageModel, optimizer: Optimizer, loss_function: LossFunction, fingerprint: str
 ) -> tuple[State, Progress]:

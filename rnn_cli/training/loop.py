@@ -70,6 +70,7 @@ def _train(training: Training) -> str:
             progress.epoch, progress.window = done, 0
             progress.elapsed_s = time.perf_counter() - started_at
             training.keep_good_state()
+    training.stop.check()
     return "epochs done"
 
 
@@ -128,10 +129,12 @@ def _validate(training: Training) -> None:
         output_activation=training.output_activation,
         between_windows=training.stop.check,
     )
-    best = progress.best_loss is None or result.loss < progress.best_loss
+    loss = result.loss if math.isfinite(result.loss) else math.inf
+    best = progress.best_loss is None or loss < progress.best_loss
     if best:
-        progress.best_loss = result.loss
+        progress.best_loss = loss
         progress.since_best = 0
+        progress.rising = False  # these weights have proved good on a whole text
         _save_best(training, {"valid": result.to_dict()})
     else:
         progress.since_best += 1

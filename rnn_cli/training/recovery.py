@@ -6,7 +6,7 @@ import math
 import torch
 
 from rnn_cli.errors import TrainingError
-from rnn_cli.model.language_model import State
+from rnn_cli.model.language_model import LanguageModel, State
 from rnn_cli.text.streams import Window
 from rnn_cli.training.bptt import Update
 from rnn_cli.training.checkpoint import Progress, load_checkpoint_weights
@@ -44,8 +44,6 @@ def what_went_wrong(training: Training, window: Window, state: State, update: Up
         return "the loss is not finite"
     if not math.isfinite(update.gradient_norm):
         return "the gradient is not finite"
-    if training.keeps_good_state_next() and not weights_are_finite(training):
-        return "a weight is not finite"
     if progress.level is None or progress.good_level is None:
         progress.level = progress.good_level = loss
     margin = spike_margin(update.words)
@@ -60,6 +58,11 @@ def what_went_wrong(training: Training, window: Window, state: State, update: Up
         training.on_event(Notice(f"Step {progress.step:,}: the text is harder here (loss {loss:.2f})."))
         progress.level = progress.good_level = loss
         progress.spikes = 0
+    if training.keeps_good_state_next():
+        # The loss is that of the weights before the update; what is kept are the weights after it.
+        loss = _loss_under(training.model, training, window, state)
+        if not (math.isfinite(loss) and weights_are_finite(training)):
+            return "a weight is not finite or far too large"
     progress.rising = loss > progress.good_level + margin / 2
     return None
 
@@ -90,6 +93,7 @@ def roll_back(training: Training, reason: str, update: Update, learning_rate: fl
     wrong = training.progress
     if len(wrong.rollbacks) >= training.max_rollbacks:
         raise TrainingError(_given_up(training, reason, update, learning_rate))
+    training.folder.checkpoint.unlink(missing_ok=True)  # it belongs to what is taken back
     training.load_state(training.folder.good)
     progress = training.progress
     progress.elapsed_s = wrong.elapsed_s
@@ -111,10 +115,17 @@ def roll_back(training: Training, reason: str, update: Update, learning_rate: fl
 
 def _good_loss(training: Training, window: Window, state: State) -> float:
     """The loss of a window under the weights of the last good state, nats per token."""
-    good = copy.deepcopy(training.model).eval()
+    good = copy.deepcopy(training.model)
     load_checkpoint_weights(training.folder.good, model=good, fingerprint=training.provenance.fingerprint())
+    return _loss_under(good, training, window, state)
+
+
+def _loss_under(model: LanguageModel, training: Training, window: Window, state: State) -> float:
+    """The mean loss of a window under some weights, nats per token. No random number is drawn."""
+    was_training = model.training
     with torch.inference_mode():
-        nll, words, _ = read_and_score(good, window, state, training.output_activation)
+        nll, words, _ = read_and_score(model.eval(), window, state, training.output_activation)
+    model.train(was_training)
     return nll / words
 
 

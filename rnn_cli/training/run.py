@@ -9,6 +9,7 @@ import torch
 from rnn_cli.config import Config, config_to_dict, config_to_yaml
 from rnn_cli.errors import Interrupted, ModelFileError
 from rnn_cli.inference.scoring import Perplexity
+from rnn_cli.text.corpus import Corpus
 from rnn_cli.training import loop
 from rnn_cli.training.build import (
     Texts,
@@ -18,7 +19,7 @@ from rnn_cli.training.build import (
     build_training_optimizer,
     build_windows,
 )
-from rnn_cli.training.checkpoint import latest_first
+from rnn_cli.training.checkpoint import is_whole, latest_first
 from rnn_cli.training.events import Event, Measured, Notice, OnEvent, Started
 from rnn_cli.training.interrupt import Stopped, StopSignal
 from rnn_cli.training.parts import Training
@@ -121,18 +122,21 @@ def _train(
 
 def _go_on(training: Training) -> None:
     """Put the training to where it stood; if the latest state is damaged, to the one before."""
-    problem = None
-    for path in latest_first(training.folder.states()):
+    folder = training.folder
+    states = latest_first(folder.states())
+    for number, path in enumerate(states, start=1):
         try:
             training.load_state(path)
-        except ModelFileError as error:
-            problem = problem or error
-        else:
-            if problem is not None:
-                training.on_event(Notice(f"{problem} Going on from {path}, step {training.progress.step:,}."))
-            return
-    assert problem is not None  # `RunFolder.reopen` has seen a state
-    raise problem
+            break
+        except ModelFileError:
+            if number == len(states):
+                raise
+    for other in states:
+        if other != path and not is_whole(other):
+            step = training.progress.step
+            training.on_event(Notice(f"{other} is damaged. Going on from {path}, step {step:,}."))
+            if other == folder.good:
+                training.save_state(folder.good)  # there must be one to come back to
 
 
 def _interrupted(training: Training) -> Interrupted:
@@ -181,15 +185,17 @@ def _assemble(
             training_data={
                 "tokens": texts.train.tokens,
                 "unknown": texts.train.unknown,
-                "files": [
-                    {"name": Path(t.path).name, "sha256": t.sha256, "bytes": t.bytes}
-                    for t in texts.train.texts
-                ],
+                "files": _files(texts.train),
+                "valid_files": _files(texts.valid) if texts.valid else [],
             },
         ),
         stop=stop,
         on_event=on_event,
     )
+
+
+def _files(corpus: Corpus) -> list[dict[str, Any]]:
+    return [{"name": Path(t.path).name, "sha256": t.sha256, "bytes": t.bytes} for t in corpus.texts]
 
 
 def _started(training: Training, texts: Texts, *, resumed: bool) -> Started:

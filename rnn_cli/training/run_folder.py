@@ -8,9 +8,12 @@ from pathlib import Path
 from typing import Any, Self
 
 from rnn_cli.errors import ModelFileError, TrainingError, UsageError
-from rnn_cli.files import PARTS, sync_folder, write_text
+from rnn_cli.files import atomic_write, parts_of, sync_folder, write_text
 from rnn_cli.training.events import Event
 from rnn_cli.training.run_lock import RunLock
+
+ESCAPES = "backslashreplace"
+"""In JSON, "\\udce9" is what a byte of a path that is not UTF-8 may be written as."""
 
 
 class RunFolder:
@@ -32,6 +35,7 @@ class RunFolder:
         self.good = path / "good.safetensors"
         self.checkpoint = path / "checkpoint.safetensors"
         self.summary = path / "summary.json"
+        self._files = (self.summary, self.checkpoint, self.good, self.model, self.config, self.metrics)
         self._lock: RunLock | None = None
         self._waiting: list[Event] | None = None  # events before the run has begun; None once it has
 
@@ -71,14 +75,16 @@ class RunFolder:
         """
         folder = cls(path)
         try:
-            if folder.summary.exists():
-                raise ModelFileError(f"{path} is finished: there is nothing left to train.")
-            if not folder.states():
-                raise ModelFileError(f"{path} has no checkpoint to go on from. Start anew: rnn train CONFIG.")
+            folder._check_there_is_more()  # before the lock, which needs the folder
             folder._lock = RunLock.take(path)
-            folder._clear(PARTS)
+            folder._remove_parts()
         except OSError as error:
-            raise ModelFileError(f"{path}: cannot be read ({error.strerror}).") from error
+            raise ModelFileError(f"{path}: cannot be used ({error.strerror}).") from error
+        try:
+            folder._check_there_is_more()  # whoever held it before may have finished it
+        except ModelFileError:
+            folder.close()
+            raise
         return folder
 
     def __enter__(self) -> Self:
@@ -104,9 +110,9 @@ class RunFolder:
         """
         with self.writing():
             # The summary first: without it nobody takes what is left for a finished run.
-            for path in (self.summary, self.checkpoint, self.good, self.model):
+            for path in self._files:
                 path.unlink(missing_ok=True)
-            self._clear(PARTS)
+            self._remove_parts()
             sync_folder(self.path)
             write_text(self.config, config_yaml)
             write_text(self.metrics, "")
@@ -119,7 +125,7 @@ class RunFolder:
         if self._waiting is not None:
             self._waiting.append(event)
             return
-        with self.writing(), self.metrics.open("a", encoding="utf-8") as file:
+        with self.writing(), self.metrics.open("a", encoding="utf-8", errors=ESCAPES) as file:
             file.write(json.dumps(event.to_record(), ensure_ascii=False) + "\n")
 
     def sync_metrics(self) -> int:
@@ -140,9 +146,10 @@ class RunFolder:
     def finish(self, summary: dict[str, Any]) -> None:
         """Write the final figures; the states to go on from have done their work and go."""
         with self.writing():
-            write_text(self.summary, json.dumps(summary, indent=2, ensure_ascii=False) + "\n")
-            for path in self.states():
-                path.unlink()
+            text = json.dumps(summary, indent=2, ensure_ascii=False) + "\n"
+            with atomic_write(self.summary) as file:
+                file.write(text.encode("utf-8", ESCAPES))
+        self._remove_states()
 
     @contextmanager
     def writing(self) -> Iterator[None]:
@@ -163,6 +170,15 @@ class RunFolder:
                 f"{self.path} cannot be written to ({error.strerror or error}). {next_step}"
             ) from error
 
+    def _check_there_is_more(self) -> None:
+        if self.summary.exists():
+            self._remove_states()  # the training was killed between the two
+            raise ModelFileError(f"{self.path} is finished: there is nothing left to train.")
+        if not self.states():
+            raise ModelFileError(
+                f"{self.path} has no checkpoint to go on from. Start anew: rnn train CONFIG."
+            )
+
     def _check_nothing_is_lost(self, *, force: bool) -> None:
         if not force and self.summary.exists():
             raise UsageError(
@@ -175,15 +191,22 @@ class RunFolder:
                 "Or choose another folder with --run-dir, or overwrite it with --force."
             )
         is_a_run = self.config.exists() and self.metrics.exists()
-        for path in (self.config, self.metrics, self.model):
-            if path.exists() and not (force and is_a_run):
+        has_begun = self.model.exists()  # else it was stopped before its first state, and nothing is lost
+        for path in self._files:
+            if path.exists() and not (is_a_run and (force or not has_begun)):
                 raise UsageError(
                     f"{path} is there already, and a run would overwrite it. Choose another folder with --run-dir."
                 )
 
-    def _clear(self, pattern: str) -> None:
-        for path in self.path.glob(pattern):
+    def _remove_states(self) -> None:
+        for path in self.states():
             path.unlink(missing_ok=True)
+
+    def _remove_parts(self) -> None:
+        """What was being written when a training was killed."""
+        for path in self._files:
+            for part in self.path.glob(parts_of(path)):
+                part.unlink(missing_ok=True)
 
 
 def free_run_path(runs: Path, name: str) -> Path:
@@ -192,15 +215,17 @@ def free_run_path(runs: Path, name: str) -> Path:
     Raises:
         UsageError: no folder can be made there.
     """
-    path, number = runs / name, 2
-    while True:
-        try:
-            path.mkdir(parents=True)
-        except FileExistsError:
-            path, number = runs / f"{name}-{number}", number + 1
-        except OSError as error:
-            raise UsageError(
-                f"{path}: cannot be written to ({error.strerror}). Choose another --run-dir."
-            ) from error
-        else:
-            return path
+    path = runs / name
+    number = 1
+    try:
+        runs.mkdir(parents=True, exist_ok=True)
+        while True:
+            with suppress(FileExistsError):
+                path.mkdir()
+                return path
+            number += 1
+            path = runs / f"{name}-{number}"
+    except OSError as error:
+        raise UsageError(
+            f"{path}: cannot be written to ({error.strerror}). Choose another --run-dir."
+        ) from error

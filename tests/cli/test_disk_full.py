@@ -48,10 +48,13 @@ def test_a_full_disk_is_one_message_and_the_last_good_checkpoint_goes_on_to_the_
     assert models[0] == models[1]
 
 
-def test_a_disk_that_is_full_from_the_start_is_one_message(tiny: Path, tmp_path: Path) -> None:
+def test_a_disk_that_is_full_from_the_start_is_one_message_whose_advice_works(
+    rnn: Rnn, tiny: Path, tmp_path: Path
+) -> None:
     result = train_with_files_up_to(2000, str(tiny), "--run-dir", "run", cwd=tmp_path)
     assert result.returncode == 1
     assert result.stderr.splitlines()[-1] == (
         "error: run cannot be written to (File too large). "
         "Make room and start again, or choose another folder with --run-dir."
     )
+    assert rnn("train", str(tiny), "--run-dir", "run").code == 0

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from rnn_cli.files import PARTS
+PARTS = ".*.part"  # files that are being written
 
 RESUMED = ("start",)  # recorded each time that a training goes on
 TIMES = ("elapsed_s", "tokens_per_s")

@@ -169,6 +169,19 @@ def test_several_configs_run_one_after_another_and_a_failing_one_does_not_stop_t
     assert json.loads(result.out)["run"] == "study/good"
 
 
+@pytest.mark.parametrize("option", [["--force"], ["--run-dir", "study"]])
+def test_two_configs_for_one_folder_are_refused_before_anything_is_trained(
+    rnn: Rnn, option: list[str], tmp_path: Path
+) -> None:
+    result = rnn("train", "a/x.yaml", "b/x.yaml", *option)
+    assert result.code == 2
+    assert result.err == (
+        "error: 2 configs are called x, and each would be written to the same folder. "
+        "Rename them, or train them in calls of their own.\n"
+    )
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_without_a_config_the_message_says_how_to_get_one(rnn: Rnn) -> None:
     result = rnn("train")
     assert result.code == 2

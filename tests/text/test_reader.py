@@ -170,6 +170,14 @@ def test_invalid_bytes_are_replaced_and_counted_and_the_line_of_the_first_is_kep
     assert damage(path) == ("utf-16", 2, 2)
 
 
+def test_half_a_surrogate_pair_that_an_odd_codec_gives_is_replaced_and_counted(
+    write: Callable[..., Path],
+) -> None:
+    path = write(b"the first line\nthe +2AA-second\n")
+    assert list(read_lines([path], "utf-7")) == ["the first line", "the \ufffdsecond"]
+    assert damage(path, "utf-7") == ("utf-7", 1, 2)
+
+
 def test_invalid_bytes_of_an_archive_are_those_of_the_text_in_it(write: Callable[..., Path]) -> None:
     path = write(gzip.compress("éé\n".encode() + b"\xe9"), "text.gz")
     assert list(read_lines([path])) == ["éé", "\ufffd"]

@@ -12,8 +12,9 @@ import pytest
 from rnn_cli.config import Config
 from rnn_cli.errors import Interrupted, ModelFileError
 from rnn_cli.model_file import read_model_file
+from rnn_cli.tensor_file import read_metadata
 from rnn_cli.training import bptt, loop
-from rnn_cli.training.events import Event, Trained
+from rnn_cli.training.events import Event, Notice, Trained
 from rnn_cli.training.run import Outcome, train
 from rnn_cli.training.run_folder import RunFolder
 from tests.training.conftest import MakeConfig
@@ -124,7 +125,7 @@ def test_a_checkpoint_of_another_shape_is_refused(
     make_config: MakeConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stopped_run(tmp_path / "run", make_config(), 1, monkeypatch)
-    with pytest.raises(ModelFileError, match=r"checkpoint\.safetensors cannot be used to go on"):
+    with pytest.raises(ModelFileError, match=r"good\.safetensors cannot be used to go on"):
         resume(tmp_path / "run", make_config(model={"hidden_size": 7}))
 
 
@@ -146,5 +147,46 @@ def test_a_run_whose_text_has_changed_is_not_resumed(
     stopped_run(tmp_path / "run", make_config(), 1, monkeypatch)
     text = tmp_path / "train.txt"
     text.write_text(text.read_text().replace("cat", "fox"))
+    with pytest.raises(ModelFileError, match="the training text or the settings have changed since"):
+        resume(tmp_path / "run", make_config())
+
+
+def test_if_the_latest_state_is_damaged_the_one_before_serves_and_the_end_is_the_same(
+    make_config: MakeConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = make_config(training={"checkpoint_windows": 5})
+    train_in(tmp_path / "straight", config)
+    stopped_run(tmp_path / "run", config, 8, monkeypatch)
+    checkpoint = tmp_path / "run" / "checkpoint.safetensors"
+    checkpoint.write_bytes(checkpoint.read_bytes()[:-1])
+    events: list[Event] = []
+    with RunFolder.reopen(tmp_path / "run") as folder:
+        train(config, folder, on_event=events.append, resume=True)
+    notices = [event.message for event in events if isinstance(event, Notice)]
+    assert (f"{checkpoint} is damaged. Going on from {tmp_path}/run/good.safetensors, step 5.") in notices
+    assert (tmp_path / "run/model.safetensors").read_bytes() == (
+        tmp_path / "straight/model.safetensors"
+    ).read_bytes()
+
+
+def test_if_the_good_state_is_damaged_the_latest_takes_its_place(
+    make_config: MakeConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = make_config(training={"checkpoint_windows": 5})
+    stopped_run(tmp_path / "run", config, 8, monkeypatch)
+    good = tmp_path / "run" / "good.safetensors"
+    good.write_bytes(good.read_bytes()[:-1])
+    with monkeypatch.context() as patched:
+        press_ctrl_c_in(1, patched)
+        with pytest.raises(Interrupted):
+            resume(tmp_path / "run", config)
+    assert json.loads(read_metadata(good)["progress"])["step"] == 8
+
+
+def test_a_run_whose_validation_text_has_changed_is_not_resumed(
+    make_config: MakeConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stopped_run(tmp_path / "run", make_config(), 1, monkeypatch)
+    (tmp_path / "valid.txt").write_text("a dog sat on the cow\n")
     with pytest.raises(ModelFileError, match="the training text or the settings have changed since"):
         resume(tmp_path / "run", make_config())

@@ -1,6 +1,7 @@
 """The folder of a run: taken once, begun once, reopened where it stopped, finished once."""
 
 import errno
+import itertools
 import json
 import re
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 from rnn_cli.errors import ModelFileError, TrainingError, UsageError
 from rnn_cli.training.events import Event, Notice, Trained
 from rnn_cli.training.run_folder import RunFolder, free_run_path
+from rnn_cli.training.run_lock import RunLock
 
 ELSEWHERE = "Choose another folder with --run-dir"
 
@@ -101,8 +103,13 @@ def test_a_run_that_is_not_finished_is_left_alone(tmp_path: Path, state: str) ->
     )
 
 
-@pytest.mark.parametrize("name", ["config.yaml", "metrics.jsonl", "model.safetensors"])
-@pytest.mark.parametrize("force", [False, True])
+@pytest.mark.parametrize(
+    ("name", "force"),
+    [
+        *itertools.product(["config.yaml", "metrics.jsonl", "model.safetensors"], [False, True]),
+        *((name, True) for name in ("summary.json", "good.safetensors", "checkpoint.safetensors")),
+    ],
+)
 def test_a_file_of_somebody_else_is_not_overwritten_even_with_force(
     tmp_path: Path, name: str, force: bool
 ) -> None:
@@ -110,6 +117,19 @@ def test_a_file_of_somebody_else_is_not_overwritten_even_with_force(
     assert refusal(tmp_path, force=force) == (
         f"{tmp_path / name} is there already, and a run would overwrite it. {ELSEWHERE}."
     )
+
+
+def test_a_run_that_was_killed_before_its_first_state_may_be_begun_anew(tmp_path: Path) -> None:
+    folder_with(tmp_path, Notice("found"))
+    with RunFolder.create(tmp_path) as folder:
+        folder.begin("new")
+    assert contents(tmp_path) == {"config.yaml": b"new", "metrics.jsonl": b""}
+
+
+def test_a_model_whose_run_has_gone_is_not_overwritten(tmp_path: Path) -> None:
+    folder_with(tmp_path)
+    (tmp_path / "model.safetensors").write_text("mine")
+    assert "is there already" in refusal(tmp_path)
 
 
 def test_with_force_a_finished_run_goes_when_the_new_one_begins_and_not_before(tmp_path: Path) -> None:
@@ -140,18 +160,38 @@ def test_a_folder_that_cannot_be_made_is_a_usage_error(tmp_path: Path, name: str
 def test_a_run_with_a_state_is_reopened_and_half_written_files_go(tmp_path: Path) -> None:
     folder_with(tmp_path, trained(1)).checkpoint.touch()
     (tmp_path / ".good.safetensors.4711.part").touch()
+    (tmp_path / ".mine.4711.part").touch()
     with RunFolder.reopen(tmp_path) as folder:
         assert folder.states() == [tmp_path / "checkpoint.safetensors"]
         folder.record(trained(2))
     assert recorded(folder) == [("train", 1), ("train", 2)]
-    assert names(tmp_path) == ["checkpoint.safetensors", "config.yaml", "metrics.jsonl"]
+    assert names(tmp_path) == [".mine.4711.part", "checkpoint.safetensors", "config.yaml", "metrics.jsonl"]
 
 
-def test_a_finished_run_is_not_reopened(tmp_path: Path) -> None:
+def test_a_finished_run_is_not_reopened_and_states_that_are_left_go(tmp_path: Path) -> None:
     folder_with(tmp_path).finish({})
+    (tmp_path / "good.safetensors").touch()  # killed before it was removed
     with pytest.raises(ModelFileError) as error:
         RunFolder.reopen(tmp_path)
     assert str(error.value) == f"{tmp_path} is finished: there is nothing left to train."
+    assert names(tmp_path) == ["config.yaml", "metrics.jsonl", "summary.json"]
+
+
+def test_a_run_that_another_training_finishes_meanwhile_is_not_reopened(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = folder_with(tmp_path)
+    other.good.touch()
+    take = RunLock.take
+
+    def take_late(path: Path) -> RunLock:
+        other.finish({})
+        return take(path)
+
+    monkeypatch.setattr(RunLock, "take", take_late)
+    with pytest.raises(ModelFileError, match="is finished: there is nothing left to train"):
+        RunFolder.reopen(tmp_path)
+    assert ".rnn_cli.lock" not in names(tmp_path)
 
 
 @pytest.mark.parametrize("name", ["", "gone", "file"])
@@ -166,7 +206,7 @@ def test_without_a_state_there_is_nothing_to_go_on_from(tmp_path: Path, name: st
 
 def test_a_folder_that_cannot_be_looked_into_is_one_clear_message(tmp_path: Path) -> None:
     path = tmp_path / ("x" * 300)
-    with pytest.raises(ModelFileError, match=re.escape(f"{path}: cannot be read (File name too long).")):
+    with pytest.raises(ModelFileError, match=re.escape(f"{path}: cannot be used (File name too long).")):
         RunFolder.reopen(path)
 
 
@@ -249,8 +289,17 @@ def test_a_new_run_gets_the_first_free_number_and_nobody_else_gets_it(tmp_path: 
 
 def test_a_folder_for_runs_that_cannot_be_made_is_a_usage_error(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(UsageError) as error:
-        free_run_path(tmp_path / "file", "a")
-    assert str(error.value) == (
-        f"{tmp_path}/file/a: cannot be written to (Not a directory). Choose another --run-dir."
-    )
+    (tmp_path / "disk").symlink_to("not mounted")
+    for name in ("file", "disk"):
+        with pytest.raises(UsageError) as error:
+            free_run_path(tmp_path / name, "a")
+        assert str(error.value) == (
+            f"{tmp_path}/{name}/a: cannot be written to (File exists). Choose another --run-dir."
+        )
+
+
+def test_a_path_that_is_not_utf_8_can_stand_in_the_metrics_and_the_summary(tmp_path: Path) -> None:
+    folder = folder_with(tmp_path, Notice("caf\udce9 é"))
+    folder.finish({"run": "caf\udce9 é"})
+    assert json.loads(folder.metrics.read_text(encoding="utf-8"))["message"] == "caf\udce9 é"
+    assert json.loads(folder.summary.read_text(encoding="utf-8")) == {"run": "caf\udce9 é"}

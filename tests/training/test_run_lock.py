@@ -1,5 +1,6 @@
 """One training at a time in a folder."""
 
+import fcntl
 import json
 import os
 import socket
@@ -7,6 +8,7 @@ import subprocess
 import sys
 from datetime import datetime
 from pathlib import Path
+from typing import IO
 
 import pytest
 
@@ -54,6 +56,23 @@ def test_a_holder_that_has_not_said_yet_who_it_is_is_another_training(tmp_path: 
         "Wait for it or stop it, or choose another folder with --run-dir."
     )
     lock.release()
+
+
+def test_a_lock_that_its_holder_removes_meanwhile_is_taken_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = RunLock.take(tmp_path)
+    flock = fcntl.flock
+
+    def release_just_before(file: IO[str], operation: int) -> None:
+        monkeypatch.setattr(fcntl, "flock", flock)
+        first.release()  # the file that is open now has lost its name
+        flock(file, operation)
+
+    monkeypatch.setattr(fcntl, "flock", release_just_before)
+    second = RunLock.take(tmp_path)
+    assert f"is held by process {os.getpid()} on " in refusal(tmp_path)
+    second.release()
 
 
 def test_a_killed_process_holds_nothing(tmp_path: Path) -> None:
