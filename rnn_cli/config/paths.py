@@ -56,11 +56,11 @@ def _files_of(node: Node, keys: Keys, problems: list[Problem]) -> list[Node]:
     # A file under the very name comes first: it may hold a star or a bracket, and then it is no pattern.
     for candidate in candidates:
         if _is_file(candidate):
-            return [replace(node, value=_absolute(candidate))]
+            return _nodes_of([candidate], node, keys, problems)
     for candidate, folder in zip(candidates, node.place.source.folders, strict=True):
         files = _in_folder(candidate) or _matching(str(_path(node)), folder)
         if files:
-            return [replace(node, value=_absolute(file)) for file in files]
+            return _nodes_of(files, node, keys, problems)
     problems.append(Problem(node.place, keys, f"found {shown(node.value)}, {_no_texts(node, candidates)}"))
     return [node]
 
@@ -71,13 +71,38 @@ def _one_file(node: Node, keys: Keys, problems: list[Problem]) -> Node:
     candidates = _candidates(node)
     for candidate in candidates:
         if _is_file(candidate):
-            return replace(node, value=_absolute(candidate))
+            return _nodes_of([candidate], node, keys, problems)[0]
     if any(_exists(candidate) for candidate in candidates):
         reason = "which is a folder. Name the file in it."
     else:
         reason = _no_such_file(node, candidates)
     problems.append(Problem(node.place, keys, f"found {shown(node.value)}, {reason}"))
     return node
+
+
+def _nodes_of(files: list[Path], node: Node, keys: Keys, problems: list[Problem]) -> list[Node]:
+    """A node for each of the files that `node` stands for, with its absolute path, which goes into the run's config."""
+    paths = [_absolute(file) for file in files]
+    for path in paths:
+        if not _is_unicode(path):
+            problems.append(
+                Problem(
+                    node.place,
+                    keys,
+                    f'found {shown(node.value)}, which is "{path}", a name that is not UTF-8. '
+                    "Rename the file or its folder.",
+                )
+            )
+            return [node]
+    return [replace(node, value=path) for path in paths]
+
+
+def _is_unicode(path: str) -> bool:
+    try:
+        path.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _path(node: Node) -> Path:

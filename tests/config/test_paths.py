@@ -220,3 +220,11 @@ def test_questions_and_the_other_texts_are_found_like_the_training_text(here: Pa
     data = load_config(Path("configs/c.yaml")).data
     assert (data.valid, data.test) == ((str(here / "b"),), (str(here / "b"), str(here / "c")))
     assert data.questions == {"cloze": str(here / "q")}
+
+
+def test_a_name_that_is_not_utf_8_is_a_problem(here: Path) -> None:
+    files(here, "texts/caf\udce9.txt")
+    assert problems_of("data: {train: texts}\n") == [
+        f'configs/c.yaml:1:15: data.train: found "texts", which is "{here}/texts/caf\\udce9.txt", '
+        "a name that is not UTF-8. Rename the file or its folder."
+    ]
