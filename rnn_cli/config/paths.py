@@ -81,7 +81,7 @@ def _one_file(node: Node, keys: Keys, problems: list[Problem]) -> Node:
 
 
 def _nodes_of(files: list[Path], node: Node, keys: Keys, problems: list[Problem]) -> list[Node]:
-    """A node for each of the files that `node` stands for, with its absolute path, which goes into the run's config."""
+    """A node for each of the files that `node` stands for, with its absolute path."""
     paths = [_absolute(file) for file in files]
     for path in paths:
         if not _is_unicode(path):
