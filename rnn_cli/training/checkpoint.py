@@ -29,7 +29,7 @@ class Progress:
         rate_factor: what plateaus and rollbacks have made of the learning rate.
         elapsed_s: seconds spent, also before a resume.
         objective, nll, words, seconds: sums since the last record.
-        level: the running mean of the windows' loss, nats per token; None before the first window.
+        level: the running mean of the windows' nll, nats per token; None before the first window.
         good_level: the level when the last good state was kept, at first the loss of the first window.
         rising: whether the latest window's loss lies well over `good_level`.
         spikes: windows in a row whose loss lay far over the level.

@@ -59,7 +59,7 @@ class Started(Event):
 class RolledBack(Event):
     """Training went wrong at `step`, and went back to the good state of `back_to` with a lower learning rate.
 
-    loss is the mean objective of the window at fault in nats per token, level the running mean before it;
+    loss is the mean objective of the window at fault in nats per token, level the running mean of the nll before it;
     rate_factor is what the learning rate of the schedule is multiplied with from now on.
     """
 

@@ -39,8 +39,9 @@ def what_went_wrong(training: Training, window: Window, state: State, update: Up
     Args:
         state: the state before the window, (B, H) for each layer.
     """
-    progress, loss = training.progress, update.loss
-    if not math.isfinite(loss):
+    progress = training.progress
+    loss = update.nll / update.words  # what any weights can be asked for, whatever they are trained with
+    if not (math.isfinite(update.objective) and math.isfinite(loss)):
         return "the loss is not finite"
     if not math.isfinite(update.gradient_norm):
         return "the gradient is not finite"

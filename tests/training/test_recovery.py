@@ -94,7 +94,7 @@ def unread_row(model: Any, update: Update) -> Update:
 
 
 def huge_loss(_model: Any, update: Update) -> Update:
-    return update._replace(objective=100.0 * update.words)
+    return update._replace(objective=100.0 * update.words, nll=100.0 * update.words)
 
 
 @pytest.mark.parametrize(
@@ -237,13 +237,15 @@ def test_after_so_many_times_it_stops_and_says_what_to_change(
     )
 
 
+@pytest.mark.parametrize(("output_activation", "loss"), [("softmax", "9.00"), ("sigmoid", "8.33")])
 def test_a_text_that_becomes_another_is_not_taken_for_a_training_that_went_wrong(
-    make_config: MakeConfig, tmp_path: Path
+    output_activation: str, loss: str, make_config: MakeConfig, tmp_path: Path
 ) -> None:
     other = "".join(f"w{number}\n" for number in range(2000))
     (tmp_path / "train.txt").write_text("a b c d e\n" * 4000 + other)
     config = make_config(
         data={"valid": None},
+        model={"output_activation": output_activation},
         training={
             "batch_size": 1,
             "bptt_steps": 400,
@@ -255,7 +257,7 @@ def test_a_text_that_becomes_another_is_not_taken_for_a_training_that_went_wrong
     _, events = train_in(tmp_path / "run", config)
     assert rollbacks(events) == []
     notices = [event.message for event in events if isinstance(event, Notice)]
-    assert notices[1:] == ["Step 63: the text is harder here (loss 9.00)."]
+    assert notices[1:] == [f"Step 63: the text is harder here (loss {loss})."]
 
 
 def test_a_window_of_few_words_may_lie_further_off_its_level() -> None:
