@@ -70,7 +70,7 @@ def save_checkpoint(
     progress: Progress,
     fingerprint: str,
 ) -> None:
-    """Write weights, optimizer, random states, threads, the carried hidden state and the place in the data.
+    """Write weights, optimizer, random states, the carried hidden state and the place in the data.
 
     `fingerprint` says which settings, vocabulary and text they belong to.
 
@@ -97,7 +97,6 @@ def save_checkpoint(
         "fingerprint": fingerprint,
         "progress": json.dumps(asdict(progress)),
         "numbers": json.dumps(numbers),
-        "threads": str(torch.get_num_threads()),
     }
     write_tensor_file(path, {name: tensor.cpu().numpy() for name, tensor in tensors.items()}, metadata)
 
@@ -138,7 +137,6 @@ def load_checkpoint(
         for part_number, part in enumerate(optimizer.parts):
             _restore_optimizer(part, f"optimizer.{part_number}.", entries)
         torch.set_rng_state(tensors["random.torch"])
-        torch.set_num_threads(int(metadata["threads"]))  # sums come out the same only in the same order
         if isinstance(loss_function, SampledSoftmax):
             loss_function.generator.set_state(tensors["random.samples"])
         state = [tensors[f"state.{layer}"] for layer in range(len(model.cells))]

@@ -48,10 +48,11 @@ def _train(training: Training) -> str:
                 training.model,
                 window,
                 state_before,
-                loss_function=training.loss_function,
+                loss_function=training.current_loss(),
                 optimizer=training.optimizer,
                 learning_rate=learning_rate,
                 max_grad_norm=training.max_grad_norm,
+                workers=training.workers,
             )
             progress.window += 1
             progress.step += 1
@@ -127,6 +128,7 @@ def _validate(training: Training) -> None:
         training.valid,
         mode=training.mode,
         output_activation=training.output_activation,
+        workers=training.workers,
         between_windows=training.stop.check,
     )
     loss = result.loss if math.isfinite(result.loss) else math.inf

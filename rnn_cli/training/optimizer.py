@@ -25,17 +25,22 @@ class Optimizer:
     def __init__(self, parts: list[torch.optim.Optimizer]) -> None:
         self.parts = parts
 
-    def zero_grad(self) -> None:
-        """Forget the last window's gradients."""
-        for part in self.parts:
-            part.zero_grad()
-
     def step(self, learning_rate: float) -> None:
         """Update every parameter with this learning rate."""
         for part in self.parts:
             for group in part.param_groups:
                 group["lr"] = learning_rate * group.get("rate_factor", 1.0)
+            if isinstance(part, torch.optim.SparseAdam):
+                _as_rows(part)
             part.step()
+
+
+def _as_rows(part: torch.optim.SparseAdam) -> None:
+    """Write whole gradients, of an exact softmax, as all of their rows: SparseAdam takes no others."""
+    for group in part.param_groups:
+        for table in group["params"]:
+            if table.grad is not None and not table.grad.is_sparse:
+                table.grad = table.grad.to_sparse(1)
 
 
 def build_optimizer(
