@@ -59,13 +59,13 @@ class _CrossEntropy(torch.autograd.Function):
     ) -> Tensor:
         rows_came = rows[came]  # (N, H)
         t = (hidden * rows_came).sum(1) + came_bias  # (N,)
-        factors = rows.to(dtype)  # (K, H)
-        e, others = _exponentials(hidden.to(dtype), factors, bias, came)
+        factors = _with_bias(rows, bias, dtype)  # (K, H + 2)
+        e, others = _exponentials(hidden, factors, came)
         s = others + t.exp()
         if not bool(((s > SMALLEST_SUM) & s.isfinite()).all()):
             # More than exp can hold: the largest score of each row is taken out of all of them.
             largest = torch.maximum((hidden @ rows.T + bias).amax(1), t)  # (N,)
-            e, others = _exponentials(hidden, rows, bias, came, shift=largest)
+            e, others = _exponentials(hidden, _with_bias(rows, bias, rows.dtype), came, shift=largest)
             e = [e_k.to(dtype) for e_k in e]
             t = t - largest
             s = others + t.exp()
@@ -79,9 +79,9 @@ class _CrossEntropy(torch.autograd.Function):
         d_t = -others[:, None] * share  # (N, 1)
         h_and_1 = torch.cat([hidden * share, share], dim=1).to(factors.dtype)  # (N, H + 1)
         d_hidden = torch.zeros_like(hidden)
-        d_rows, d_bias = hidden.new_empty(factors.shape), hidden.new_empty(len(factors))
+        d_rows, d_bias = hidden.new_empty(len(factors), hidden.shape[1]), hidden.new_empty(len(factors))
         at = 0
-        for e_k, factors_k in zip(e, torch.split(factors, WORDS_AT_ONCE), strict=True):
+        for e_k, factors_k in zip(e, torch.split(factors[:, :-2], WORDS_AT_ONCE), strict=True):
             d_hidden += e_k @ factors_k
             here = slice(at, at := at + len(factors_k))
             sums = e_k.T @ h_and_1  # (block, H + 1)
@@ -91,23 +91,29 @@ class _CrossEntropy(torch.autograd.Function):
         return d_hidden, d_rows, d_bias, None, d_t[:, 0], None
 
 
-def _exponentials(
-    hidden: Tensor, factors: Tensor, bias: Tensor, came: Tensor, *, shift: Tensor | None = None
-) -> tuple[list[Tensor], Tensor]:
-    """exp(z_ik - shift_i) with 0 where k came, as blocks (N, up to WORDS_AT_ONCE), and its sums over k, (N,).
+def _with_bias(rows: Tensor, bias: Tensor, dtype: torch.dtype) -> Tensor:
+    """[rows, bias] in another dtype, (K, H + 2): the bias as two columns that hold its first and its last bits.
 
-    The bias is a part of the product, as two columns that hold its first and its last bits: so it is added before
-    the product is rounded to its dtype.
+    As a part of the product it is added before the product is rounded.
     """
-    first_bits = bias.to(factors.dtype)
-    last_bits = (bias - first_bits).to(factors.dtype)
-    factors = torch.cat([factors, first_bits[:, None], last_bits[:, None]], dim=1)  # (K, H + 2)
-    hidden = torch.cat([hidden, hidden.new_ones(len(hidden), 2)], dim=1)  # (N, H + 2)
+    K, H = rows.shape
+    factors = rows.new_empty(K, H + 2, dtype=dtype)
+    factors[:, :H] = rows
+    factors[:, H] = bias
+    factors[:, H + 1] = bias - factors[:, H]
+    return factors
+
+
+def _exponentials(
+    hidden: Tensor, factors: Tensor, came: Tensor, *, shift: Tensor | None = None
+) -> tuple[list[Tensor], Tensor]:
+    """exp(z_ik - shift_i) with 0 where k came, as blocks (N, up to WORDS_AT_ONCE), and its sums over k, (N,)."""
+    h_and_1 = torch.cat([hidden, hidden.new_ones(len(hidden), 2)], dim=1).to(factors.dtype)  # (N, H + 2)
     blocks = []
-    sums = bias.new_zeros(len(hidden))
+    sums = torch.zeros_like(hidden[:, 0])
     at = 0
     for factors_k in torch.split(factors, WORDS_AT_ONCE):
-        z = hidden @ factors_k.T  # (N, block)
+        z = h_and_1 @ factors_k.T  # (N, block)
         e = (z if shift is None else z.sub_(shift[:, None])).exp_()
         i = ((came >= at) & (came < at + len(factors_k))).nonzero()[:, 0]
         e[i, came[i] - at] = 0

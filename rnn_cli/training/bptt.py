@@ -66,7 +66,7 @@ def train_on_window(
             inputs[:, streams],
             [h[streams].detach() for h in state],
             masks=masks and [mask[streams] for mask in masks],
-            sparse=loss_function.sparse,
+            sparse=True,
         )  # (T, B, H)
 
         # The error at each step against the next word, summed. (N, H) and (N,)

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -30,17 +31,22 @@ class Optimizer:
         for part in self.parts:
             for group in part.param_groups:
                 group["lr"] = learning_rate * group.get("rate_factor", 1.0)
-            if isinstance(part, torch.optim.SparseAdam):
-                _as_rows(part)
+                for parameter in group["params"]:
+                    if parameter.grad is not None:
+                        parameter.grad = _as_the_rule_wants_it(parameter.grad, part, group)
             part.step()
 
 
-def _as_rows(part: torch.optim.SparseAdam) -> None:
-    """Write whole gradients, of an exact softmax, as all of their rows: SparseAdam takes no others."""
-    for group in part.param_groups:
-        for table in group["params"]:
-            if table.grad is not None and not table.grad.is_sparse:
-                table.grad = table.grad.to_sparse(1)
+def _as_the_rule_wants_it(gradient: Tensor, part: torch.optim.Optimizer, group: dict[str, Any]) -> Tensor:
+    """A gradient that holds rows or all of a table, as the one that the rule can take; mostly it is that already.
+
+    Rules that move a parameter whose gradient is zero (by its momentum, or by decay) need the whole gradient.
+    """
+    if isinstance(part, torch.optim.SparseAdam):
+        return gradient if gradient.is_sparse else gradient.to_sparse(1)
+    plain_sgd = isinstance(part, torch.optim.SGD) and not group["momentum"]
+    by_rows = (plain_sgd or isinstance(part, torch.optim.Adagrad)) and not group["weight_decay"]
+    return gradient.to_dense() if gradient.is_sparse and not by_rows else gradient
 
 
 def build_optimizer(
