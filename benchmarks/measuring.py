@@ -11,6 +11,9 @@ from dataclasses import dataclass
 
 from rnn_cli.console import show_table
 
+REST_S = 0.02
+"""Torch's threads go on spinning for some milliseconds after the last product, and would slow whoever comes next."""
+
 
 @dataclass(frozen=True)
 class Times:
@@ -39,6 +42,7 @@ def take_turns(
     seconds: dict[str, list[float]] = {name: [] for name in steps}
     for turn in range(warm_up + turns):
         for name, step in steps.items():
+            time.sleep(REST_S)
             began = time.perf_counter()
             step()
             if turn >= warm_up:

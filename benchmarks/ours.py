@@ -1,22 +1,39 @@
 """The program's own training step, built from a config as `rnn train` builds it, on random words."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
 from rnn_cli.config import Config
-from rnn_cli.text.streams import StreamWindows, Window
+from rnn_cli.text.streams import StreamWindows, Window, Windows
 from rnn_cli.training.bptt import train_on_window
 from rnn_cli.training.build import build_loss, build_model, build_training_optimizer, build_workers
 from rnn_cli.training.engine_choice import Choice, choose_engine
 
 
+class Chosen:
+    """Some windows, as if they were a whole text. See `streams.Windows`."""
+
+    def __init__(self, windows: list[Window]) -> None:
+        self._windows = windows
+        self.tokens = sum(window.targets.size for window in windows)
+        self.batch_size = windows[0].targets.shape[1]
+
+    def windows_in_epoch(self, epoch: int) -> int:  # noqa: ARG002 - all are alike
+        """See `streams.Windows`."""
+        return len(self._windows)
+
+    def epoch(self, epoch: int, first: int = 0) -> Iterator[Window]:  # noqa: ARG002 - all are alike
+        """See `streams.Windows`."""
+        return iter(self._windows[first:])
+
+
 @dataclass(frozen=True)
 class Text:
-    """Random words, as often as Zipf's law says: the k-th word 1/k times as often as the first."""
+    """A text, cut, and how often each word occurs in all of it."""
 
-    windows: StreamWindows
+    windows: Windows
     counts: np.ndarray  # (vocab_size,)
 
     def some(self, number: int = 8) -> list[Window]:
@@ -27,7 +44,7 @@ class Text:
 def random_text(
     *, vocab_size: int, batch_size: int, bptt_steps: int, windows: int = 12, seed: int = 0
 ) -> Text:
-    """A text of so many windows."""
+    """Random words, as often as Zipf's law says: the k-th word 1/k times as often as the first."""
     random = np.random.default_rng(seed)
     frequency = 1 / np.arange(1, vocab_size + 1)
     frequency /= frequency.sum()

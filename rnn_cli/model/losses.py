@@ -7,7 +7,7 @@
     nll         -ln of the probability of the word that came, in nats: what perplexity is made of
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple, Protocol
 
 import torch
@@ -67,6 +67,19 @@ def softmax_cross_entropy(
     return functional.cross_entropy(scores, came, reduction="sum")
 
 
+SCORES_AT_ONCE = 1 << 27
+"""Scores that an exact softmax holds between its two passes: 256 MB in bfloat16."""
+
+POSITIONS_AT_ONCE = 2048
+"""Positions that share the candidates of a sampled softmax. With more of them come more target words, and each is scored
+against all: the cost of a position would grow with the window."""
+
+
+def sum_of(parts: Iterable[Tensor]) -> Tensor:
+    """The sum of scalars, with its graph."""
+    return torch.stack(list(parts)).sum()
+
+
 class ExactSoftmax:
     """g = softmax over the whole vocabulary, trained with cross-entropy: -ln y_t[word that came]."""
 
@@ -77,7 +90,9 @@ class ExactSoftmax:
 
     def __call__(self, hidden: Tensor, targets: Tensor, V: Tensor, c: Tensor) -> Loss:
         """See `WindowLoss`."""
-        nll = self.cross_entropy(hidden, V, c, targets, c[targets])
+        at_once = max(1, SCORES_AT_ONCE // len(c))
+        parts = zip(hidden.split(at_once), targets.split(at_once), strict=True)
+        nll = sum_of(self.cross_entropy(h, V, c, came, c[came]) for h, came in parts)
         return Loss(nll, nll.detach())
 
     def for_window(self) -> WindowLoss:
@@ -109,10 +124,10 @@ class OneHotSigmoid:
 class SampledSoftmax:
     """Cross-entropy over a few candidate words instead of all: as many as are drawn, and all that came.
 
-    One set of candidates serves a whole part of a window: `samples` draws from the words' training frequency to the
-    power 0.75, and the part's own target words. The sum over the vocabulary in the softmax is estimated from
-    them by importance sampling: a candidate that got into the set with probability q stands for 1 / q words like
-    it, and the word that came, which is always there, for itself.
+    One set of candidates serves some 2,000 positions of a window: `samples` draws from the words' training frequency
+    to the power 0.75, and the target words of these positions. The sum over the vocabulary in the softmax is
+    estimated from them by importance sampling: a candidate that got into the set with probability q stands for 1 / q
+    words like it, and the word that came, which is always there, for itself.
 
     Source: Bengio and Senécal, "Adaptive Importance Sampling to Accelerate Training of a Neural Probabilistic
     Language Model" (2008); Jean et al., arXiv:1412.2007; the power 0.75 from Mikolov et al., arXiv:1310.4546.
@@ -153,14 +168,18 @@ class SampledSoftmax:
         uniform = torch.rand(self.samples, generator=self.generator, dtype=torch.float64)
         drawn = torch.searchsorted(self.cumulative, uniform).clamp_(max=len(self.cumulative) - 1)
 
-        def loss(hidden: Tensor, targets: Tensor, V: Tensor, c: Tensor) -> Loss:
+        def part(hidden: Tensor, targets: Tensor, V: Tensor, c: Tensor) -> Tensor:
             candidates = torch.unique(torch.cat([drawn, targets]))  # (K,), sorted
             log_q = self._log_inclusion(candidates, len(targets)).to(c.dtype)  # (K,)
             rows = functional.embedding(candidates, V, sparse=self.sparse)  # (K, H)
             came = torch.searchsorted(
                 candidates, targets
             )  # (N,), where each target stands among the candidates
-            nll = self.cross_entropy(hidden, rows, c[candidates] - log_q, came, c[targets])
+            return self.cross_entropy(hidden, rows, c[candidates] - log_q, came, c[targets])
+
+        def loss(hidden: Tensor, targets: Tensor, V: Tensor, c: Tensor) -> Loss:
+            parts = zip(hidden.split(POSITIONS_AT_ONCE), targets.split(POSITIONS_AT_ONCE), strict=True)
+            nll = sum_of(part(h, came, V, c) for h, came in parts)
             return Loss(nll, nll.detach())
 
         return loss

@@ -28,6 +28,7 @@ class Progress:
         since_best: validations since then.
         rate_factor: what plateaus and rollbacks have made of the learning rate.
         elapsed_s: seconds spent, also before a resume.
+        update_cpu_s: CPU seconds of all threads spent in updates, without any measuring.
         objective, nll, words, seconds: sums since the last record.
         level: the running mean of the windows' nll, nats per token; None before the first window.
         good_level: the level when the last good state was kept, at first the loss of the first window.
@@ -44,6 +45,7 @@ class Progress:
     since_best: int = 0
     rate_factor: float = 1.0
     elapsed_s: float = 0.0
+    update_cpu_s: float = 0.0
     objective: float = 0.0
     nll: float = 0.0
     words: int = 0

@@ -251,6 +251,7 @@ def _finish(texts: Texts, training: Training, reason: str) -> Outcome:
                 result=test,
                 best=True,
                 elapsed_s=progress.elapsed_s,
+                update_cpu_s=progress.update_cpu_s,
             )
         )
         with training.folder.writing():

@@ -32,6 +32,7 @@ PROGRESS = Progress(
     since_best=1,
     rate_factor=0.5,
     elapsed_s=12.5,
+    update_cpu_s=11.5,
     objective=3.5,
     nll=3.25,
     words=24,
