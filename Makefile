@@ -41,7 +41,6 @@ bench: $(STAMP)  ## measure the speed of training, inference and preparation (15
 	$(BIN)/python -m benchmarks.contention
 	$(BIN)/python -m benchmarks.engine
 	$(BIN)/python -m benchmarks.inference
-	$(BIN)/python -m benchmarks.gpu
 	$(BIN)/python -m benchmarks.growth growth.svg
 
 format: $(STAMP)  ## format the code and mend what the linter can mend

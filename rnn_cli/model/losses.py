@@ -71,7 +71,7 @@ SCORES_AT_ONCE = 1 << 27
 """Scores that an exact softmax holds between its two passes: 256 MB in bfloat16."""
 
 POSITIONS_AT_ONCE = 2048
-"""Positions that share the candidates of a sampled softmax. With more of them come more target words, and each is scored
+"""Positions that share the candidates of a sampled softmax. With more of them come more target words, each scored
 against all: the cost of a position would grow with the window."""
 
 
@@ -91,7 +91,7 @@ class ExactSoftmax:
     def __call__(self, hidden: Tensor, targets: Tensor, V: Tensor, c: Tensor) -> Loss:
         """See `WindowLoss`."""
         at_once = max(1, SCORES_AT_ONCE // len(c))
-        parts = zip(hidden.split(at_once), targets.split(at_once), strict=True)
+        parts = zip(torch.split(hidden, at_once), torch.split(targets, at_once), strict=True)
         nll = sum_of(self.cross_entropy(h, V, c, came, c[came]) for h, came in parts)
         return Loss(nll, nll.detach())
 
@@ -178,7 +178,8 @@ class SampledSoftmax:
             return self.cross_entropy(hidden, rows, c[candidates] - log_q, came, c[targets])
 
         def loss(hidden: Tensor, targets: Tensor, V: Tensor, c: Tensor) -> Loss:
-            parts = zip(hidden.split(POSITIONS_AT_ONCE), targets.split(POSITIONS_AT_ONCE), strict=True)
+            by_part = POSITIONS_AT_ONCE
+            parts = zip(torch.split(hidden, by_part), torch.split(targets, by_part), strict=True)
             nll = sum_of(part(h, came, V, c) for h, came in parts)
             return Loss(nll, nll.detach())
 
