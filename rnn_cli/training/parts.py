@@ -71,7 +71,7 @@ class Training:
 
     def current_loss(self) -> LossFunction:
         """The loss of the next update."""
-        last = self.progress.step >= (1 - self.last_share) * self.total_steps
+        last = self.progress.step >= round((1 - self.last_share) * self.total_steps)
         return self.last_loss if self.last_loss is not None and last else self.loss_function
 
     def keeps_good_state_next(self) -> bool:
