@@ -249,6 +249,18 @@ class TrainingConfig(Section):
     )
 
 
+class LoggingConfig(Section):
+    """What is written down beside the losses."""
+
+    gradient_flow: bool = Field(
+        default=True,
+        description="at each validation, the gradient's norm by lag: how far back an error reaches",
+    )
+    tensorboard: bool = Field(
+        default=False, description="write for TensorBoard, too, into RUN/tensorboard; the package is an extra"
+    )
+
+
 class Config(Section):
     """A whole training: what is read, what is built, and how it is trained."""
 
@@ -256,6 +268,7 @@ class Config(Section):
     model: ModelConfig = ModelConfig()
     output: OutputConfig = OutputConfig()
     training: TrainingConfig = TrainingConfig()
+    logging: LoggingConfig = LoggingConfig()
 
 
 class _WithoutInventedTitles(GenerateJsonSchema):

@@ -121,6 +121,21 @@ class Measured(Event):
 
 
 @dataclass(frozen=True)
+class GradientFlow(Event):
+    """How far back an error reaches: by_lag[k] is ‖∂Loss_T/∂h_{T-k}‖ in the text's first window, nats per unit."""
+
+    name: ClassVar[str] = "gradient_flow"
+    step: int
+    epoch: int
+    by_lag: list[float]
+
+    def to_record(self) -> dict[str, Any]:
+        """Four digits say enough; JSON has no infinity and no nan: null."""
+        by_lag = [float(f"{norm:.4g}") if math.isfinite(norm) else None for norm in self.by_lag]
+        return {**super().to_record(), "by_lag": by_lag}
+
+
+@dataclass(frozen=True)
 class Ended(Event):
     """Training is over; `reason` is one of: epochs done, stopped early, interrupted."""
 

@@ -5,7 +5,8 @@ import time
 from typing import Any
 
 from rnn_cli.training.bptt import Update, train_on_window
-from rnn_cli.training.events import Ended, Measured, Trained
+from rnn_cli.training.events import Ended, GradientFlow, Measured, Trained
+from rnn_cli.training.gradient_flow import gradient_by_lag
 from rnn_cli.training.interrupt import Stopped
 from rnn_cli.training.optimizer import scheduled_learning_rate
 from rnn_cli.training.parts import Training
@@ -121,6 +122,9 @@ def _count(training: Training, update: Update, learning_rate: float) -> None:
 def _validate(training: Training) -> None:
     """Measure on the validation text and keep the model if it is the best so far (without one: the latest)."""
     progress = training.progress
+    if training.gradient_flow:
+        by_lag = gradient_by_lag(training.model, next(training.windows.epoch(0)), training.output_activation)
+        training.on_event(GradientFlow(progress.step, progress.epoch + 1, by_lag))
     if training.valid is None:
         _save_best(training, {})
         return

@@ -27,6 +27,7 @@ class Training:
         last_loss: takes the place of `loss_function` in the last `last_share` of all updates; None: never.
         workers: the threads that train.
         patience: validations without a better one before stopping early; None: never.
+        gradient_flow: whether a validation also reports the gradient's norm by lag.
         checkpoint_windows: updates from one good state to the next.
         checkpoint_minutes: a state is saved, too, when none was for so long.
         max_rollbacks: how often training that goes wrong is taken back before it stops.
@@ -53,6 +54,7 @@ class Training:
     patience: int | None
     validate_every_epochs: int
     log_every_windows: int
+    gradient_flow: bool
     checkpoint_windows: int
     checkpoint_minutes: float
     max_rollbacks: int

@@ -29,6 +29,7 @@ from rnn_cli.training.interrupt import Stopped, StopSignal
 from rnn_cli.training.parts import Training
 from rnn_cli.training.run_folder import RunFolder
 from rnn_cli.training.saving import Provenance, load_weights, save_model
+from rnn_cli.training.tensorboard import TensorBoard, check_tensorboard
 from rnn_cli.training.validation import measure
 
 
@@ -93,12 +94,18 @@ def train(config: Config, folder: RunFolder, *, on_event: OnEvent, resume: bool 
 def _train(
     config: Config, folder: RunFolder, stop: StopSignal, on_event: OnEvent, *, resume: bool
 ) -> Outcome:
+    board: TensorBoard | None = None
+
     def record(event: Event) -> None:
         # What was found in the text stands in the metrics already when a run goes on.
         if event.recorded and not (resume and isinstance(event, Notice) and not stop.waits):
             folder.record(event)
+        if board is not None:
+            board.write(event)
         on_event(event)
 
+    if config.logging.tensorboard:
+        check_tensorboard()
     texts = build_texts(config, record)
     windows = build_windows(config, texts.train, record)
     config = _with_engine(config, windows, texts, record)
@@ -107,8 +114,18 @@ def _train(
         _go_on(training)
     else:
         folder.begin(config_to_yaml(config))
+    if config.logging.tensorboard:
+        board = TensorBoard(folder.tensorboard, training.progress.step)
     stop.wait_for_steps()
     record(_started(training, texts, resumed=resume))
+    try:
+        return _train_and_test(training, texts, folder)
+    finally:
+        if board is not None:
+            board.close()
+
+
+def _train_and_test(training: Training, texts: Texts, folder: RunFolder) -> Outcome:
     reason = loop.run(training)
     if reason == "interrupted":
         if not folder.model.exists():
@@ -192,6 +209,7 @@ def _assemble(
         patience=settings.patience,
         validate_every_epochs=settings.validate_every_epochs,
         log_every_windows=settings.log_every_windows,
+        gradient_flow=config.logging.gradient_flow,
         checkpoint_windows=settings.checkpoint_windows,
         checkpoint_minutes=settings.checkpoint_minutes,
         max_rollbacks=settings.max_rollbacks,

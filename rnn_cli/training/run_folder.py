@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -25,6 +26,7 @@ class RunFolder:
     good.safetensors        the last state that training goes back to when it goes wrong
     checkpoint.safetensors  where Ctrl-C or the clock asked for a state between two good ones
     summary.json            the final figures; a run that has it is finished
+    tensorboard/            the same scalars for TensorBoard, if asked for
     """
 
     def __init__(self, path: Path) -> None:
@@ -35,6 +37,7 @@ class RunFolder:
         self.good = path / "good.safetensors"
         self.checkpoint = path / "checkpoint.safetensors"
         self.summary = path / "summary.json"
+        self.tensorboard = path / "tensorboard"
         self._files = (self.summary, self.checkpoint, self.good, self.model, self.config, self.metrics)
         self._lock: RunLock | None = None
         self._waiting: list[Event] | None = None  # events before the run has begun; None once it has
@@ -112,6 +115,7 @@ class RunFolder:
             # The summary first: without it nobody takes what is left for a finished run.
             for path in self._files:
                 path.unlink(missing_ok=True)
+            shutil.rmtree(self.tensorboard, ignore_errors=True)
             self._remove_parts()
             sync_folder(self.path)
             write_text(self.config, config_yaml)

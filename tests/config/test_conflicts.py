@@ -109,7 +109,7 @@ def test_a_rule_about_a_value_that_is_wrong_by_itself_is_not_asked() -> None:
 def test_conflicts_are_told_beside_other_problems() -> None:
     text = "data: {train: a}\nlr: 3\noutput: {tie_embeddings: true}\nmodel: {hidden_size: 2, cell: gru}\n"
     assert problems_of(text) == [
-        "c.yaml:2:1: lr: unknown key. Allowed here: data, model, output, training.",
+        "c.yaml:2:1: lr: unknown key. Allowed here: data, model, output, training, logging.",
         "c.yaml:3:26: output.tie_embeddings: found true, which needs model.embedding_size = model.hidden_size. "
         "They are 128 and 2.",
         'c.yaml:4:31: model.cell: found "gru", allowed: "elman".',

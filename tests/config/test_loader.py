@@ -34,7 +34,7 @@ def problems_of(text: str, *overrides: str) -> list[str]:
 WRONG = {
     # unknown keys
     "modle:\n  cell: elman": '2:1: modle: unknown key. Did you mean "model"?',
-    "lr: 3": "2:1: lr: unknown key. Allowed here: data, model, output, training.",
+    "lr: 3": "2:1: lr: unknown key. Allowed here: data, model, output, training, logging.",
     "hidden_size: 3": '2:1: hidden_size: unknown key here. It belongs under "model".',
     "tokeniser: {}": '2:1: tokeniser: unknown key. Did you mean "data.tokenizer"?',
     "model:\n  hiden_size: 3": '3:3: model.hiden_size: unknown key. Did you mean "hidden_size"?',
@@ -206,8 +206,8 @@ def test_the_error_is_one_of_usage_and_its_text_has_a_line_for_each_problem(fold
         load_config(Path("c.yaml"))
     assert caught.value.exit_code == 2
     assert str(caught.value) == (
-        "c.yaml:2:1: lr: unknown key. Allowed here: data, model, output, training.\n"
-        "c.yaml:3:1: x: unknown key. Allowed here: data, model, output, training."
+        "c.yaml:2:1: lr: unknown key. Allowed here: data, model, output, training, logging.\n"
+        "c.yaml:3:1: x: unknown key. Allowed here: data, model, output, training, logging."
     )
 
 
@@ -225,7 +225,7 @@ def test_the_file_is_named_as_it_was_typed(folder: Path) -> None:
         with pytest.raises(ConfigError) as caught:
             load_config(typed)
         assert caught.value.problems == [
-            f"{typed}:1:1: lr: unknown key. Allowed here: data, model, output, training."
+            f"{typed}:1:1: lr: unknown key. Allowed here: data, model, output, training, logging."
         ]
 
 

@@ -69,7 +69,10 @@ def test_a_folder_is_no_config(folder: Path) -> None:
 
 def test_a_byte_order_mark_and_windows_line_ends_do_no_harm(folder: Path) -> None:
     Path("c.yaml").write_bytes(b"\xef\xbb\xbfdata:\r\n  train: text.txt\r\nlr: 1\r\n")
-    assert problem_of("c.yaml") == "c.yaml:3:1: lr: unknown key. Allowed here: data, model, output, training."
+    assert (
+        problem_of("c.yaml")
+        == "c.yaml:3:1: lr: unknown key. Allowed here: data, model, output, training, logging."
+    )
 
 
 # What a --set says over a good config, and the message.

@@ -23,6 +23,7 @@ def make_config(tmp_path: Path) -> MakeConfig:
         "model": {"embedding_size": 6, "hidden_size": 6},
         "output": {},
         "training": {"batch_size": 3, "bptt_steps": 4, "max_epochs": 3, "log_every_windows": 4},
+        "logging": {},
     }
 
     def make(**sections: dict[str, Any]) -> Config:

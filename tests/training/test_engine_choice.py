@@ -36,9 +36,9 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> tuple[Speeds, list[tuple[str, int]
     speeds: Speeds = {}
     tried: list[tuple[str, int]] = []
 
-    def time(self: Any, engine: str, threads: int, **_: float) -> Way:
+    def time(self: Any, engine: str, threads: int, **_: float) -> float:
         tried.append((engine, threads))
-        return Way(engine, threads, speeds[engine, threads])
+        return speeds[engine, threads]
 
     monkeypatch.setattr(engine_choice._Trial, "time", time)
     return speeds, tried
@@ -59,7 +59,7 @@ def test_the_fastest_way_is_taken(
     speeds.update({way: 200.0 if way == fastest else 100.0 for way in EVERY_WAY})
     choice = choose_engine(make_config(), windows, COUNTS, always=True)
     assert (choice.taken.engine, choice.taken.threads) == fastest
-    assert tried == EVERY_WAY
+    assert tried == 2 * EVERY_WAY  # once more: what others do meanwhile must not decide
     config = choice.written_into(make_config())
     assert (config.training.engine, config.training.threads) == fastest
 
@@ -74,7 +74,7 @@ def test_a_little_faster_may_be_noise_and_is_not_preferred(
 
 
 @pytest.mark.usefixtures("two_cores")
-@pytest.mark.parametrize(("tokens_per_s", "tries"), [(3 * 200 / 20.1, 6), (3 * 200 / 19.9, 1)])
+@pytest.mark.parametrize(("tokens_per_s", "tries"), [(3 * 200 / 20.1, 12), (3 * 200 / 19.9, 1)])
 def test_a_training_of_under_twenty_seconds_takes_the_likeliest_way_untried(
     make_config: MakeConfig,
     windows: Windows,
@@ -85,7 +85,7 @@ def test_a_training_of_under_twenty_seconds_takes_the_likeliest_way_untried(
     speeds, tried = asked
     speeds.update(dict.fromkeys(EVERY_WAY, tokens_per_s))
     choose_engine(make_config(training={"max_epochs": 3}), windows, COUNTS)
-    assert tried == EVERY_WAY[:tries]
+    assert tried == (2 * EVERY_WAY)[:tries]
 
 
 @pytest.mark.usefixtures("two_cores")
@@ -107,7 +107,7 @@ def test_only_what_the_config_leaves_open_is_tried(
     speeds, tried = asked
     speeds.update(dict.fromkeys(ways, 100.0))
     choose_engine(make_config(training=settings), windows, COUNTS, always=True)
-    assert tried == ways
+    assert tried == 2 * ways
 
 
 def test_a_machine_without_bfloat16_products_is_not_asked_for_them(
@@ -120,7 +120,7 @@ def test_a_machine_without_bfloat16_products_is_not_asked_for_them(
     monkeypatch.setattr(engine_choice, "usable_cores", lambda: 1)
     asked[0].update(dict.fromkeys(EVERY_WAY, 100.0))
     choose_engine(make_config(model={"hidden_size": 256}), windows, COUNTS, always=True)
-    assert asked[1] == [("float32", 1), ("reference", 1)]
+    assert asked[1] == 2 * [("float32", 1), ("reference", 1)]
 
 
 @pytest.mark.parametrize("softmax", ["exact", "sampled"])
