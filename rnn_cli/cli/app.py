@@ -9,6 +9,7 @@ import typer
 from rnn_cli import __version__
 from rnn_cli.cli.check import check
 from rnn_cli.cli.check_grad import check_grad
+from rnn_cli.cli.compare import compare
 from rnn_cli.cli.complete import complete
 from rnn_cli.cli.init import init
 from rnn_cli.cli.predict import predict
@@ -51,5 +52,5 @@ def rnn(
     """Train a plain recurrent network on your own text, and let it complete sentences."""
 
 
-for command in (train, complete, predict, trace, check, check_grad, init):
+for command in (train, complete, predict, trace, compare, check, check_grad, init):
     app.command()(_exits(command))

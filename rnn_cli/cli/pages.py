@@ -18,3 +18,12 @@ def write_page(path: Path, html: str) -> None:
         raise UsageError(
             f"{path}: cannot be written to ({error.strerror or error}). Choose another file with --html."
         ) from error
+
+
+def note_missing_plots() -> None:
+    """Say what to install where matplotlib is missing; the tables of a page are there without it."""
+    from rnn_cli.console import show_note
+    from rnn_cli.insight.plots import HOW_TO_INSTALL, can_plot
+
+    if not can_plot():
+        show_note(HOW_TO_INSTALL)

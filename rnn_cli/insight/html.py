@@ -37,18 +37,24 @@ figure { margin: 1rem 0; } svg { max-width: 100%; height: auto; }
 
 
 def element(tag: str, *children: str, **attributes: str | None) -> Html:
-    """<tag attributes>children</tag>. An attribute's trailing underscore (class_) is left off; None is left out."""
-    written = "".join(
-        f' {name.rstrip("_").replace("_", "-")}="{escape(value)}"'
-        for name, value in attributes.items()
-        if value is not None
+    """<tag attributes>children</tag>; see `attributes_of`."""
+    return Html(f"<{tag}{attributes_of(**attributes)}>{joined(children)}</{tag}>")
+
+
+def attributes_of(**attributes: str | None) -> Html:
+    """Attributes as they stand in a tag. class_ means class, aria_label aria-label; None is left out."""
+    return Html(
+        "".join(
+            f' {name.rstrip("_").replace("_", "-")}="{escape(value)}"'
+            for name, value in attributes.items()
+            if value is not None
+        )
     )
-    return Html(f"<{tag}{written}>{''.join(map(_markup, children))}</{tag}>")
 
 
 def joined(parts: Iterable[str]) -> Html:
     """One part after another."""
-    return Html("".join(map(_markup, parts)))
+    return Html("".join(part if isinstance(part, Html) else escape(part) for part in parts))
 
 
 def table(
@@ -99,7 +105,3 @@ def page(title: str, parts: Iterable[Html]) -> str:
     )
     body = element("main", *parts)
     return f'<!doctype html>\n<html lang="en">\n<head>{head}</head>\n<body>\n{body}\n</body>\n</html>\n'
-
-
-def _markup(part: str) -> str:
-    return part if isinstance(part, Html) else escape(part)

@@ -8,23 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from rnn_cli.model_file import ModelFile, write_model_file
 from tests.conftest import Result, Rnn
-from tests.insight.conftest import make_linear_model
+from tests.insight.conftest import make_linear_model, write_model
 
 
 @pytest.fixture
 def run(tmp_path: Path) -> Path:
     """A finished run whose model adds up its inputs; see `make_linear_model`."""
-    model = make_linear_model()
     folder = tmp_path / "runs" / "linear"
-    config = model.config
-    config["model"] |= {"embedding_size": 1, "hidden_size": 1}
-    config["output"] = {"tie_embeddings": False}
-    write_model_file(
-        folder / "model.safetensors",
-        ModelFile(dict(model.engine.weights), config, model.tokenizer.to_json(), {}, {}),
-    )
+    write_model(folder, make_linear_model())
     (folder / "summary.json").write_text("{}")
     return folder
 

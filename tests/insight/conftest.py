@@ -1,6 +1,9 @@
-"""Small networks with random weights, as the NumPy engine and as torch sees them."""
+"""Small networks with weights that are known, and run folders written by hand."""
 
-from collections.abc import Callable
+import json
+import math
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,7 +13,7 @@ import torch
 from rnn_cli.inference import TrainedModel
 from rnn_cli.inference.engine import Engine
 from rnn_cli.model.language_model import LanguageModel
-from rnn_cli.model_file import ModelFile
+from rnn_cli.model_file import ModelFile, write_model_file
 from rnn_cli.text.tokenizer import Tokenizer
 from tests.inference.conftest import random_tensors
 
@@ -108,3 +111,58 @@ def make_linear_model() -> TrainedModel:
     return TrainedModel.from_model_file(
         ModelFile(tensors, config, tokenizer.to_json(), {}, {}), name="linear"
     )
+
+
+def write_model(folder: Path, model: TrainedModel) -> None:
+    """The model file of a model of `make_linear_model` in a run folder."""
+    config = {
+        **model.config,
+        "model": {**model.config["model"], "embedding_size": 1, "hidden_size": 1},
+        "output": {"tie_embeddings": False},
+    }
+    write_model_file(
+        folder / "model.safetensors",
+        ModelFile(dict(model.engine.weights), config, model.tokenizer.to_json(), {}, {}),
+    )
+
+
+def trained(step: int, *, perplexity: float, norm: float = 1.0) -> dict[str, Any]:
+    """A record of windows trained on: ten a second, 1,000 tokens a second."""
+    return {
+        "event": "train", "step": step, "epoch": 1, "loss": math.log(perplexity), "perplexity": perplexity,
+        "tokens_per_s": 1000.0, "gradient_norm": norm, "learning_rate": 0.01 / step, "elapsed_s": step / 10,
+    }  # fmt: skip
+
+
+def validated(step: int, *, perplexity: float | None) -> dict[str, Any]:
+    """A record of a validation."""
+    loss = None if perplexity is None else math.log(perplexity)
+    return {
+        "event": "validation", "step": step, "epoch": 1, "split": "valid", "best": True, "elapsed_s": step / 10,
+        "perplexity": perplexity, "loss": loss, "tokens": 50, "unknown": 0, "end_of_line_counted": True,
+        "state": "reset",
+    }  # fmt: skip
+
+
+NOTICE = {"event": "notice", "message": "train: 3 lines, 400 tokens"}
+STARTED = {
+    "event": "start", "step": 0, "parameters": 1234, "vocab_size": 11, "train_tokens": 400,
+    "windows_per_epoch": 40, "total_windows": 80, "batch_size": 2, "resumed": False,
+}  # fmt: skip
+
+
+def write_run(
+    folder: Path,
+    records: Sequence[dict[str, Any]],
+    *,
+    config: str = "data: {train: train.txt}\n",
+    summary: dict[str, Any] | None = None,
+) -> Path:
+    """A run folder with these records after the start; a window has 10 tokens."""
+    folder.mkdir(parents=True)
+    (folder / "config.yaml").write_text(config)
+    lines = [json.dumps(record) + "\n" for record in (NOTICE, STARTED, *records)]
+    (folder / "metrics.jsonl").write_text("".join(lines))
+    if summary is not None:
+        (folder / "summary.json").write_text(json.dumps(summary))
+    return folder
