@@ -13,6 +13,7 @@ from rnn_cli.cli.compare import compare
 from rnn_cli.cli.complete import complete
 from rnn_cli.cli.init import init
 from rnn_cli.cli.predict import predict
+from rnn_cli.cli.report import report
 from rnn_cli.cli.trace import trace
 from rnn_cli.cli.train import train
 
@@ -52,5 +53,5 @@ def rnn(
     """Train a plain recurrent network on your own text, and let it complete sentences."""
 
 
-for command in (train, complete, predict, trace, compare, check, check_grad, init):
+for command in (train, complete, predict, trace, report, compare, check, check_grad, init):
     app.command()(_exits(command))

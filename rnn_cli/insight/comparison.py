@@ -76,7 +76,7 @@ def compare(runs: Sequence[Run], *, perplexities: Sequence[float], prompts: Sequ
     return Comparison(
         names=[run.name for run in runs],
         config=_config_differences(runs),
-        figures=_figures(runs),
+        figures=final_figures(runs),
         levels=[Level(level, [reached(run, level) for run in runs]) for level in levels],
         completions=_completions(runs, prompts),
         prompts=len(prompts),
@@ -104,18 +104,19 @@ def _rounded_up(number: float) -> float:
 
 def _config_differences(runs: Sequence[Run]) -> list[Difference]:
     keys = dict.fromkeys(key for run in runs for key in run.flat_config)
-    rows = [Difference(key, [_shown(run.flat_config.get(key, NOT_THERE)) for run in runs]) for key in keys]
+    rows = [Difference(key, [shown(run.flat_config.get(key, NOT_THERE)) for run in runs]) for key in keys]
     return [row for row in rows if len(set(row.runs)) > 1]
 
 
-def _shown(value: Any) -> str:
+def shown(value: Any) -> str:
+    """A value of a config as YAML would have it, a list without its brackets."""
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
-def _figures(runs: Sequence[Run]) -> list[Difference]:
-    """The rows that some run has something to say to."""
+def final_figures(runs: Sequence[Run]) -> list[Difference]:
+    """What runs came to, in words; ± is one standard error. What no run has is left out."""
     asked = dict.fromkeys(name for run in runs for name in _of_summary(run, "questions"))
     rows = [
         Difference("state", [_state(run) for run in runs]),

@@ -1,11 +1,11 @@
 """Runs side by side as one page of HTML, and the rows of its tables."""
 
-import math
 from collections.abc import Sequence
 
 from rnn_cli.insight.comparison import Comparison, Difference, Reached
+from rnn_cli.insight.curves import loss_lines
 from rnn_cli.insight.html import Html, element, page, table
-from rnn_cli.insight.plots import Line, plot
+from rnn_cli.insight.plots import plot
 from rnn_cli.insight.runs import Run
 
 
@@ -57,15 +57,3 @@ def _curves(runs: Sequence[Run]) -> list[Html]:
         y_label="loss, nats per token",
     )
     return [] if figure is None else [element("section", element("h2", "On the way"), figure)]
-
-
-def loss_lines(run: Run, number: int = 0, name: str = "") -> list[Line]:
-    """The losses of a run by tokens: a line for training, marks for validation; those that there are."""
-    found = []
-    for kind, records, points in (("training", run.train, False), ("validation", run.validations, True)):
-        finite = [record for record in records if record["perplexity"] is not None]
-        if finite:
-            x = [run.tokens(record["step"]) for record in finite]
-            y = [math.log(record["perplexity"]) for record in finite]
-            found.append(Line(f"{name}{kind}", x, y, number, points))
-    return found

@@ -57,6 +57,7 @@ def plot(
     x_label: str,
     y_label: str,
     log_x: bool = False,
+    log_y: bool = False,
 ) -> Html | None:
     """A figure with its caption, which also tells a screen reader what is seen; None without matplotlib."""
     if not can_plot():
@@ -87,6 +88,8 @@ def plot(
             )
         if log_x:
             axes.set_xscale("log", base=2)
+        if log_y:
+            axes.set_yscale("log")
         axes.xaxis.set_major_formatter(EngFormatter(sep=""))  # 200k, 1M
         axes.set(xlabel=x_label, ylabel=y_label)
         axes.grid(alpha=0.3)

@@ -10,7 +10,7 @@ import pytest
 import rnn_cli
 from tests.conftest import Result, Rnn
 
-COMMANDS = ["train", "complete", "predict", "trace", "compare", "check", "check-grad", "init"]
+COMMANDS = ["train", "complete", "predict", "trace", "report", "compare", "check", "check-grad", "init"]
 
 
 def uncoloured(text: str) -> str:
@@ -53,6 +53,7 @@ def test_every_command_has_a_help_that_begins_with_its_usage(rnn: Rnn, command: 
         ("predict", ["--model", "--top"]),
         ("trace", ["--model", "--answer", "--html", "--json"]),
         ("check", ["--set", "--json"]),
+        ("report", ["--html", "--json"]),
         ("compare", ["--perplexity", "--html", "--json"]),
         ("check-grad", ["--json"]),
         ("init", ["--schema"]),

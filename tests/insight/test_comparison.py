@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from rnn_cli.insight.comparison import Comparison, Difference, Level, Reached, compare, reached
-from rnn_cli.insight.comparison_page import comparison_page, difference_rows, level_rows, loss_lines
+from rnn_cli.insight.comparison_page import comparison_page, difference_rows, level_rows
+from rnn_cli.insight.curves import loss_lines
 from rnn_cli.insight.plots import can_plot
 from rnn_cli.insight.prompts import Tried
 from rnn_cli.insight.runs import Run, read_run
