@@ -100,14 +100,13 @@ def _show(found: "GradientCheck") -> None:
     )
     show_table(
         [
-            ("layer", "left"), ("spectral radius", "right"), ("singular value", "right"), ("mean f'", "right"),
-            ("a step back, about", "right"),
+            ("layer", "left"), ("spectral radius", "right"), ("mean f'", "right"),
+            ("a step back, measured", "right"),
         ],
         [
             (
                 str(recurrence.layer),
                 f"{recurrence.spectral_radius:.3f}",
-                f"{recurrence.singular_value:.3f}",
                 f"{recurrence.mean_slope:.3f}",
                 f"× {recurrence.factor:.3f}",
             )

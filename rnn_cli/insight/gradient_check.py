@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -34,6 +35,7 @@ SMALLEST_SCALE = 1e-3  # of the largest gradient: below, a difference of losses 
 
 LOSSES: dict[str, Callable[[], LossFunction]] = {"softmax": ExactSoftmax, "sigmoid": OneHotSigmoid}
 
+Floats = npt.NDArray[np.float64]
 Weights = Mapping[str, Tensor]
 Gradients = dict[str, Tensor]
 
@@ -72,19 +74,15 @@ class Recurrence:
 
     Attributes:
         spectral_radius: the largest |eigenvalue| of W's recurrent columns W_h: what many steps of W_hᵀ come to, each.
-        singular_value: the largest of W_h: the most that one step of W_hᵀ can do.
-        mean_slope: the mean |f'(a_t)| over the window.
+        mean_slope: the mean |f'(a_t)| over the window. Below 1 it takes from every step back.
+        factor: what a step back, ∂Loss/∂h_{t-1} = W_hᵀ · (∂Loss/∂h_t ⊙ f'(a_t)), really multiplied the length of a
+            gradient by in this window, the geometric mean; a gradient in the direction that fades least.
     """
 
     layer: int
     spectral_radius: float
-    singular_value: float
     mean_slope: float
-
-    @property
-    def factor(self) -> float:
-        """What a step back multiplies a gradient by, roughly: ∂Loss/∂h_{t-1} = W_hᵀ · (∂Loss/∂h_t ⊙ f'(a_t))."""
-        return self.spectral_radius * self.mean_slope
+    factor: float
 
     def meaning(self) -> str:
         """In words. Source: Pascanu, Mikolov, Bengio, arXiv:1211.5063, section 2."""
@@ -122,8 +120,7 @@ class GradientCheck:
     def to_dict(self) -> dict[str, Any]:
         """For JSON."""
         recurrences = [
-            {**asdict(recurrence), "factor": recurrence.factor, "meaning": recurrence.meaning()}
-            for recurrence in self.recurrences
+            {**asdict(recurrence), "meaning": recurrence.meaning()} for recurrence in self.recurrences
         ]
         return {"agrees": self.agrees, **asdict(self), "recurrences": recurrences}
 
@@ -274,8 +271,28 @@ def _recurrences(weights: Weights, sums: list[Tensor], hidden_activation: str) -
             Recurrence(
                 layer=layer + 1,
                 spectral_radius=float(np.abs(np.linalg.eigvals(W_h)).max()),
-                singular_value=float(np.linalg.norm(W_h, 2)),
                 mean_slope=float(slope.abs().mean()),
+                factor=_factor_of_a_step_back(W_h, slope.numpy()),
             )
         )
     return found
+
+
+def _factor_of_a_step_back(W_h: Floats, slopes: Floats) -> float:
+    """Follow a random gradient back through a window; W_h (H, H), slopes f'(a_t) (T, B, H).
+
+    The first half of the way lets it turn into the direction that fades least; the second half is measured. Its
+    logarithm is the largest Lyapunov exponent of the window (Engelken, Wolf, Abbott, arXiv:2006.02427).
+    """
+    T, B, H = slopes.shape
+    gradient = np.random.default_rng(0).standard_normal((B, H))
+    logarithms = []
+    for t in reversed(range(T)):
+        gradient = (gradient * slopes[t]) @ W_h  # (B, H)
+        lengths = np.linalg.norm(gradient, axis=1, keepdims=True)  # (B, 1)
+        if not lengths.all():
+            return 0.0
+        gradient /= lengths
+        if t <= T // 2:
+            logarithms.append(np.log(lengths))
+    return float(np.exp(np.mean(logarithms)))

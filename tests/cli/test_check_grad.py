@@ -22,7 +22,7 @@ def test_a_config_is_checked_with_new_weights(rnn: Rnn, tiny: Path) -> None:
     assert all(line.split()[-1] == "agrees" for line in lines[2:7])
     assert lines[7] == ("Relative to autograd through one long graph; differences: 16 weights each.")
     assert lines[8].strip() == "the recurrent part of W"
-    assert re.fullmatch(r"1 +1\.000 +1\.000 +0\.(\d{3}) +× 0\.\1 *", lines[10])
+    assert re.fullmatch(r"1 +1\.000 +0\.\d{3} +× 0\.\d{3} *", lines[10])
     assert lines[11].startswith("Layer 1: going back, a gradient ")
 
 
