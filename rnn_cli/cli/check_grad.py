@@ -17,7 +17,7 @@ def check_grad(
     what: Annotated[
         str | None,
         typer.Argument(
-            metavar="[CONFIG|MODEL]",
+            metavar="CONFIG|MODEL",
             help="A YAML file (new weights), or a run folder or model file (learnt ones). "
             "Left out: RNN_MODEL, or the newest finished run in runs/.",
             show_default=False,

@@ -31,7 +31,7 @@ def compare(
         typer.Option(
             "--html",
             metavar="FILE",
-            help="Write a page with plots (pip install 'rnn_cli[plots]').",
+            help="Write a page with it, and with plots where matplotlib is installed.",
             show_default=False,
         ),
     ] = None,

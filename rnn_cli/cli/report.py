@@ -16,7 +16,7 @@ def report(
     run: Annotated[
         Path | None,
         typer.Argument(
-            metavar="[RUN]",
+            metavar="RUN",
             help="A run folder. Left out: RNN_MODEL, or the newest finished run in runs/.",
             show_default=False,
         ),
@@ -36,7 +36,7 @@ def report(
 ) -> int:
     """Write a page on RUN: curves, how far back its model remembers, rare words, calibration, completions, config.
 
-    Plots need matplotlib: pip install 'rnn_cli[plots]'
+    Plots need matplotlib; without it, what to install is said.
     """
     from rnn_cli.cli.pages import note_missing_plots, write_page
     from rnn_cli.console import show_line

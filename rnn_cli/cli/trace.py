@@ -44,8 +44,7 @@ def trace(
     ] = None,
     json_: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> int:
-    """Show each step of the network on SENTENCE: state, predictions and error, and back from the answer, which
-    words decided it."""
+    """Show what the network does at each word of SENTENCE, and going back from its answer, which word decided it."""
     from rnn_cli.cli.pages import write_page
     from rnn_cli.inference import find_model, load
     from rnn_cli.insight.trace import trace as follow

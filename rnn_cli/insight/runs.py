@@ -68,6 +68,8 @@ def read_run(path: Path) -> Run:
         ModelFileError: this is no run folder, or its training has not begun.
         ConfigError: its config cannot be read.
     """
+    if not path.is_dir():
+        raise ModelFileError(f"{path}: this is no folder. Give the folder of a run, which `rnn train` makes.")
     config_file, metrics_file = path / "config.yaml", path / "metrics.jsonl"
     for file in (config_file, metrics_file):
         if not file.is_file():

@@ -78,6 +78,16 @@ def test_a_folder_that_is_no_run_is_refused(tmp_path: Path, missing: str) -> Non
     )
 
 
+@pytest.mark.parametrize("name", ["gone", "run/config.yaml"])
+def test_what_is_no_folder_is_refused(tmp_path: Path, name: str) -> None:
+    write_run(tmp_path / "run", [])
+    with pytest.raises(ModelFileError) as error:
+        read_run(tmp_path / name)
+    assert str(error.value) == (
+        f"{tmp_path / name}: this is no folder. Give the folder of a run, which `rnn train` makes."
+    )
+
+
 def test_a_training_that_has_not_begun_has_nothing_to_show(tmp_path: Path) -> None:
     folder = write_run(tmp_path / "run", [])
     (folder / "metrics.jsonl").write_text("")
