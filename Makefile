@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 SOURCES := rnn_cli tests corpora benchmarks
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-long fuzz format clean
+.PHONY: help install demo test test-long fuzz bench format clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -34,6 +34,14 @@ test-long: $(STAMP)  ## the tests that take minutes
 
 fuzz: $(STAMP)  ## 100,000 random inputs each for configs, model files, tokenizers and prompts
 	$(BIN)/python -m tests.fuzz
+
+bench: $(STAMP)  ## measure the speed of training, inference and preparation (15 minutes; see benchmarks/README.md)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[plots]'
+	$(BIN)/python -m benchmarks.training_speed
+	$(BIN)/python -m benchmarks.contention
+	$(BIN)/python -m benchmarks.engine
+	$(BIN)/python -m benchmarks.inference
+	$(BIN)/python -m benchmarks.growth growth.svg
 
 format: $(STAMP)  ## format the code and mend what the linter can mend
 	$(BIN)/ruff format $(SOURCES)

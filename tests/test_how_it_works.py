@@ -86,7 +86,7 @@ def test_what_the_lesson_says_of_its_networks_is_so(rnn: Rnn) -> None:
         json.loads(rnn("check-grad", name, "--json").out)["recurrences"][0]["factor"] for name in NETWORKS
     ]
     assert factors[0] == pytest.approx(1, abs=0.03)
-    assert factors[1] < 0.96
+    assert factors[1] < 0.98
     against = results[f"{sentence} -m runs/favourites --answer Italian"].out
     assert 'What speaks most against it is "sushi"' in against
 

@@ -170,6 +170,12 @@ class OutputConfig(Section):
     samples: int = Field(
         default=2048, ge=1, description="words drawn for the sampled softmax, shared by a window"
     )
+    exact_share: float = Field(
+        default=0.0,
+        ge=0,
+        le=1,
+        description="share of a sampled training, at its end, that sums over all words after all",
+    )
     tie_embeddings: bool = Field(
         default=False,
         description="V is the embedding itself: fewer weights; embedding_size = hidden_size",
@@ -215,12 +221,16 @@ class TrainingConfig(Section):
     seed: int = Field(
         default=1, ge=0, le=2**32 - 1, description="starts every random choice: same seed, same model"
     )
-    engine: Literal["auto", "reference"] = Field(
+    engine: Literal["auto", "reference", "float32", "bfloat16"] = Field(
         default="auto",
-        description="auto takes a hand-derived backward pass and bfloat16 products where they are faster; "
-        "reference is plain autograd in float32",
+        description="auto measures and takes the fastest: matrix products in float32 or bfloat16 with hand-derived "
+        "backward passes, or reference, plain autograd",
     )
-    threads: int | None = Field(default=None, ge=1, description="CPU threads; null = torch's own choice")
+    threads: int | None = Field(
+        default=None,
+        ge=1,
+        description="CPU threads that train side by side, each on its own streams; null = measure, take the fastest",
+    )
     log_every_windows: int = Field(
         default=10, ge=1, description="windows from one line of progress to the next"
     )

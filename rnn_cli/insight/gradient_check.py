@@ -1,7 +1,7 @@
 """Are the gradients right? One window's, found four ways, and how far back they reach.
 
     reference           what training computes, the window read step by step (`training.bptt`, `model.language_model`)
-    fast                the same with the backward pass derived by hand (`model.fused`)
+    fast                the same with the passes derived by hand (`model.fused`, `model.fused_softmax`)
     one graph           autograd through the equations written out once more here, the whole window as one graph
     finite differences  (Loss(w + ε) - Loss(w - ε)) / 2ε, for some weights of each parameter
 
@@ -21,11 +21,13 @@ from torch.nn import functional
 
 from rnn_cli.model.activations import ACTIVATIONS
 from rnn_cli.model.fused import has_fast_path, read_window
+from rnn_cli.model.fused_softmax import fused_cross_entropy
 from rnn_cli.model.language_model import LanguageModel, WindowReader, step_by_step
 from rnn_cli.model.losses import ExactSoftmax, LossFunction, OneHotSigmoid
 from rnn_cli.text.streams import Window
 from rnn_cli.training.bptt import train_on_window
 from rnn_cli.training.optimizer import build_optimizer
+from rnn_cli.training.workers import Workers
 
 STEP = 1e-6  # ε: what rounding and curvature do to the quotient is then about equally small
 ENTRIES = 16  # weights of each parameter that are moved; each costs two passes over the window
@@ -33,7 +35,8 @@ EXACT = 1e-9  # the largest relative error that rounding in float64 explains
 FINITE = 1e-4  # the same for finite differences
 SMALLEST_SCALE = 1e-3  # of the largest gradient: below, a difference of losses is mostly rounding
 
-LOSSES: dict[str, Callable[[], LossFunction]] = {"softmax": ExactSoftmax, "sigmoid": OneHotSigmoid}
+SLOW_LOSSES: dict[str, LossFunction] = {"softmax": ExactSoftmax(), "sigmoid": OneHotSigmoid()}
+FAST_LOSSES = {**SLOW_LOSSES, "softmax": ExactSoftmax(fused_cross_entropy)}
 
 Floats = npt.NDArray[np.float64]
 Weights = Mapping[str, Tensor]
@@ -143,12 +146,10 @@ def check_gradients(
     names = list(weights)
     found = torch.autograd.grad(loss, [weights[name] for name in names])
     one_graph = dict(zip(names, found, strict=True))
-    reference = trained_on(model, window, step_by_step, output_activation)
-    fast = (
-        trained_on(model, window, read_window, output_activation)
-        if has_fast_path(hidden_activation)
-        else None
-    )
+    reference = trained_on(model, window, step_by_step, SLOW_LOSSES[output_activation])
+    fast = None
+    if has_fast_path(hidden_activation):
+        fast = trained_on(model, window, read_window, FAST_LOSSES[output_activation])
     least = SMALLEST_SCALE * max(float(gradient.abs().max()) for gradient in one_graph.values())
 
     def loss_at(moved: Weights) -> float:
@@ -209,7 +210,7 @@ def written_out(
 
 
 def trained_on(
-    model: LanguageModel, window: Window, reader: WindowReader, output_activation: str
+    model: LanguageModel, window: Window, reader: WindowReader, loss_function: LossFunction
 ) -> Gradients:
     """The gradients that one update of the training computes; with a learning rate of 0 it changes nothing."""
     model.window_reader = reader
@@ -217,13 +218,14 @@ def trained_on(
         model,
         window,
         model.initial_state(window.inputs.shape[1]),
-        loss_function=LOSSES[output_activation](),
+        loss_function=loss_function,
         optimizer=build_optimizer("sgd", model.parameters(), [], weight_decay=0.0, sparse=False),
         learning_rate=0.0,
         max_grad_norm=None,
+        workers=Workers(1, inside=torch.get_num_threads()),
     )
     return {
-        name: torch.zeros_like(p) if p.grad is None else p.grad.clone()
+        name: torch.zeros_like(p) if p.grad is None else p.grad.to_dense().clone()
         for name, p in model.named_parameters()
     }
 

@@ -12,6 +12,10 @@ from rnn_cli.model.cells import ElmanCell
 State = list[Tensor]
 """The hidden state h of every layer, lowest first, each (B, H)."""
 
+Masks = list[Tensor] | None
+"""What each unit is multiplied by under dropout, 0 or 1 / (1 - rate): (B, E) or (B, H) for each layer's input, and
+(B, H) for the top layer's output. None: no dropout."""
+
 WindowReader = Callable[[ElmanCell, Tensor, Tensor], Tensor]
 """Reads a window with one cell: x (T, B, E) and h_0 (B, H) give h_1 .. h_T, (T, B, H)."""
 
@@ -100,14 +104,35 @@ class LanguageModel(nn.Module):
         """No memory: zeros, (B, H) for each layer."""
         return [self.c.new_zeros(batch_size, self.hidden_size) for _ in self.cells]
 
+    def draw_masks(self, batch_size: int) -> Masks:
+        """Masks of dropout for one window: which units of x_t, of each layer's x_t and of the top h_t are silent.
+
+        One mask serves all steps of the window: a unit is silent at every step or at none. The recurrent connections
+        are left alone. None without dropout, and outside training.
+
+        Source: Gal and Ghahramani, arXiv:1512.05287.
+        """
+        if not self.training or self.dropout == 0.0:
+            return None
+        keep = 1 - self.dropout
+        sizes = [*(cast(ElmanCell, cell).input_size for cell in self.cells), self.hidden_size]
+        return [self.c.new_empty(batch_size, size).bernoulli_(keep) / keep for size in sizes]
+
     def unroll(
-        self, words: Tensor, state: State, *, sparse: bool = False, reader: WindowReader | None = None
+        self,
+        words: Tensor,
+        state: State,
+        *,
+        masks: Masks = None,
+        sparse: bool = False,
+        reader: WindowReader | None = None,
     ) -> tuple[Tensor, State]:
         """Read a window word by word.
 
         Args:
             words: ids, (T, B).
             state: the state before the first word, (B, H) for each layer.
+            masks: from `draw_masks`.
             sparse: give the embedding table a gradient that holds only the rows read.
             reader: reads the window in place of the model's own `window_reader`.
 
@@ -116,22 +141,13 @@ class LanguageModel(nn.Module):
         """
         x = functional.embedding(words, self.embedding, sparse=sparse)  # (T, B, E)
         state_after = []
-        for cell, h_0 in zip(self.cells, state, strict=True):
-            x = (reader or self.window_reader)(cast(ElmanCell, cell), self._drop(x), h_0)  # (T, B, H)
+        for layer, (cell, h_0) in enumerate(zip(self.cells, state, strict=True)):
+            if masks is not None:
+                x = x * masks[layer]
+            x = (reader or self.window_reader)(cast(ElmanCell, cell), x, h_0)  # (T, B, H)
             state_after.append(x[-1])
-        return self._drop(x), state_after
+        return x if masks is None else x * masks[-1], state_after
 
     def logits(self, hidden: Tensor) -> Tensor:
         """V · h + c: hidden (..., H) gives scores (..., vocab_size)."""
         return hidden @ self.V.T + self.c
-
-    def _drop(self, x: Tensor) -> Tensor:
-        """Dropout with one mask for the whole window: a unit is silent at every step or at none, (T, B, E) -> same.
-
-        Source: Gal and Ghahramani, arXiv:1512.05287. The recurrent connections are left alone.
-        """
-        if not self.training or self.dropout == 0.0:
-            return x
-        keep = 1 - self.dropout
-        mask = torch.empty_like(x[0]).bernoulli_(keep) / keep  # (B, E)
-        return x * mask

@@ -7,6 +7,7 @@
     nll         -ln of the probability of the word that came, in nats: what perplexity is made of
 """
 
+from collections.abc import Callable, Iterable
 from typing import NamedTuple, Protocol
 
 import torch
@@ -21,14 +22,21 @@ class Loss(NamedTuple):
     nll: Tensor  # scalar, no graph
 
 
+WindowLoss = Callable[[Tensor, Tensor, Tensor, Tensor], Loss]
+"""hidden (N, H), targets (N,), V (vocab_size, H), c (vocab_size,) -> the sums over N."""
+
+CrossEntropy = Callable[[Tensor, Tensor, Tensor, Tensor, Tensor], Tensor]
+"""`softmax_cross_entropy`, or a faster way to compute the same."""
+
+
 class LossFunction(Protocol):
-    """The error of predictions made from hidden states (N, H) against the words that came (N,)."""
+    """The error of predictions made from hidden states against the words that came."""
 
     sparse: bool
     """Whether V receives a gradient that holds only the rows touched."""
 
-    def __call__(self, hidden: Tensor, targets: Tensor, V: Tensor, c: Tensor) -> Loss:
-        """hidden (N, H), targets (N,), V (vocab_size, H), c (vocab_size,) -> the sums over N."""
+    def for_window(self) -> WindowLoss:
+        """The loss for the parts of one window. Whatever is random is drawn here, once for all of them."""
         ...
 
 
@@ -42,15 +50,54 @@ def log_probs(logits: Tensor, output_activation: str) -> Tensor:
     return functional.log_softmax(logits, dim=-1)
 
 
+def softmax_cross_entropy(
+    hidden: Tensor, rows: Tensor, bias: Tensor, came: Tensor, came_bias: Tensor
+) -> Tensor:
+    """Σ_i -ln softmax(rows · hidden_i + bias)[came_i], in nats; the word that came may have a bias of its own.
+
+    Args:
+        hidden: (N, H).
+        rows: the row of V of each word to choose from, (K, H).
+        bias: (K,).
+        came: which of the K words it was, (N,).
+        came_bias: what stands in the place of bias[came], (N,).
+    """
+    scores = hidden @ rows.T + bias  # (N, K)
+    scores = scores.scatter_add(1, came[:, None], (came_bias - bias[came])[:, None])
+    return functional.cross_entropy(scores, came, reduction="sum")
+
+
+SCORES_AT_ONCE = 1 << 27
+"""Scores that an exact softmax holds between its two passes: 256 MB in bfloat16."""
+
+POSITIONS_AT_ONCE = 2048
+"""Positions that share the candidates of a sampled softmax. With more of them come more target words, each scored
+against all: the cost of a position would grow with the window."""
+
+
+def sum_of(parts: Iterable[Tensor]) -> Tensor:
+    """The sum of scalars, with its graph."""
+    return torch.stack(list(parts)).sum()
+
+
 class ExactSoftmax:
     """g = softmax over the whole vocabulary, trained with cross-entropy: -ln y_t[word that came]."""
 
     sparse = False
 
+    def __init__(self, cross_entropy: CrossEntropy = softmax_cross_entropy) -> None:
+        self.cross_entropy = cross_entropy
+
     def __call__(self, hidden: Tensor, targets: Tensor, V: Tensor, c: Tensor) -> Loss:
-        """See `LossFunction`."""
-        nll = functional.cross_entropy(hidden @ V.T + c, targets, reduction="sum")
+        """See `WindowLoss`."""
+        at_once = max(1, SCORES_AT_ONCE // len(c))
+        parts = zip(torch.split(hidden, at_once), torch.split(targets, at_once), strict=True)
+        nll = sum_of(self.cross_entropy(h, V, c, came, c[came]) for h, came in parts)
         return Loss(nll, nll.detach())
+
+    def for_window(self) -> WindowLoss:
+        """See `LossFunction`."""
+        return self
 
 
 class OneHotSigmoid:
@@ -62,21 +109,25 @@ class OneHotSigmoid:
     sparse = False
 
     def __call__(self, hidden: Tensor, targets: Tensor, V: Tensor, c: Tensor) -> Loss:
-        """See `LossFunction`."""
+        """See `WindowLoss`."""
         logits = hidden @ V.T + c  # (N, vocab_size)
         # ln(1 + e^z) for all words is the cost of saying no; the word that came gets its own z back.
         objective = functional.softplus(logits).sum() - logits.gather(1, targets[:, None]).sum()
         nll = functional.nll_loss(log_probs(logits.detach(), "sigmoid"), targets, reduction="sum")
         return Loss(objective, nll)
 
+    def for_window(self) -> WindowLoss:
+        """See `LossFunction`."""
+        return self
+
 
 class SampledSoftmax:
     """Cross-entropy over a few candidate words instead of all: as many as are drawn, and all that came.
 
-    One set of candidates serves the whole window: `samples` draws from the words' training frequency to the
-    power 0.75, and the window's own target words. The sum over the vocabulary in the softmax is estimated from
-    them by importance sampling: a candidate that got into the set with probability q stands for 1 / q words like
-    it, and the word that came, which is always there, for itself.
+    One set of candidates serves some 2,000 positions of a window: `samples` draws from the words' training frequency
+    to the power 0.75, and the target words of these positions. The sum over the vocabulary in the softmax is
+    estimated from them by importance sampling: a candidate that got into the set with probability q stands for 1 / q
+    words like it, and the word that came, which is always there, for itself.
 
     Source: Bengio and Senécal, "Adaptive Importance Sampling to Accelerate Training of a Neural Probabilistic
     Language Model" (2008); Jean et al., arXiv:1412.2007; the power 0.75 from Mikolov et al., arXiv:1310.4546.
@@ -89,7 +140,7 @@ class SampledSoftmax:
         samples: int,
         seed: int,
         sparse: bool = True,
-        product_dtype: torch.dtype | None = None,
+        cross_entropy: CrossEntropy = softmax_cross_entropy,
     ) -> None:
         """Prepare to draw.
 
@@ -97,11 +148,11 @@ class SampledSoftmax:
             counts: how often each word occurs in the training text, (vocab_size,).
             samples: words drawn for a window.
             sparse: give V a gradient that holds only the candidates' rows.
-            product_dtype: what the matrix products are made in; None: as the weights.
+            cross_entropy: how the loss over the candidates is computed.
         """
         self.samples = samples
         self.sparse = sparse
-        self.product_dtype = product_dtype
+        self.cross_entropy = cross_entropy
         self.frequency = (counts + 1).double() / (counts + 1).sum()
         weights = self.frequency**0.75
         self.draw_probability = weights / weights.sum()
@@ -109,20 +160,30 @@ class SampledSoftmax:
         self.generator = torch.Generator().manual_seed(seed)
 
     def __call__(self, hidden: Tensor, targets: Tensor, V: Tensor, c: Tensor) -> Loss:
+        """See `WindowLoss`: the whole window is one part."""
+        return self.for_window()(hidden, targets, V, c)
+
+    def for_window(self) -> WindowLoss:
         """See `LossFunction`. The nll is an estimate, a little low on average (ln of a sum is concave)."""
         uniform = torch.rand(self.samples, generator=self.generator, dtype=torch.float64)
-        drawn = torch.searchsorted(self.cumulative, uniform).clamp_(max=len(c) - 1)
-        candidates, position = torch.unique(
-            torch.cat([drawn, targets]), return_inverse=True
-        )  # (K,), (samples + N,)
-        rows = functional.embedding(candidates, V, sparse=self.sparse)  # (K, H)
-        dtype = self.product_dtype or V.dtype
-        scores = (hidden.to(dtype) @ rows.to(dtype).T).to(V.dtype)  # (N, K)
-        log_q = self._log_inclusion(candidates, len(targets)).to(V.dtype)  # (K,)
-        came = position[self.samples :, None]  # (N, 1), where each target stands among the candidates
-        logits = (scores + (c[candidates] - log_q)).scatter_add(1, came, log_q[came])
-        nll = functional.cross_entropy(logits, came[:, 0], reduction="sum")
-        return Loss(nll, nll.detach())
+        drawn = torch.searchsorted(self.cumulative, uniform).clamp_(max=len(self.cumulative) - 1)
+
+        def part(hidden: Tensor, targets: Tensor, V: Tensor, c: Tensor) -> Tensor:
+            candidates = torch.unique(torch.cat([drawn, targets]))  # (K,), sorted
+            log_q = self._log_inclusion(candidates, len(targets)).to(c.dtype)  # (K,)
+            rows = functional.embedding(candidates, V, sparse=self.sparse)  # (K, H)
+            came = torch.searchsorted(
+                candidates, targets
+            )  # (N,), where each target stands among the candidates
+            return self.cross_entropy(hidden, rows, c[candidates] - log_q, came, c[targets])
+
+        def loss(hidden: Tensor, targets: Tensor, V: Tensor, c: Tensor) -> Loss:
+            by_part = POSITIONS_AT_ONCE
+            parts = zip(torch.split(hidden, by_part), torch.split(targets, by_part), strict=True)
+            nll = sum_of(part(h, came, V, c) for h, came in parts)
+            return Loss(nll, nll.detach())
+
+        return loss
 
     def _log_inclusion(self, candidates: Tensor, words: int) -> Tensor:
         """ln of the probability that a word is among `samples` draws or `words` running words of text, (K,)."""

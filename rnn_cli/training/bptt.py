@@ -5,14 +5,17 @@ state carried: R. J. Williams and J. Peng, "An Efficient Gradient-Based Algorith
 Recurrent Network Trajectories" (1990).
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
+from torch import Tensor
 
 from rnn_cli.model.language_model import LanguageModel, State
 from rnn_cli.model.losses import LossFunction
 from rnn_cli.text.streams import Window
 from rnn_cli.training.optimizer import Optimizer, clip_by_norm
+from rnn_cli.training.workers import Workers
 
 
 class Update(NamedTuple):
@@ -38,36 +41,58 @@ def train_on_window(
     optimizer: Optimizer,
     learning_rate: float,
     max_grad_norm: float | None,
+    workers: Workers,
 ) -> tuple[State, Update]:
     """Read a window, find the error at each step, go back through its steps, and update the weights once.
 
     Args:
         window: inputs and targets (T, B); the target of a step is the word that comes next.
         state: the state that the last window ended with, (B, H) for each layer.
+        workers: each of them reads some of the streams.
 
     Returns:
         The state after the window, to be carried into the next one, and what the update saw.
     """
     inputs, targets = torch.from_numpy(window.inputs), torch.from_numpy(window.targets)  # (T, B)
+    counts = None if window.mask is None else torch.from_numpy(window.mask)  # (T, B); padding is left out
+    words = targets.numel() if counts is None else int(counts.sum())
+    window_loss = loss_function.for_window()
+    masks = model.draw_masks(inputs.shape[1])
+    parameters = list(model.parameters())
 
-    # Forward, word by word. The state comes without its graph: no gradient crosses the window's edge.
-    state = [h.detach() for h in state]
-    hidden, state = model.unroll(inputs, state, sparse=loss_function.sparse)  # (T, B, H)
+    def forward_and_backward(streams: slice) -> tuple[State, float, float, Sequence[Tensor]]:
+        # Forward, word by word. The state comes without its graph: no gradient crosses the window's edge.
+        hidden, state_after = model.unroll(
+            inputs[:, streams],
+            [h[streams].detach() for h in state],
+            masks=masks and [mask[streams] for mask in masks],
+            sparse=True,
+        )  # (T, B, H)
 
-    # The error at each step against the next word, summed; padding is left out. (N, H) and (N,)
-    if window.mask is None:
-        hidden, targets = hidden.flatten(0, 1), targets.flatten()
-    else:
-        counts = torch.from_numpy(window.mask)
-        hidden, targets = hidden[counts], targets[counts]
-    error = loss_function(hidden, targets, model.V, model.c)
+        # The error at each step against the next word, summed. (N, H) and (N,)
+        came = targets[:, streams].contiguous()
+        if counts is None:
+            hidden, came = hidden.flatten(0, 1), came.flatten()
+        else:
+            hidden, came = hidden[counts[:, streams]], came[counts[:, streams]]
+        error = window_loss(hidden, came, model.V, model.c)
 
-    # Backward, from the last step to the first. Dividing the sum by the number of words keeps the learning
-    # rate and the clipping threshold independent of the window's size.
-    optimizer.zero_grad()
-    (error.objective / len(targets)).backward()  # type: ignore[no-untyped-call]
-    gradient_norm = clip_by_norm(model.parameters(), max_grad_norm)
+        # Backward, from the last step to the first. Dividing the sum by the number of words keeps the learning
+        # rate and the clipping threshold independent of the window's size.
+        gradients = torch.autograd.grad(error.objective / words, parameters)
+        return state_after, error.objective.item(), error.nll.item(), gradients
+
+    parts = workers.map(forward_and_backward, workers.shares(inputs.shape[1]))
+    for parameter, *gradients in zip(parameters, *(part[3] for part in parts), strict=True):
+        parameter.grad = sum(gradients[1:], gradients[0])
+    gradient_norm = clip_by_norm(parameters, max_grad_norm)
 
     # W := W - η ∂Loss/∂W
     optimizer.step(learning_rate)
-    return state, Update(error.objective.item(), error.nll.item(), len(targets), gradient_norm)
+    state = [torch.cat(h) for h in zip(*(part[0] for part in parts), strict=True)]
+    return state, Update(
+        objective=sum(part[1] for part in parts),
+        nll=sum(part[2] for part in parts),
+        words=words,
+        gradient_norm=gradient_norm,
+    )

@@ -12,13 +12,22 @@ import torch
 from rnn_cli.config import Config
 from rnn_cli.errors import TrainingError
 from rnn_cli.model.fused import has_fast_path, read_window
+from rnn_cli.model.fused_softmax import fused_cross_entropy
 from rnn_cli.model.language_model import LanguageModel, WindowReader, step_by_step
-from rnn_cli.model.losses import ExactSoftmax, LossFunction, OneHotSigmoid, SampledSoftmax
+from rnn_cli.model.losses import (
+    CrossEntropy,
+    ExactSoftmax,
+    LossFunction,
+    OneHotSigmoid,
+    SampledSoftmax,
+    softmax_cross_entropy,
+)
 from rnn_cli.text.corpus import Corpus, prepare_corpus, train_tokenizer
 from rnn_cli.text.streams import LineWindows, StreamWindows, Windows, fit_batch_size
 from rnn_cli.text.tokenizer import Tokenizer
 from rnn_cli.training.events import Notice, OnEvent, Preparing
 from rnn_cli.training.optimizer import SPARSE_KINDS, Optimizer, build_optimizer
+from rnn_cli.training.workers import Workers
 
 COPIES_IN_TRAINING = 4  # weights, gradient, and two moments of an adaptive optimizer
 SAMPLING_PAYS_FROM = 4  # times the number of samples: below that, the whole vocabulary is about as fast
@@ -146,7 +155,7 @@ def build_model(config: Config, counts: np.ndarray) -> LanguageModel:
         recurrent_init=config.model.recurrent_init,
         dropout=config.model.dropout,
         tie_embeddings=config.output.tie_embeddings,
-        window_reader=_window_reader(config),
+        window_reader=window_reader(config),
     )
     model.start_at_frequencies(torch.from_numpy(counts), config.model.output_activation)
     return model
@@ -167,17 +176,24 @@ def check_memory(config: Config, vocab_size: int) -> None:
         )
 
 
-def _window_reader(config: Config) -> WindowReader:
+def window_reader(config: Config) -> WindowReader:
+    """How a cell reads a window: step by step on autograd, or by the hand-derived pass if f has one."""
     if config.training.engine == "reference" or not has_fast_path(config.model.hidden_activation):
         return step_by_step
     return functools.partial(read_window, product_dtype=product_dtype(config))
 
 
 def product_dtype(config: Config) -> torch.dtype:
-    """What matrix products of the training are made in: bfloat16 where the CPU has them and layers are wide."""
-    wide = config.model.hidden_size >= 256  # below that the products are not what takes the time
-    fast = config.training.engine == "auto" and wide and torch.cpu._is_avx512_bf16_supported()
-    return torch.bfloat16 if fast else torch.float32
+    """What matrix products of the training are made in; for `auto`, what is likely to be the fastest."""
+    if config.training.engine == "auto":
+        wide = config.model.hidden_size >= 256  # below that the products are not what takes the time
+        return torch.bfloat16 if wide and has_bfloat16_products() else torch.float32
+    return torch.bfloat16 if config.training.engine == "bfloat16" else torch.float32
+
+
+def has_bfloat16_products() -> bool:
+    """Whether this CPU multiplies in bfloat16; one that does not would only imitate it."""
+    return torch.cpu._is_avx512_bf16_supported()
 
 
 def build_loss(config: Config, counts: np.ndarray) -> LossFunction:
@@ -185,14 +201,33 @@ def build_loss(config: Config, counts: np.ndarray) -> LossFunction:
     if config.model.output_activation == "sigmoid":
         return OneHotSigmoid()
     if softmax_kind(config, len(counts)) == "exact":
-        return ExactSoftmax()
+        return ExactSoftmax(_cross_entropy(config))
     return SampledSoftmax(
         torch.from_numpy(counts),
         samples=config.output.samples,
         seed=config.training.seed,
         sparse=rows_only(config),
-        product_dtype=product_dtype(config),
+        cross_entropy=_cross_entropy(config),
     )
+
+
+def build_last_loss(config: Config, vocab_size: int) -> LossFunction | None:
+    """The loss of the last part of the training; None if it is the one of the first."""
+    if config.output.exact_share == 0 or softmax_kind(config, vocab_size) != "sampled":
+        return None
+    return ExactSoftmax(_cross_entropy(config))
+
+
+def _cross_entropy(config: Config) -> CrossEntropy:
+    if config.training.engine == "reference":
+        return softmax_cross_entropy
+    return functools.partial(fused_cross_entropy, product_dtype=product_dtype(config))
+
+
+def build_workers(config: Config) -> Workers:
+    """The threads that train; for the reference engine, which reads a window as one, torch's inside its products."""
+    threads = config.training.threads or 1
+    return Workers(1, inside=threads) if config.training.engine == "reference" else Workers(threads)
 
 
 def softmax_kind(config: Config, vocab_size: int) -> str:
@@ -201,6 +236,21 @@ def softmax_kind(config: Config, vocab_size: int) -> str:
         return config.output.softmax
     large = vocab_size >= SAMPLING_PAYS_FROM * config.output.samples
     return "sampled" if large and config.model.output_activation == "softmax" else "exact"
+
+
+def softmax_reason(config: Config, vocab_size: int) -> str:
+    """Why the softmax is what `softmax_kind` says, for a person."""
+    if config.model.output_activation == "sigmoid":
+        return "g is sigmoid, each word has a yes or no of its own"
+    samples = config.output.samples
+    drawn = f"{samples:,} words drawn for a window and those that come in it, of {vocab_size:,}"
+    if config.output.softmax == "exact":
+        return f"over all {vocab_size:,} words, as output.softmax says"
+    if config.output.softmax == "sampled":
+        return f"{drawn}, as output.softmax says"
+    if softmax_kind(config, vocab_size) == "sampled":
+        return f"{drawn} (auto: at least {SAMPLING_PAYS_FROM} times output.samples)"
+    return f"over all {vocab_size:,} words (auto: fewer than {SAMPLING_PAYS_FROM} times output.samples)"
 
 
 def rows_only(config: Config) -> bool:

@@ -28,6 +28,7 @@ class Progress:
         since_best: validations since then.
         rate_factor: what plateaus and rollbacks have made of the learning rate.
         elapsed_s: seconds spent, also before a resume.
+        update_cpu_s: CPU seconds of all threads spent in updates, without any measuring.
         objective, nll, words, seconds: sums since the last record.
         level: the running mean of the windows' nll, nats per token; None before the first window.
         good_level: the level when the last good state was kept, at first the loss of the first window.
@@ -44,6 +45,7 @@ class Progress:
     since_best: int = 0
     rate_factor: float = 1.0
     elapsed_s: float = 0.0
+    update_cpu_s: float = 0.0
     objective: float = 0.0
     nll: float = 0.0
     words: int = 0
@@ -70,7 +72,7 @@ def save_checkpoint(
     progress: Progress,
     fingerprint: str,
 ) -> None:
-    """Write weights, optimizer, random states, threads, the carried hidden state and the place in the data.
+    """Write weights, optimizer, random states, the carried hidden state and the place in the data.
 
     `fingerprint` says which settings, vocabulary and text they belong to.
 
@@ -97,7 +99,6 @@ def save_checkpoint(
         "fingerprint": fingerprint,
         "progress": json.dumps(asdict(progress)),
         "numbers": json.dumps(numbers),
-        "threads": str(torch.get_num_threads()),
     }
     write_tensor_file(path, {name: tensor.cpu().numpy() for name, tensor in tensors.items()}, metadata)
 
@@ -138,7 +139,6 @@ def load_checkpoint(
         for part_number, part in enumerate(optimizer.parts):
             _restore_optimizer(part, f"optimizer.{part_number}.", entries)
         torch.set_rng_state(tensors["random.torch"])
-        torch.set_num_threads(int(metadata["threads"]))  # sums come out the same only in the same order
         if isinstance(loss_function, SampledSoftmax):
             loss_function.generator.set_state(tensors["random.samples"])
         state = [tensors[f"state.{layer}"] for layer in range(len(model.cells))]

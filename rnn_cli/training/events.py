@@ -102,7 +102,7 @@ class Trained(Event):
 
 @dataclass(frozen=True)
 class Measured(Event):
-    """The model was measured on a text that it is not trained on."""
+    """The model was measured on a text that it is not trained on, after so many CPU seconds of updates."""
 
     name: ClassVar[str] = "validation"
     step: int
@@ -111,6 +111,7 @@ class Measured(Event):
     result: Perplexity
     best: bool
     elapsed_s: float
+    update_cpu_s: float
 
     def to_record(self) -> dict[str, Any]:
         """The perplexity's own keys stand beside the others."""

@@ -43,19 +43,21 @@ def _train(training: Training) -> str:
                 training.state = training.model.initial_state(window.inputs.shape[1])
             state_before = training.state
             learning_rate = _learning_rate(training)
-            began_at = time.perf_counter()
+            began_at, cpu_before = time.perf_counter(), time.process_time()
             training.state, update = train_on_window(
                 training.model,
                 window,
                 state_before,
-                loss_function=training.loss_function,
+                loss_function=training.current_loss(),
                 optimizer=training.optimizer,
                 learning_rate=learning_rate,
                 max_grad_norm=training.max_grad_norm,
+                workers=training.workers,
             )
             progress.window += 1
             progress.step += 1
             progress.seconds += time.perf_counter() - began_at
+            progress.update_cpu_s += time.process_time() - cpu_before
             progress.elapsed_s = time.perf_counter() - started_at
             if wrong := what_went_wrong(training, window, state_before, update):
                 roll_back(training, wrong, update, learning_rate)
@@ -127,6 +129,7 @@ def _validate(training: Training) -> None:
         training.valid,
         mode=training.mode,
         output_activation=training.output_activation,
+        workers=training.workers,
         between_windows=training.stop.check,
     )
     loss = result.loss if math.isfinite(result.loss) else math.inf
@@ -148,6 +151,7 @@ def _validate(training: Training) -> None:
             result=result,
             best=best,
             elapsed_s=progress.elapsed_s,
+            update_cpu_s=progress.update_cpu_s,
         )
     )
 

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -25,17 +26,27 @@ class Optimizer:
     def __init__(self, parts: list[torch.optim.Optimizer]) -> None:
         self.parts = parts
 
-    def zero_grad(self) -> None:
-        """Forget the last window's gradients."""
-        for part in self.parts:
-            part.zero_grad()
-
     def step(self, learning_rate: float) -> None:
         """Update every parameter with this learning rate."""
         for part in self.parts:
             for group in part.param_groups:
                 group["lr"] = learning_rate * group.get("rate_factor", 1.0)
+                for parameter in group["params"]:
+                    if parameter.grad is not None:
+                        parameter.grad = _as_the_rule_wants_it(parameter.grad, part, group)
             part.step()
+
+
+def _as_the_rule_wants_it(gradient: Tensor, part: torch.optim.Optimizer, group: dict[str, Any]) -> Tensor:
+    """A gradient that holds rows or all of a table, as the one that the rule can take; mostly it is that already.
+
+    Rules that move a parameter whose gradient is zero (by its momentum, or by decay) need the whole gradient.
+    """
+    if isinstance(part, torch.optim.SparseAdam):
+        return gradient if gradient.is_sparse else gradient.to_sparse(1)
+    plain_sgd = isinstance(part, torch.optim.SGD) and not group["momentum"]
+    by_rows = (plain_sgd or isinstance(part, torch.optim.Adagrad)) and not group["weight_decay"]
+    return gradient.to_dense() if gradient.is_sparse and not by_rows else gradient
 
 
 def build_optimizer(

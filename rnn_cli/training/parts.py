@@ -14,6 +14,7 @@ from rnn_cli.training.interrupt import StopSignal
 from rnn_cli.training.optimizer import Optimizer
 from rnn_cli.training.run_folder import RunFolder
 from rnn_cli.training.saving import Provenance
+from rnn_cli.training.workers import Workers
 
 
 @dataclass
@@ -23,6 +24,8 @@ class Training:
     Attributes:
         windows: the training text, cut.
         valid: the validation text; None without one.
+        last_loss: takes the place of `loss_function` in the last `last_share` of all updates; None: never.
+        workers: the threads that train.
         patience: validations without a better one before stopping early; None: never.
         checkpoint_windows: updates from one good state to the next.
         checkpoint_minutes: a state is saved, too, when none was for so long.
@@ -38,6 +41,9 @@ class Training:
     mode: str
     output_activation: str
     loss_function: LossFunction
+    last_loss: LossFunction | None
+    last_share: float
+    workers: Workers
     optimizer: Optimizer
     learning_rate: float
     schedule: str
@@ -62,6 +68,11 @@ class Training:
     def total_steps(self) -> int:
         """Updates in all epochs together."""
         return self.max_epochs * self.windows.windows_in_epoch(0)
+
+    def current_loss(self) -> LossFunction:
+        """The loss of the next update."""
+        last = self.progress.step >= round((1 - self.last_share) * self.total_steps)
+        return self.last_loss if self.last_loss is not None and last else self.loss_function
 
     def keeps_good_state_next(self) -> bool:
         """Whether the state after the latest update is one to come back to.

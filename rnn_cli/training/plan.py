@@ -1,29 +1,21 @@
 """What a training will be, before it begins: sizes from the config and the text, time from a short measurement."""
 
-import time
 from dataclasses import asdict, dataclass
-from itertools import islice
 from typing import Any
 
 import torch
 
 from rnn_cli.config import Config
-from rnn_cli.training.bptt import train_on_window
 from rnn_cli.training.build import (
     COPIES_IN_TRAINING,
-    build_loss,
     build_model,
     build_texts,
-    build_training_optimizer,
     build_windows,
-    product_dtype,
     softmax_kind,
+    softmax_reason,
 )
+from rnn_cli.training.engine_choice import Choice, choose_engine
 from rnn_cli.training.events import OnEvent
-
-MEASURED_WINDOWS = 12  # the first ones warm up and do not count
-WARM_UP_WINDOWS = 2
-MEASURED_S = 3.0
 
 
 @dataclass(frozen=True)
@@ -38,13 +30,14 @@ class Plan:
     windows_per_epoch: int
     total_windows: int
     softmax: str
-    products: str
-    tokens_per_s: float
+    softmax_reason: str
+    engine: Choice
     expected_s: float
 
     def to_dict(self) -> dict[str, Any]:
         """For JSON."""
-        return asdict(self)
+        tried = [asdict(way) for way in self.engine.others]
+        return {**asdict(self), **asdict(self.engine.taken), "tried": tried}
 
     def rows(self) -> list[tuple[str, str]]:
         """For a person: what, how much."""
@@ -56,8 +49,8 @@ class Plan:
             ("model file", f"{self.model_bytes / 1e6:,.1f} MB"),
             ("memory", f"about {self.training_bytes / 1e6:,.0f} MB for weights, gradients and the optimizer"),
             ("windows", f"{self.windows_per_epoch:,} an epoch, {self.total_windows:,} in all"),
-            ("softmax", f"{self.softmax}; products in {self.products}"),
-            ("speed", f"about {self.tokens_per_s:,.0f} tokens/s, measured just now"),
+            ("softmax", f"{self.softmax}: {self.softmax_reason}"),
+            ("engine", self.engine.sentence()),
             (
                 "time",
                 f"about {_duration(self.expected_s)} for {self.train_tokens:,} tokens an epoch, without validation",
@@ -68,40 +61,12 @@ class Plan:
 def make_plan(config: Config, *, on_event: OnEvent) -> Plan:
     """Build everything a training needs, train on a few windows to take the time, and throw the result away."""
     torch.manual_seed(config.training.seed)
-    if config.training.threads is not None:
-        torch.set_num_threads(config.training.threads)
     texts = build_texts(config, on_event)
     windows = build_windows(config, texts.train, on_event)
     counts = texts.train.counts()
+    choice = choose_engine(config, windows, counts, always=True)
     model = build_model(config, counts)
-    loss_function = build_loss(config, counts)
-    optimizer = build_training_optimizer(config, model, loss_function)
-
     windows_per_epoch = windows.windows_in_epoch(0)
-    seconds: list[float] = []
-    words = 0
-    state = model.initial_state(windows.batch_size)
-    for number, window in enumerate(islice(windows.epoch(0), MEASURED_WINDOWS)):
-        began = time.perf_counter()
-        if window.resets:
-            state = model.initial_state(window.inputs.shape[1])
-        state, update = train_on_window(
-            model,
-            window,
-            state,
-            loss_function=loss_function,
-            optimizer=optimizer,
-            learning_rate=0.0,
-            max_grad_norm=config.training.max_grad_norm,
-        )
-        if number < WARM_UP_WINDOWS and windows_per_epoch > WARM_UP_WINDOWS:
-            continue
-        seconds.append(time.perf_counter() - began)
-        words += update.words
-        if sum(seconds) > MEASURED_S:
-            break
-
-    tokens_per_s = words / sum(seconds)
     parameters = {name: parameter.numel() for name, parameter in model.named_parameters()}
     model_bytes = 4 * model.parameter_count
     return Plan(
@@ -115,9 +80,9 @@ def make_plan(config: Config, *, on_event: OnEvent) -> Plan:
         softmax=softmax_kind(config, model.vocab_size)
         if config.model.output_activation == "softmax"
         else "none",
-        products=str(product_dtype(config)).removeprefix("torch."),
-        tokens_per_s=tokens_per_s,
-        expected_s=texts.train.tokens * config.training.max_epochs / tokens_per_s,
+        softmax_reason=softmax_reason(config, model.vocab_size),
+        engine=choice,
+        expected_s=texts.train.tokens * config.training.max_epochs / choice.taken.tokens_per_s,
     )
 
 

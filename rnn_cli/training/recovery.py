@@ -97,7 +97,7 @@ def roll_back(training: Training, reason: str, update: Update, learning_rate: fl
     training.folder.checkpoint.unlink(missing_ok=True)  # it belongs to what is taken back
     training.load_state(training.folder.good)
     progress = training.progress
-    progress.elapsed_s = wrong.elapsed_s
+    progress.elapsed_s, progress.update_cpu_s = wrong.elapsed_s, wrong.update_cpu_s
     progress.rate_factor *= RATE_CUT
     event = RolledBack(
         step=wrong.step,

@@ -10,16 +10,20 @@ from rnn_cli.config import Config, config_to_dict, config_to_yaml
 from rnn_cli.errors import Interrupted, ModelFileError
 from rnn_cli.inference.scoring import Perplexity
 from rnn_cli.text.corpus import Corpus
+from rnn_cli.text.streams import Windows
 from rnn_cli.training import loop
 from rnn_cli.training.build import (
     Texts,
+    build_last_loss,
     build_loss,
     build_model,
     build_texts,
     build_training_optimizer,
     build_windows,
+    build_workers,
 )
 from rnn_cli.training.checkpoint import is_whole, latest_first
+from rnn_cli.training.engine_choice import choose_engine
 from rnn_cli.training.events import Event, Measured, Notice, OnEvent, Started
 from rnn_cli.training.interrupt import Stopped, StopSignal
 from rnn_cli.training.parts import Training
@@ -95,11 +99,10 @@ def _train(
             folder.record(event)
         on_event(event)
 
-    torch.manual_seed(config.training.seed)
-    if config.training.threads is not None:
-        torch.set_num_threads(config.training.threads)
     texts = build_texts(config, record)
-    training = _assemble(config, texts, folder, stop, record)
+    windows = build_windows(config, texts.train, record)
+    config = _with_engine(config, windows, texts, record)
+    training = _assemble(config, texts, windows, folder, stop, record)
     if resume:
         _go_on(training)
     else:
@@ -118,6 +121,16 @@ def _train(
         return _finish(texts, training, reason)
     except Stopped:
         raise _interrupted(training) from None
+
+
+def _with_engine(config: Config, windows: Windows, texts: Texts, on_event: OnEvent) -> Config:
+    """The config with the way of computing that is the fastest here, if it leaves that open. A resume does not."""
+    if config.training.engine != "auto" and config.training.threads is not None:
+        return config
+    choice = choose_engine(config, windows, texts.train.counts())
+    if choice.others:
+        on_event(Notice(f"engine: {choice.sentence()}"))
+    return choice.written_into(config)
 
 
 def _go_on(training: Training) -> None:
@@ -153,19 +166,23 @@ def _stopped_at_once(folder: RunFolder) -> str:
 
 
 def _assemble(
-    config: Config, texts: Texts, folder: RunFolder, stop: StopSignal, on_event: OnEvent
+    config: Config, texts: Texts, windows: Windows, folder: RunFolder, stop: StopSignal, on_event: OnEvent
 ) -> Training:
+    torch.manual_seed(config.training.seed)
     counts = texts.train.counts()
     model = build_model(config, counts)
     loss_function = build_loss(config, counts)
     settings = config.training
     return Training(
         model=model,
-        windows=build_windows(config, texts.train, on_event),
+        windows=windows,
         valid=texts.valid,
         mode=config.data.mode,
         output_activation=config.model.output_activation,
         loss_function=loss_function,
+        last_loss=build_last_loss(config, len(counts)),
+        last_share=config.output.exact_share,
+        workers=build_workers(config),
         optimizer=build_training_optimizer(config, model, loss_function),
         learning_rate=settings.learning_rate,
         schedule=settings.schedule,
@@ -223,6 +240,7 @@ def _finish(texts: Texts, training: Training, reason: str) -> Outcome:
             texts.test,
             mode=training.mode,
             output_activation=training.output_activation,
+            workers=training.workers,
             between_windows=training.stop.check,
         )
         training.on_event(
@@ -233,6 +251,7 @@ def _finish(texts: Texts, training: Training, reason: str) -> Outcome:
                 result=test,
                 best=True,
                 elapsed_s=progress.elapsed_s,
+                update_cpu_s=progress.update_cpu_s,
             )
         )
         with training.folder.writing():

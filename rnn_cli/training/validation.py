@@ -7,10 +7,12 @@ import torch
 from rnn_cli.inference.scoring import Perplexity
 from rnn_cli.model.cells import ElmanCell
 from rnn_cli.model.fused import has_fast_path, read_window
+from rnn_cli.model.fused_softmax import fused_cross_entropy
 from rnn_cli.model.language_model import LanguageModel, State, step_by_step
 from rnn_cli.model.losses import log_probs
 from rnn_cli.text.corpus import Corpus
 from rnn_cli.text.streams import LineWindows, StreamWindows, Window, Windows
+from rnn_cli.training.workers import Workers
 
 WINDOW = 256  # steps read at once; it changes memory and speed, not the result
 LINES_AT_ONCE = 64
@@ -26,6 +28,7 @@ def measure(
     *,
     mode: str,
     output_activation: str,
+    workers: Workers | None = None,
     between_windows: Callable[[], None] = lambda: None,
 ) -> Perplexity:
     """Perplexity of `model` on a corpus.
@@ -34,6 +37,7 @@ def measure(
     result does not depend on any batch size; in lines mode each line begins with no memory.
 
     Args:
+        workers: they share the scoring, most of the work where the vocabulary is large; None: this thread alone.
         between_windows: called after each window; what it raises ends the measurement.
     """
     was_training = model.training
@@ -45,7 +49,7 @@ def measure(
         for window in evaluation_windows(corpus, mode).epoch(0):
             if window.resets:
                 state = model.initial_state(window.inputs.shape[1])
-            window_nll, words, state = read_and_score(model, window, state, output_activation)
+            window_nll, words, state = read_and_score(model, window, state, output_activation, workers)
             nll += window_nll
             tokens += words
             between_windows()
@@ -55,7 +59,11 @@ def measure(
 
 
 def read_and_score(
-    model: LanguageModel, window: Window, state: State, output_activation: str
+    model: LanguageModel,
+    window: Window,
+    state: State,
+    output_activation: str,
+    workers: Workers | None = None,
 ) -> tuple[float, int, State]:
     """The sum of -ln P over a window's words that count, in nats; how many these are; the state after it."""
     inputs, targets = torch.from_numpy(window.inputs), torch.from_numpy(window.targets)  # (T, B)
@@ -64,7 +72,13 @@ def read_and_score(
         torch.ones_like(targets, dtype=torch.bool) if window.mask is None else torch.from_numpy(window.mask)
     )
     targets = targets[counts]  # (N,)
-    return _nll(model, hidden[counts], targets, output_activation), len(targets), state
+    hidden = hidden[counts]  # (N, H)
+
+    def nll(share: slice) -> float:
+        return _nll(model, hidden[share], targets[share], output_activation)
+
+    parts = workers.map(nll, workers.shares(len(targets))) if workers else [nll(slice(None))]
+    return sum(parts), len(targets), state
 
 
 def _read_exactly(cell: ElmanCell, x: torch.Tensor, h_0: torch.Tensor) -> torch.Tensor:
@@ -88,11 +102,14 @@ def evaluation_windows(corpus: Corpus, mode: str) -> Windows:
     )
 
 
+@torch.inference_mode()
 def _nll(model: LanguageModel, hidden: torch.Tensor, targets: torch.Tensor, output_activation: str) -> float:
     """Sum of -ln P(target) for hidden (N, H) and targets (N,), a few rows of scores at a time."""
     rows = max(1, LOGITS_AT_ONCE // model.vocab_size)
     total = 0.0
     for h, y in zip(torch.split(hidden, rows), torch.split(targets, rows), strict=True):
-        came = log_probs(model.logits(h), output_activation).gather(1, y[:, None])  # (rows, 1)
-        total -= float(came.double().sum())
+        if output_activation == "softmax":
+            total += float(fused_cross_entropy(h, model.V, model.c, y, model.c[y]))
+        else:
+            total -= float(log_probs(model.logits(h), output_activation).gather(1, y[:, None]).double().sum())
     return total

@@ -77,6 +77,11 @@ def test_the_plan_has_the_parameters_bytes_and_windows_of_the_training(rnn: Rnn,
     found = plan(rnn("check", "tiny.yaml", "--json"))
     assert found.pop("tokens_per_s") > 0
     assert found.pop("expected_s") > 0
+    tried = [
+        (found.pop("engine"), found.pop("threads")),
+        *((w["engine"], w["threads"]) for w in found.pop("tried")),
+    ]
+    assert {engine for engine, _ in tried} == {"reference"}  # the config asks for it
     # 11 words; 174 tokens in 2 streams of 87: 18 windows of up to 5 steps.
     assert found == {
         "vocab_size": 11,
@@ -87,7 +92,7 @@ def test_the_plan_has_the_parameters_bytes_and_windows_of_the_training(rnn: Rnn,
         "windows_per_epoch": 18,
         "total_windows": 54,
         "softmax": "exact",
-        "products": "float32",
+        "softmax_reason": "over all 11 words (auto: fewer than 4 times output.samples)",
     }
 
 
@@ -119,13 +124,13 @@ def test_a_person_gets_the_plan_as_a_table(rnn: Rnn, tiny: Path) -> None:
         re.split(r"  +", line.strip(), maxsplit=1) for line in result.out.splitlines() if line.strip()
     )
     assert list(rows) == [
-        "vocabulary", "parameters", "model file", "memory", "windows", "softmax", "speed", "time",
+        "vocabulary", "parameters", "model file", "memory", "windows", "softmax", "engine", "time",
     ]  # fmt: skip
     assert rows["vocabulary"] == "11 words"
     assert rows["parameters"] == "323 (embedding 88, V 88, c 11, cells.0.W 128, cells.0.b 8)"
     assert rows["windows"] == "18 an epoch, 54 in all"
-    assert rows["softmax"] == "exact; products in float32"
-    assert re.fullmatch(r"about [\d,]+ tokens/s, measured just now", rows["speed"])
+    assert rows["softmax"] == "exact: over all 11 words (auto: fewer than 4 times output.samples)"
+    assert re.match(r"\w+ on \d+ threads?, [\d,]+ tokens/s \(also tried: ", rows["engine"])
     assert rows["time"] == "about 0 s for 174 tokens an epoch, without validation"
 
 

@@ -14,7 +14,7 @@ import pytest
 PARTS = ".*.part"  # files that are being written
 
 RESUMED = ("start",)  # recorded each time that a training goes on
-TIMES = ("elapsed_s", "tokens_per_s")
+TIMES = ("elapsed_s", "update_cpu_s", "tokens_per_s")
 
 
 def write_config(folder: Path, epochs: int) -> Path:

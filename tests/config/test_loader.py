@@ -278,5 +278,5 @@ def test_a_stored_config_that_is_wrong_is_refused_with_every_problem() -> None:
         config_from_dict({"data": {"train": "a"}, "model": {"cell": "lstm"}, "output": {"qqq": 2}})
     assert caught.value.problems == [
         'the stored config: model.cell: found "lstm", allowed: "elman".',
-        "the stored config: output.qqq: unknown key. Allowed here: softmax, samples, tie_embeddings.",
+        "the stored config: output.qqq: unknown key. Allowed here: softmax, samples, exact_share, tie_embeddings.",
     ]

@@ -48,7 +48,7 @@ def test_every_key_has_the_default_that_the_manual_says() -> None:
             "output_activation": "softmax",
             "dropout": 0.0,
         },
-        "output": {"softmax": "auto", "samples": 2048, "tie_embeddings": False},
+        "output": {"softmax": "auto", "samples": 2048, "exact_share": 0.0, "tie_embeddings": False},
         "training": {
             "batch_size": 32,
             "bptt_steps": 35,

@@ -174,7 +174,8 @@ def test_the_json_schema_tells_editors_the_choices_limits_defaults_and_reasons()
     assert training["threads"] == {
         "anyOf": [{"minimum": 1, "type": "integer"}, {"type": "null"}],
         "default": None,
-        "description": "CPU threads; null = torch's own choice",
+        "description": "CPU threads that train side by side, each on its own streams; "
+        "null = measure, take the fastest",
     }
 
 

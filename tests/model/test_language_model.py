@@ -87,12 +87,14 @@ def test_a_fresh_network_with_nothing_to_say_predicts_the_words_frequencies() ->
 
 def test_dropout_silences_a_unit_for_the_whole_window_or_not_at_all() -> None:
     model = make_model(dropout=0.5)
-    dropped = model._drop(torch.ones(6, 2, 40))
-    assert set(dropped.unique().tolist()) == {0.0, 2.0}
-    assert torch.equal(dropped, dropped[:1].expand_as(dropped))
+    masks = model.draw_masks(2)
+    assert masks is not None
+    assert [tuple(mask.shape) for mask in masks] == [(2, 4), (2, 5), (2, 5)]  # x_t of each layer, the top h_t
+    assert set(torch.cat([mask.flatten() for mask in masks]).tolist()) == {0.0, 2.0}
+    hidden, _ = model.unroll(WORDS, model.initial_state(2), masks=masks)
+    assert torch.equal(hidden == 0, (masks[-1] == 0).expand_as(hidden))
 
 
 def test_dropout_is_off_outside_training() -> None:
-    model = make_model(dropout=0.5).eval()
-    x = torch.ones(6, 2, 4)
-    assert torch.equal(model._drop(x), x)
+    assert make_model(dropout=0.5).eval().draw_masks(2) is None
+    assert make_model(dropout=0.0).draw_masks(2) is None

@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch.nn import functional
 
+from rnn_cli.model import losses
 from rnn_cli.model.losses import ExactSoftmax, OneHotSigmoid, SampledSoftmax, log_probs
 
 N, H, VOCAB = 6, 4, 9
@@ -124,3 +125,20 @@ def test_the_same_seed_draws_the_same_candidates(case: tuple[torch.Tensor, ...])
         SampledSoftmax(torch.ones(VOCAB), samples=2, seed=5)(hidden, targets, V, c).nll for _ in range(2)
     ]
     assert losses[0] == losses[1]
+
+
+@pytest.mark.parametrize("kind", ["exact", "sampled"])
+def test_a_long_window_is_scored_in_parts_that_add_up(monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+    torch.manual_seed(0)
+    hidden, V, c = torch.randn(20, H), torch.randn(VOCAB, H), torch.randn(VOCAB)
+    targets = torch.randint(VOCAB, (20,))
+
+    def loss_function() -> ExactSoftmax | SampledSoftmax:
+        return ExactSoftmax() if kind == "exact" else SampledSoftmax(torch.ones(VOCAB), samples=2, seed=3)
+
+    of_parts = loss_function().for_window()
+    expected = sum(of_parts(hidden[i : i + 8], targets[i : i + 8], V, c).nll.item() for i in range(0, 20, 8))
+    monkeypatch.setattr(losses, "SCORES_AT_ONCE", 8 * VOCAB + 1)
+    monkeypatch.setattr(losses, "POSITIONS_AT_ONCE", 8)
+    found = loss_function()(hidden, targets, V, c)
+    assert found.objective.item() == pytest.approx(expected, rel=1e-6)

@@ -10,10 +10,11 @@ import torch
 
 from rnn_cli.model.cells import ElmanCell
 from rnn_cli.model.language_model import LanguageModel, State
-from rnn_cli.model.losses import ExactSoftmax, LossFunction, OneHotSigmoid
+from rnn_cli.model.losses import ExactSoftmax, LossFunction, OneHotSigmoid, SampledSoftmax
 from rnn_cli.text.streams import Window
 from rnn_cli.training.bptt import Update, train_on_window
 from rnn_cli.training.optimizer import build_optimizer
+from rnn_cli.training.workers import Workers
 
 VOCAB, E, H, B, T = 6, 3, 4, 2, 5
 WORDS = np.array([[1, 4], [0, 5], [2, 2], [5, 1], [3, 0], [4, 3]])  # (T + 1, B)
@@ -44,6 +45,7 @@ def update(
     loss_function: LossFunction | None = None,
     learning_rate: float = 1.0,
     max_grad_norm: float | None = None,
+    workers: Workers | None = None,
 ) -> tuple[State, Update]:
     tables = [model.embedding, model.V]
     others = [p for p in model.parameters() if all(p is not table for table in tables)]
@@ -55,6 +57,7 @@ def update(
         optimizer=build_optimizer("sgd", others, tables, weight_decay=0.0, sparse=False),
         learning_rate=learning_rate,
         max_grad_norm=max_grad_norm,
+        workers=workers or Workers(1),
     )
 
 
@@ -67,7 +70,9 @@ def gradients(model: LanguageModel, read: Window, state: State, **changes: Any) 
 
 @pytest.mark.parametrize("loss_function", [ExactSoftmax(), OneHotSigmoid()])
 @pytest.mark.parametrize("num_layers", [1, 2])
-def test_gradients_equal_finite_differences(loss_function: LossFunction, num_layers: int) -> None:
+def test_gradients_equal_finite_differences(
+    loss_function: ExactSoftmax | OneHotSigmoid, num_layers: int
+) -> None:
     def loss() -> float:
         inputs, targets = torch.from_numpy(WORDS[:-1]), torch.from_numpy(WORDS[1:]).flatten()
         hidden, _ = model.unroll(inputs, [h.clone() for h in state])
@@ -212,3 +217,40 @@ def test_the_gradient_on_its_way_back_through_time(
     for later, earlier in pairwise(norms):
         assert holds(earlier, later)
         assert earlier == pytest.approx(scale * later)
+
+
+@pytest.mark.parametrize("masked", [False, True])
+@pytest.mark.parametrize("count", [2, 3, 7])
+def test_workers_change_the_speed_and_not_the_update(count: int, masked: bool) -> None:
+    words = np.random.default_rng(0).integers(VOCAB, size=(T + 1, 5))
+    mask = np.ones((T, 5), dtype=bool)
+    mask[2:, 1] = mask[:, 4] = False  # a short line, and a stream with nothing that counts
+    read = window(words, mask if masked else None)
+
+    def found(workers: Workers) -> tuple[State, Update, list[torch.Tensor]]:
+        model = make_model(num_layers=2, dropout=0.5, hidden_size=H).train()
+        torch.manual_seed(1)  # the same masks
+        state, seen = update(model, read, [torch.full((5, H), 0.3).double()] * 2, workers=workers)
+        return state, seen, [p.detach() for p in model.parameters()]
+
+    alone, together = found(Workers(1)), found(Workers(count))
+    assert together[1] == pytest.approx(alone[1], abs=1e-12)
+    for one, other in zip([*alone[0], *alone[2]], [*together[0], *together[2]], strict=True):
+        torch.testing.assert_close(other, one, atol=1e-12, rtol=1e-12)
+
+
+def test_workers_share_the_words_drawn_for_a_sampled_softmax_and_add_their_own_targets() -> None:
+    read = window(np.random.default_rng(0).integers(VOCAB, size=(T + 1, 4)))
+
+    def loss_function() -> SampledSoftmax:
+        return SampledSoftmax(torch.ones(VOCAB), samples=3, seed=1, sparse=False)
+
+    state = [torch.full((4, H), 0.3).double()]
+    _, together = update(make_model(), read, state, loss_function=loss_function(), workers=Workers(2))
+    model, objective = make_model(), 0.0
+    window_loss = loss_function().for_window()
+    for streams in (slice(0, 2), slice(2, 4)):
+        hidden, _ = model.unroll(torch.from_numpy(read.inputs[:, streams]), [state[0][streams]])
+        came = torch.from_numpy(read.targets[:, streams]).flatten()
+        objective += window_loss(hidden.flatten(0, 1), came, model.V, model.c).objective.item()
+    assert together.objective == pytest.approx(objective, rel=1e-12)

@@ -12,7 +12,7 @@ RESULT = Perplexity(nll=0.0, tokens=13, unknown=2, state_carried=False)
 
 
 def measured(split: str) -> Measured:
-    return Measured(step=9, epoch=2, split=split, result=RESULT, best=True, elapsed_s=1.5)
+    return Measured(step=9, epoch=2, split=split, result=RESULT, best=True, elapsed_s=1.5, update_cpu_s=2.5)
 
 
 @pytest.mark.parametrize(
@@ -86,6 +86,7 @@ def test_a_measurement_has_its_perplexity_with_all_its_terms_beside_the_other_ke
         "split": "valid",
         "best": True,
         "elapsed_s": 1.5,
+        "update_cpu_s": 2.5,
         "perplexity": 1.0,
         "loss": 0.0,
         "tokens": 13,

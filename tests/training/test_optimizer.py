@@ -9,6 +9,7 @@ from torch import nn
 from rnn_cli.training.optimizer import (
     ROW_RATE,
     SPARSE_KINDS,
+    Optimizer,
     build_optimizer,
     clip_by_norm,
     scheduled_learning_rate,
@@ -17,12 +18,17 @@ from rnn_cli.training.optimizer import (
 KINDS = ["sgd", "momentum", "nesterov", "adam", "adamw", "rmsprop", "adagrad"]
 
 
+def forget_gradients(optimizer: Optimizer) -> None:
+    for part in optimizer.parts:
+        part.zero_grad()
+
+
 def minimised(kind: str, steps: int = 300) -> float:
     """|x| after minimising x² from 1."""
     x = nn.Parameter(torch.ones(1, 1))
     optimizer = build_optimizer(kind, [x], [], weight_decay=0.0, sparse=False)
     for _ in range(steps):
-        optimizer.zero_grad()
+        forget_gradients(optimizer)
         (x**2).sum().backward()
         optimizer.step(0.05)
     return abs(x.item())
@@ -44,7 +50,7 @@ def test_only_the_rows_touched_are_updated(kind: str) -> None:
     other = nn.Parameter(torch.ones(2, 2))
     optimizer = build_optimizer(kind, [other], [table], weight_decay=0.0, sparse=True)
     for _ in range(3):
-        optimizer.zero_grad()
+        forget_gradients(optimizer)
         (nn.functional.embedding(torch.tensor([1, 3, 1]), table, sparse=True).sum() + other.sum()).backward()
         clip_by_norm([table, other], None)
         optimizer.step(0.1)
@@ -60,7 +66,7 @@ def test_with_a_rate_of_their_own_the_tables_learn_by_plain_sgd(kind: str, spars
     other = nn.Parameter(torch.ones(2, 2))
     optimizer = build_optimizer(kind, [other], [table], weight_decay=0.0, sparse=sparse, table_rate=30.0)
     for _ in range(2):
-        optimizer.zero_grad()
+        forget_gradients(optimizer)
         (nn.functional.embedding(torch.tensor([1, 1]), table, sparse=sparse).sum() + other.sum()).backward()
         clip_by_norm([table, other], None)
         optimizer.step(0.01)
@@ -79,7 +85,7 @@ def test_when_every_row_is_touched_rows_and_whole_tables_are_updated_alike(kind:
         other = nn.Parameter(torch.ones(1, 1))
         optimizer = build_optimizer(kind, [other], [table], weight_decay=0.0, sparse=sparse)
         for _ in range(5):
-            optimizer.zero_grad()
+            forget_gradients(optimizer)
             rows = nn.functional.embedding(torch.tensor([0, 1, 2, 3, 1]), table, sparse=sparse)
             ((rows**2).sum() + other.sum()).backward()
             clip_by_norm([table, other], 0.5)
@@ -146,3 +152,16 @@ def test_a_cosine_rate_falls_in_half_a_wave() -> None:
 
 def test_a_warm_up_rises_in_a_straight_line_to_the_full_rate() -> None:
     assert rates("linear", warmup_steps=4)[:5] == pytest.approx([0.25, 0.5, 0.75, 1.0, 1.0])
+
+
+def test_rows_under_adam_take_the_whole_gradient_of_an_exact_softmax_too() -> None:
+    tables = []
+    for whole in (False, True):
+        table = nn.Parameter(torch.ones(4, 3))
+        optimizer = build_optimizer("adamw", [], [table], weight_decay=0.0, sparse=True)
+        gradient = torch.arange(12.0).view(4, 3) + 1
+        table.grad = gradient if whole else gradient.to_sparse(1)
+        optimizer.step(0.1)
+        tables.append(table.detach())
+    assert torch.equal(*tables)
+    assert not torch.equal(tables[0], torch.ones(4, 3))

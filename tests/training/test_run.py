@@ -67,6 +67,10 @@ VARIANTS: dict[str, dict[str, dict[str, Any]]] = {
     "adamw with dropout": {"model": {"dropout": 0.3}},
     "momentum": {"training": {"optimizer": "momentum", "schedule": "plateau", "learning_rate": 0.1}},
     "sampled softmax": {"output": {"softmax": "sampled", "samples": 3}},
+    "two workers, the exact softmax at the end": {
+        "output": {"softmax": "sampled", "samples": 3, "exact_share": 0.5},
+        "training": {"engine": "float32", "threads": 2},
+    },
     "lines": {"data": {"mode": "lines"}},
     "two layers, reference": {"model": {"num_layers": 2}, "training": {"engine": "reference"}},
 }
@@ -190,3 +194,22 @@ def test_a_run_whose_validation_text_has_changed_is_not_resumed(
     (tmp_path / "valid.txt").write_text("a dog sat on the cow\n")
     with pytest.raises(ModelFileError, match="the training text or the settings have changed since"):
         resume(tmp_path / "run", make_config())
+
+
+def test_the_last_share_of_a_sampled_training_has_the_exact_softmax(
+    tmp_path: Path, make_config: MakeConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    losses: list[str] = []
+
+    def train_on_window(*args: Any, **settings: Any) -> Any:
+        losses.append(type(settings["loss_function"]).__name__)
+        return bptt.train_on_window(*args, **settings)
+
+    monkeypatch.setattr(loop, "train_on_window", train_on_window)
+    train_in(tmp_path / "run", make_config(output={"softmax": "sampled", "samples": 3, "exact_share": 1 / 3}))
+    assert losses == ["SampledSoftmax"] * 26 + ["ExactSoftmax"] * 13
+
+
+def test_what_was_chosen_is_written_into_the_run(tmp_path: Path, make_config: MakeConfig) -> None:
+    train_in(tmp_path / "run", make_config())
+    assert "engine: float32\n  threads: 1\n" in (tmp_path / "run/config.yaml").read_text()
