@@ -16,6 +16,7 @@ from rnn_cli.errors import Interrupted, RnnError
 from rnn_cli.training.events import Ended, Event, Measured, Notice, Preparing, RolledBack, Started, Trained
 
 SECONDS_BETWEEN_PLAIN_LINES = 5.0
+_EIGHTHS = ("", "▏", "▎", "▍", "▌", "▋", "▊", "▉")
 
 
 def standard_output() -> Console:
@@ -66,6 +67,14 @@ def show_table(
     for row in rows:
         table.add_row(*(Text(cell) for cell in row))
     standard_output().print(table)
+
+
+def bar(value: float, *, of: float, width: int) -> str:
+    """A bar for the size of `value`, `width` characters long where it is `of`; light where it is negative."""
+    eighths = round(8 * width * min(1.0, abs(value) / of)) if of > 0 else 0
+    if value < 0:
+        return "░" * -(-eighths // 8)
+    return "█" * (eighths // 8) + _EIGHTHS[eighths % 8]
 
 
 class TrainingDisplay:

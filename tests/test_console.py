@@ -12,6 +12,7 @@ from rich.console import Console
 from rnn_cli.console import (
     SECONDS_BETWEEN_PLAIN_LINES,
     TrainingDisplay,
+    bar,
     show_error,
     show_line,
     show_note,
@@ -276,3 +277,16 @@ def test_a_table_keeps_its_columns_below_each_other(
         "[b]cat   7.5%",
         "a       12.5%",
     ]
+
+
+def test_a_bar_is_as_long_as_its_share_to_an_eighth_of_a_character() -> None:
+    assert bar(4.0, of=4.0, width=3) == "███"
+    assert bar(2.0, of=4.0, width=3) == "█▌"
+    assert bar(0.1, of=4.0, width=3) == "▏"
+    assert bar(0.0, of=4.0, width=3) == ""
+    assert bar(9.0, of=4.0, width=3) == "███"
+    assert bar(1.0, of=0.0, width=3) == ""
+
+
+def test_a_bar_of_a_negative_number_is_light() -> None:
+    assert bar(-2.0, of=4.0, width=3) == "░░"

@@ -201,6 +201,10 @@ COMMANDS = [
     ["complete", "the cat", "-m", "run"],
     ["complete", "the ____ sat", "-m", "run", "--json"],
     ["predict", "prompts.txt", "-m", "run"],
+    ["trace", "the ____ sat", "-m", "run"],
+    ["check-grad", "run"],
+    ["compare", "run", "run"],
+    ["report", "run"],
     ["check", "gone.yaml"],
     ["complete", "the cat", "-m", "train.txt"],
 ]
@@ -250,7 +254,7 @@ def test_commands_write_nothing_but_the_run_folder_and_the_cache(tmp_path: Path)
         )
 
     elsewhere = str(work / "elsewhere")
-    assert report["codes"] == [0, 0, 0, 0, 0, 0, 0, 2, 1], done.stderr
+    assert report["codes"] == [0] * 11 + [2, 1], done.stderr
     assert report["refused"] == []
     assert str(work / "run" / "model.safetensors") in report["changed"]  # or the hook was blind
     assert report["elsewhere"] == [

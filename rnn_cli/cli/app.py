@@ -8,9 +8,13 @@ import typer
 
 from rnn_cli import __version__
 from rnn_cli.cli.check import check
+from rnn_cli.cli.check_grad import check_grad
+from rnn_cli.cli.compare import compare
 from rnn_cli.cli.complete import complete
 from rnn_cli.cli.init import init
 from rnn_cli.cli.predict import predict
+from rnn_cli.cli.report import report
+from rnn_cli.cli.trace import trace
 from rnn_cli.cli.train import train
 
 P = ParamSpec("P")
@@ -49,5 +53,5 @@ def rnn(
     """Train a plain recurrent network on your own text, and let it complete sentences."""
 
 
-for command in (train, complete, predict, check, init):
+for command in (train, complete, predict, trace, report, compare, check, check_grad, init):
     app.command()(_exits(command))

@@ -1,17 +1,14 @@
 """`rnn complete`: fill a blank or continue a sentence."""
 
 import json
-import re
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-if TYPE_CHECKING:
-    from rnn_cli.inference import CompletionResult, TrainedModel
+from rnn_cli.cli.unknown import name_unknown_words, visible
 
-MOST_UNKNOWN_NAMED = 10  # to find the words that look like one of them takes up to 50 ms
-LONGEST_NAMED = 60  # characters of an unknown word that are shown
-_CONTROL = re.compile("[\0-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+if TYPE_CHECKING:
+    from rnn_cli.inference import CompletionResult
 
 
 def complete(
@@ -69,25 +66,12 @@ def complete(
         samples=samples,
         seed=seed,
     )
-    _name_unknown_words(trained, result)
+    name_unknown_words(trained, result.unknown)
     if json_:
         typer.echo(json.dumps(result.to_dict(), ensure_ascii=False))
     else:
         _show(result)
     return 0
-
-
-def _name_unknown_words(trained: "TrainedModel", result: "CompletionResult") -> None:
-    for word in result.unknown[:MOST_UNKNOWN_NAMED]:
-        near = ", ".join(f'"{_visible(known)}"' for known in trained.nearest_words(word))
-        typer.echo(
-            f'The model does not know "{_shortened(_visible(word))}".'
-            + (f" Nearest known words: {near}." if near else ""),
-            err=True,
-        )
-    further = len(result.unknown) - MOST_UNKNOWN_NAMED
-    if further > 0:
-        typer.echo(f"The model does not know {further:,} more of these words.", err=True)
 
 
 def _show(result: "CompletionResult") -> None:
@@ -96,18 +80,9 @@ def _show(result: "CompletionResult") -> None:
 
     if Prompt.parse(result.text).right is not None:
         for completion in result.completions:
-            typer.echo(f"{completion.probability:7.2%}  {_visible(' '.join(completion.words))}")
+            typer.echo(f"{completion.probability:7.2%}  {visible(' '.join(completion.words))}")
     elif len(result.completions) == 1:
-        typer.echo(_visible(result.completions[0].text))
+        typer.echo(visible(result.completions[0].text))
     else:
         for completion in result.completions:
-            typer.echo(f"{completion.log_prob:8.2f}  {_visible(completion.text)}")
-
-
-def _visible(text: str) -> str:
-    """Control characters as escapes, but for tabs and line feeds: a terminal would obey them, not show them."""
-    return _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
-
-
-def _shortened(word: str) -> str:
-    return word if len(word) <= LONGEST_NAMED else word[:LONGEST_NAMED] + "…"
+            typer.echo(f"{completion.log_prob:8.2f}  {visible(completion.text)}")

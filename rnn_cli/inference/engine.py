@@ -47,6 +47,9 @@ class Engine:
         hidden_activation: the name of f, a key of `activations.ACTIVATIONS`.
         output_activation: the name of g, "softmax" or "sigmoid".
 
+    Attributes:
+        weights, num_layers, hidden_activation, output_activation: as given, for whoever follows a gradient back.
+
     Raises:
         KeyError: for a name that is none of those, or a weight that is missing.
     """
@@ -59,6 +62,10 @@ class Engine:
         hidden_activation: str,
         output_activation: str,
     ) -> None:
+        self.weights = tensors
+        self.num_layers = num_layers
+        self.hidden_activation = hidden_activation
+        self.output_activation = output_activation
         self._embedding = tensors["embedding"]  # (vocab_size, E)
         self._W = [tensors[f"cells.{layer}.W"] for layer in range(num_layers)]  # (H, H + E_i)
         self._b = [tensors[f"cells.{layer}.b"] for layer in range(num_layers)]  # (H,)

@@ -10,7 +10,7 @@ import pytest
 import rnn_cli
 from tests.conftest import Result, Rnn
 
-COMMANDS = ["train", "complete", "predict", "check", "init"]
+COMMANDS = ["train", "complete", "predict", "trace", "report", "compare", "check", "check-grad", "init"]
 
 
 def uncoloured(text: str) -> str:
@@ -28,7 +28,7 @@ def test_help_names_every_command(rnn: Rnn) -> None:
         result = rnn(option)
         assert (result.code, result.err) == (0, "")
         assert words(result.out).startswith("Usage: rnn [OPTIONS] COMMAND [ARGS]...")
-        assert re.findall(r"^│ ([a-z]+) ", uncoloured(result.out), re.MULTILINE) == COMMANDS
+        assert re.findall(r"^│ ([a-z][a-z-]*) ", uncoloured(result.out), re.MULTILINE) == COMMANDS
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -51,7 +51,11 @@ def test_every_command_has_a_help_that_begins_with_its_usage(rnn: Rnn, command: 
             ],
         ),
         ("predict", ["--model", "--top"]),
+        ("trace", ["--model", "--answer", "--html", "--json"]),
         ("check", ["--set", "--json"]),
+        ("report", ["--html", "--json"]),
+        ("compare", ["--perplexity", "--html", "--json"]),
+        ("check-grad", ["--json"]),
         ("init", ["--schema"]),
     ],
 )  # fmt: skip

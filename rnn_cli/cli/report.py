@@ -1,0 +1,80 @@
+"""`rnn report`: one page on a run."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from rnn_cli.insight.report import Report
+
+PAGE = "report.html"
+
+
+def report(
+    run: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="RUN",
+            help="A run folder. Left out: RNN_MODEL, or the newest finished run in runs/.",
+            show_default=False,
+        ),
+    ] = None,
+    html: Annotated[
+        Path | None,
+        typer.Option(
+            "--html",
+            metavar="FILE",
+            help=f"Where to write the page. Left out: RUN/{PAGE}.",
+            show_default=False,
+        ),
+    ] = None,
+    json_: Annotated[
+        bool, typer.Option("--json", help="Print what was measured as one JSON object.")
+    ] = False,
+) -> int:
+    """Write a page on RUN: curves, how far back its model remembers, rare words, calibration, completions, config.
+
+    Plots need matplotlib; without it, what to install is said.
+    """
+    from rnn_cli.cli.pages import note_missing_plots, write_page
+    from rnn_cli.console import show_line
+    from rnn_cli.inference import find_model
+    from rnn_cli.insight.report import make_report
+    from rnn_cli.insight.report_page import report_page
+    from rnn_cli.insight.runs import read_run
+
+    path = run or find_model(None)
+    found = make_report(read_run(path))
+    page = html or path / PAGE
+    write_page(page, report_page(found))
+    note_missing_plots()
+    if json_:
+        typer.echo(json.dumps(found.to_dict(), ensure_ascii=False))
+        return 0
+    _show(found)
+    show_line(f"The report is in {page}.")
+    return 0
+
+
+def _show(found: "Report") -> None:
+    from rnn_cli.console import show_line, show_note, show_table
+
+    for sentence in found.missing:
+        show_note(sentence)
+    measured = found.measured
+    if measured is None:
+        return
+    show_table(
+        [("last words seen", "right"), ("rise of the loss, nats", "right")],
+        [
+            (f"{point.words:,}", f"{point.rise:z.3f} ± {point.standard_error:.3f}")
+            for point in measured.memory
+        ],
+        title=f"how far back it remembers, on the {measured.split} text",
+    )
+    show_line(
+        f"Loss {measured.loss:.3f}, {measured.accuracy:.1%} right at the first guess, probabilities "
+        f"{measured.calibration_error:.1%} off ({measured.tokens:,} tokens)."
+    )

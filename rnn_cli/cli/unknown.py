@@ -1,0 +1,37 @@
+"""Words that a model read but does not know, told to the person who typed them."""
+
+import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import typer
+
+if TYPE_CHECKING:
+    from rnn_cli.inference import TrainedModel
+
+MOST_UNKNOWN_NAMED = 10  # to find the words that look like one of them takes up to 50 ms
+LONGEST_NAMED = 60  # characters of an unknown word that are shown
+_CONTROL = re.compile("[\0-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+
+
+def name_unknown_words(trained: "TrainedModel", unknown: Sequence[str]) -> None:
+    """A line on standard error for each word, with the known words that look like it."""
+    for word in unknown[:MOST_UNKNOWN_NAMED]:
+        near = ", ".join(f'"{visible(known)}"' for known in trained.nearest_words(word))
+        typer.echo(
+            f'The model does not know "{_shortened(visible(word))}".'
+            + (f" Nearest known words: {near}." if near else ""),
+            err=True,
+        )
+    further = len(unknown) - MOST_UNKNOWN_NAMED
+    if further > 0:
+        typer.echo(f"The model does not know {further:,} more of these words.", err=True)
+
+
+def visible(text: str) -> str:
+    """Control characters as escapes, but for tabs and line feeds: a terminal would obey them, not show them."""
+    return _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+
+
+def _shortened(word: str) -> str:
+    return word if len(word) <= LONGEST_NAMED else word[:LONGEST_NAMED] + "…"

@@ -1,0 +1,90 @@
+"""A network in torch and a window of text for it, from a config (new weights) or from a model file (learnt ones)."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from rnn_cli.config import Config, config_from_dict
+from rnn_cli.errors import TextError
+from rnn_cli.inference import load
+from rnn_cli.model.language_model import LanguageModel
+from rnn_cli.text.corpus import Corpus, prepare_corpus
+from rnn_cli.text.streams import Window
+from rnn_cli.training.build import build_model, build_texts, build_windows
+from rnn_cli.training.events import Notice, OnEvent
+from rnn_cli.training.saving import load_weights
+
+MOST_STREAMS = 4
+RANDOM_WORDS = 10_000
+MOST_SCORES = (
+    2_000_000  # steps · streams · vocabulary: a pass over the window stays below a tenth of a second
+)
+
+
+@dataclass(frozen=True)
+class FirstWindow:
+    """A network and what it is about to read."""
+
+    model: LanguageModel
+    window: Window
+    hidden_activation: str
+    output_activation: str
+
+
+def of_config(config: Config, on_event: OnEvent) -> FirstWindow:
+    """The network that a training would begin with, and the first window of its text.
+
+    Raises:
+        TextError: a text cannot be used.
+    """
+    _prepare_torch(config)
+    texts = build_texts(config, on_event)
+    model = build_model(config, texts.train.counts())
+    return _first(config, model, texts.train, on_event)
+
+
+def of_model(path: Path, on_event: OnEvent) -> FirstWindow:
+    """The network in a model file or run folder, and the first window of the text that it was trained on.
+
+    Where the text is no longer there, the window holds words drawn at random, and `on_event` is told so.
+
+    Raises:
+        ModelFileError: it cannot be used.
+    """
+    trained = load(path)
+    config = config_from_dict(trained.config)
+    vocab_size = trained.tokenizer.vocab_size
+    _prepare_torch(config)
+    model = build_model(config, np.ones(vocab_size, np.int64))
+    load_weights(path, model)
+    data = config.data
+    try:
+        paths = [Path(text) for text in data.train]
+        corpus = prepare_corpus(paths, trained.tokenizer, encoding=data.encoding)
+    except TextError as error:
+        on_event(Notice(f"{error} The window holds random words instead."))
+        ids = np.random.default_rng(config.training.seed).integers(vocab_size, size=RANDOM_WORDS)
+        corpus = Corpus(ids.astype(np.uint32), vocab_size, trained.tokenizer.eos_id, unknown=0, texts=())
+    return _first(config, model, corpus, on_event)
+
+
+def _prepare_torch(config: Config) -> None:
+    torch.manual_seed(config.training.seed)
+    if config.training.threads is not None:
+        torch.set_num_threads(config.training.threads)
+
+
+def _first(config: Config, model: LanguageModel, corpus: Corpus, on_event: OnEvent) -> FirstWindow:
+    """The first window of a text, with as many of its streams as finite differences have time for."""
+    window = next(iter(build_windows(config, corpus, on_event).epoch(0)))
+    T, B = window.inputs.shape
+    streams = max(1, min(B, MOST_STREAMS, MOST_SCORES // (T * model.vocab_size)))
+    window = Window(
+        inputs=window.inputs[:, :streams],
+        targets=window.targets[:, :streams],
+        mask=None if window.mask is None else window.mask[:, :streams],
+        resets=True,
+    )
+    return FirstWindow(model, window, config.model.hidden_activation, config.model.output_activation)

@@ -1,0 +1,62 @@
+"""A few prompts to try the models of a run with: its own questions, or how lines of its texts begin."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from rnn_cli.errors import RnnError
+from rnn_cli.evaluation.questions import read_questions
+from rnn_cli.text.reader import read_lines
+
+LINES_LOOKED_AT = 2000
+FEWEST_WORDS = 4
+MOST_WORDS = 12
+
+
+@dataclass(frozen=True)
+class Tried:
+    """A prompt, and the word that belongs there where that is known."""
+
+    text: str
+    answer: str | None = None
+
+
+def prompts_of(data: dict[str, Any], count: int) -> list[Tried]:
+    """At most `count` prompts, spread over what there is; none where the texts are gone.
+
+    Args:
+        data: the section `data` of a run's config.
+    """
+    asked: list[Tried] = []
+    for path in (data.get("questions") or {}).values():
+        try:
+            asked += [Tried(question.text, question.answer) for question in read_questions(Path(path))]
+        except RnnError:  # moved away since
+            continue
+    if asked:
+        return _spread(asked, count)
+    for split in ("valid", "train"):
+        paths = data.get(split) or []
+        try:
+            found = _openings([paths] if isinstance(paths, str) else paths, data.get("encoding", "auto"))
+        except RnnError:
+            continue
+        if found:
+            return _spread(found, count)
+    return []
+
+
+def _openings(paths: Sequence[str], encoding: str) -> list[Tried]:
+    """The first half of each of the first lines that are long enough."""
+    lines = islice(read_lines([Path(path) for path in paths], encoding), LINES_LOOKED_AT)
+    long = [words for line in lines if len(words := line.split()) >= FEWEST_WORDS]
+    return [Tried(" ".join(words[: min(len(words) // 2, MOST_WORDS)])) for words in long]
+
+
+def _spread(all_: list[Tried], count: int) -> list[Tried]:
+    """`count` of them, as far from each other as can be."""
+    if len(all_) <= count:
+        return all_
+    return [all_[i * len(all_) // count] for i in range(count)]

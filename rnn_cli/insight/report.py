@@ -1,0 +1,136 @@
+"""All that there is to say of one run: what was recorded, and what its model does with a text it has not learnt."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from rnn_cli.errors import RnnError
+from rnn_cli.inference import CompletionResult, TrainedModel, load
+from rnn_cli.insight.measured import predict, take_sample
+from rnn_cli.insight.prompts import Tried, prompts_of
+from rnn_cli.insight.quality import (
+    Group,
+    Remembered,
+    by_confidence,
+    by_frequency,
+    calibration_error,
+    memory_length,
+)
+from rnn_cli.insight.runs import Run
+from rnn_cli.text.corpus import Corpus, prepare_corpus
+
+SPLITS = ("valid", "test", "train")  # in the order of preference
+PROMPTS = 12
+COMPLETIONS = 3
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What a model does with a text.
+
+    Attributes:
+        split: valid; test or train where there is no validation text.
+        tokens: how many were predicted.
+        loss: mean nats per token.
+        accuracy: the share right at the first guess.
+        memory: by length of context.
+        frequency: by how often the word occurs in the training text; empty where that is no longer there.
+        confidence: by the probability of the best guess.
+        calibration_error: see `quality.calibration_error`.
+    """
+
+    split: str
+    tokens: int
+    loss: float
+    accuracy: float
+    memory: list[Remembered]
+    frequency: list[Group]
+    confidence: list[Group]
+    calibration_error: float
+
+
+@dataclass(frozen=True)
+class Report:
+    """A run and its model.
+
+    Attributes:
+        measured: None where the run has no model, or no text is left to measure on.
+        completions: prompts with what the model says first, and the word that belongs there where that is known.
+        missing: what could not be done, each in a sentence.
+    """
+
+    run: Run
+    measured: Measured | None
+    completions: list[tuple[Tried, CompletionResult]]
+    missing: list[str]
+
+    def to_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return {
+            "run": self.run.name,
+            "measured": None if self.measured is None else asdict(self.measured),
+            "completions": [
+                {**result.to_dict(), "answer": prompt.answer} for prompt, result in self.completions
+            ],
+            "missing": self.missing,
+        }
+
+
+def make_report(run: Run) -> Report:
+    """Measure what the model of a run does, as far as the model and its texts are there.
+
+    Raises:
+        ModelFileError: the model cannot be used.
+    """
+    if not run.has_model:
+        return Report(run, None, [], ["The run has no model yet, so there is nothing to measure."])
+    model = load(run.path)
+    data = run.config.get("data") or {}
+    missing: list[str] = []
+    measured = _measure(model, data, missing)
+    prompts = prompts_of(data, PROMPTS)
+    results = model.predict([prompt.text for prompt in prompts], top=COMPLETIONS)
+    completions = [
+        (prompt, result)
+        for prompt, result in zip(prompts, results, strict=True)
+        if isinstance(result, CompletionResult)
+    ]
+    return Report(run, measured, completions, missing)
+
+
+def _measure(model: TrainedModel, data: dict[str, Any], missing: list[str]) -> Measured | None:
+    split = next((split for split in SPLITS if data.get(split)), None)
+    corpus = None if split is None else _corpus(model, data, split, missing)
+    if split is None or corpus is None or not corpus.tokens:
+        return None
+    sample = take_sample(corpus, lines=data.get("mode") == "lines")
+    predictions = predict(model.engine, sample)
+    train = _corpus(model, data, "train", missing)
+    confidence = by_confidence(predictions)
+    return Measured(
+        split=split,
+        tokens=len(sample.targets),
+        loss=-float(predictions.log_probs.mean()),
+        accuracy=float(predictions.right.mean()),
+        memory=memory_length(model.engine, sample, predictions),
+        frequency=[]
+        if train is None
+        else by_frequency(sample, predictions, train.counts(), unk_id=model.tokenizer.unk_id),
+        confidence=confidence,
+        calibration_error=calibration_error(confidence),
+    )
+
+
+def _corpus(model: TrainedModel, data: dict[str, Any], split: str, missing: list[str]) -> Corpus | None:
+    """The token ids of a split; None, and a sentence in `missing`, where its text is no longer there."""
+    paths: str | Sequence[str] = data[split]
+    try:
+        return prepare_corpus(
+            [Path(path) for path in ([paths] if isinstance(paths, str) else paths)],
+            model.tokenizer,
+            encoding=data.get("encoding", "auto"),
+        )
+    except RnnError as error:
+        missing.append(f"The {split} text was not read: {error}")
+        return None

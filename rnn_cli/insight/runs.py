@@ -1,0 +1,147 @@
+"""What a training left in its run folder: its config, what it recorded, and its final figures."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from rnn_cli.config.nodes import plain
+from rnn_cli.config.sources import read_file
+from rnn_cli.errors import ConfigError, ModelFileError
+from rnn_cli.model_file import NAME_IN_RUN_FOLDER
+
+Record = dict[str, Any]
+"""A line of metrics.jsonl; the keys are those of the events in `training.events`."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run folder as it was read.
+
+    Attributes:
+        name: what the user called it.
+        config: every key of config.yaml, nested as it stands there; it may be of another version.
+        start: the record of the beginning.
+        notices: what the user was told, such as the facts of the texts.
+        train: the records of windows trained on, by step; what was taken back is not among them.
+        validations: the records of measurements on the validation text, by step.
+        summary: summary.json; None where the training is not finished.
+    """
+
+    name: str
+    path: Path
+    config: Record
+    start: Record
+    notices: list[str]
+    train: list[Record]
+    validations: list[Record]
+    summary: Record | None
+
+    @property
+    def has_model(self) -> bool:
+        """Whether there is a model in it yet."""
+        return (self.path / NAME_IN_RUN_FOLDER).is_file()
+
+    @cached_property
+    def flat_config(self) -> dict[str, Any]:
+        """The config as section.key: value."""
+        return dict(_flat(self.config))
+
+    @property
+    def best(self) -> Record | None:
+        """The validation with the lowest perplexity."""
+        finite = [record for record in self.validations if record["perplexity"] is not None]
+        return min(finite, key=lambda record: float(record["perplexity"]), default=None)
+
+    def tokens(self, step: int) -> int:
+        """How many tokens were trained on by a step; a window counts as the mean one."""
+        tokens_of_window: float = self.start["train_tokens"] / self.start["windows_per_epoch"]
+        return round(step * tokens_of_window)
+
+
+def read_run(path: Path) -> Run:
+    """Read what a training left in a folder, finished or not.
+
+    Raises:
+        ModelFileError: this is no run folder, or its training has not begun.
+        ConfigError: its config cannot be read.
+    """
+    if not path.is_dir():
+        raise ModelFileError(f"{path}: this is no folder. Give the folder of a run, which `rnn train` makes.")
+    config_file, metrics_file = path / "config.yaml", path / "metrics.jsonl"
+    for file in (config_file, metrics_file):
+        if not file.is_file():
+            raise ModelFileError(
+                f"{path}: there is no {file.name} in it; give the folder of a run, which `rnn train` makes."
+            )
+    root, problems = read_file(config_file)
+    if root is None:
+        raise ConfigError([str(problem) for problem in problems])
+    records = list(_records(metrics_file))
+    start = next((record for record in records if record["event"] == "start"), None)
+    if start is None:
+        raise ModelFileError(f"{path}: the training has not begun: {metrics_file.name} tells of no start.")
+    return Run(
+        name=str(path),
+        path=path,
+        config=plain(root),
+        start=start,
+        notices=[record["message"] for record in records if record["event"] == "notice"],
+        train=_by_step(records, "train"),
+        validations=_by_step(records, "validation"),
+        summary=_summary(path / "summary.json"),
+    )
+
+
+def _records(path: Path) -> Iterator[Record]:
+    lines = _text(path).splitlines()
+    for number, line in enumerate(lines, start=1):
+        try:
+            record = json.loads(line)
+        except ValueError:
+            record = None
+        if isinstance(record, dict) and "event" in record:
+            yield record
+        elif number < len(lines):  # the last may be cut off where a training was killed
+            raise ModelFileError(f"{path}:{number}: this is no record of a training.")
+
+
+def _by_step(records: list[Record], event: str) -> list[Record]:
+    """The records of one kind without those that training later went back behind."""
+    kept: list[Record] = []
+    for record in records:
+        if record["event"] == "rollback":
+            kept = [earlier for earlier in kept if earlier["step"] <= record["back_to"]]
+        elif record["event"] == event:
+            kept.append(record)
+    return kept
+
+
+def _summary(path: Path) -> Record | None:
+    if not path.is_file():
+        return None
+    try:
+        summary = json.loads(_text(path))
+    except ValueError:
+        summary = None
+    if not isinstance(summary, dict):
+        raise ModelFileError(f"{path}: the summary is damaged: it is not a JSON object.")
+    return summary
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        raise ModelFileError(f"{path}: cannot be read ({reason}).") from error
+
+
+def _flat(config: Record, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in config.items():
+        if isinstance(value, dict):
+            yield from _flat(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value

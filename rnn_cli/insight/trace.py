@@ -1,0 +1,268 @@
+"""One sentence through a network, step by step: what it read, remembered, expected, and what decided its answer."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from rnn_cli.errors import UsageError
+from rnn_cli.inference.engine import Array, Engine, Ids
+from rnn_cli.inference.pieces import PieceTable
+from rnn_cli.inference.prompt import Prompt, read_context
+from rnn_cli.inference.ranking import only, top_ids
+from rnn_cli.inference.trained_model import TrainedModel
+from rnn_cli.insight.backward import Floats, Reading, back_through_time, loss_gradient, read
+from rnn_cli.insight.labels import label
+
+MOST_TOKENS = 400  # leaving out each token in turn takes time with the square of their number
+TEXTS_AT_ONCE = 64  # read side by side with a token left out
+PREDICTIONS = 3
+UNITS = 3
+NATS_A_BIT = math.log(2)
+RIVALS = 9  # with the answer, the ten best
+DECIDES_FROM_BITS = 1.0  # without the word, the odds are half of what they are, or less
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """A token that may come next, and P(token | everything read so far)."""
+
+    token: str
+    probability: float
+
+
+@dataclass(frozen=True)
+class UnitChange:
+    """How much one unit of h_t differs from what it was at the step before; layers and units count from 1."""
+
+    layer: int
+    unit: int
+    change: float
+
+    def __str__(self) -> str:
+        """12+ where unit 12 rose, 12- where it fell; 2:12+ in a layer above the first."""
+        place = str(self.unit) if self.layer == 1 else f"{self.layer}:{self.unit}"
+        return f"{place}{'+' if self.change > 0 else '-'}"
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of the network.
+
+    Attributes:
+        token: x_t, the token read; `<eos>` begins a line.
+        norm: ‖h_t‖, all layers together.
+        change: ‖h_t - h_{t-1}‖.
+        units: those that moved most, most first.
+        predictions: the most probable tokens of y_t, best first.
+        came: the token that came next; None at the last step unless an answer was given.
+        error_bits: -log2 P(came); None where nothing came.
+        gradient_norm: ‖∂Loss_T/∂h_t‖ with Loss_T = -ln P(answer) at the last step, in nats.
+        probability_without: P(answer | the text without this token), by reading it again.
+        evidence_bits: by how much that lowers log2 of the odds of the answer against its rivals. Negative where the
+            token speaks against the answer. (The weight of evidence of I. J. Good, "Probability and the Weighing of
+            Evidence", 1950; against rivals as in Yin and Neubig, arXiv:2202.10419: what only says which kind of word
+            comes next counts for all of them alike.)
+        gradient_times_input_bits: x_t · ∂log2 odds/∂x_t, the first-order estimate of the evidence.
+    """
+
+    token: str
+    norm: float
+    change: float
+    units: list[UnitChange]
+    predictions: list[Prediction]
+    came: str | None
+    error_bits: float | None
+    gradient_norm: float
+    probability_without: float
+    evidence_bits: float
+    gradient_times_input_bits: float
+
+
+@dataclass(frozen=True)
+class Trace:
+    """A sentence, step by step.
+
+    Attributes:
+        text: what was typed.
+        answer: the token that the backward part explains: the one asked about, else the best at the last step.
+        probability: P(answer | everything read).
+        rivals: the most probable other tokens of the last step.
+        steps: one for each token read.
+        unknown: the words that the model does not know, as typed, each once.
+    """
+
+    text: str
+    answer: str
+    probability: float
+    rivals: list[str]
+    steps: list[Step]
+    unknown: list[str]
+
+    @property
+    def decisive(self) -> Step | None:
+        """The token that speaks most for the answer, or against it, if that changes its odds twofold at least."""
+        most = max(self.steps, key=lambda step: abs(step.evidence_bits))
+        return most if abs(most.evidence_bits) >= DECIDES_FROM_BITS else None
+
+    def verdict(self) -> tuple[str, str]:
+        """What the answer is, and what decided it: two sentences."""
+        said = f'The model gives "{self.answer}" {self.probability:.1%}.'
+        step = self.decisive
+        if step is None:
+            return said, "No single word decides that: leaving one out never halves or doubles its odds."
+        side = "for" if step.evidence_bits > 0 else "against"
+        return said, (
+            f'What speaks most {side} it is "{step.token}": without that word it would be '
+            f"{step.probability_without:.1%}."
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return asdict(self)
+
+
+def trace(model: TrainedModel, text: str, *, answer: str | None = None) -> Trace:
+    """Follow `text` through a network, forward and backward.
+
+    The last step predicts the blank (two or more underscores), or what comes after the text where there is none. As
+    in `rnn complete`, what stands after a blank is not read.
+
+    Args:
+        answer: the token to explain at the last step; None: the most probable one (for a blank, word).
+
+    Raises:
+        UsageError: the text is empty, longer than `MOST_TOKENS` tokens or has several blanks, or the answer is not
+            one token of the vocabulary.
+        ModelFileError: the model's numbers grew too large while it read the text.
+    """
+    prompt = Prompt.parse(text)
+    if prompt.right is None and not text.strip():
+        raise UsageError(
+            'The sentence is empty. Give some words: rnn trace "My favourite dish is sushi. So, my favourite ..."'
+        )
+    lines = model.config["data"]["mode"] == "lines"
+    context = read_context(prompt.left, model.tokenizer, independent_lines=lines)
+    if len(context.ids) > MOST_TOKENS:
+        raise UsageError(
+            f"The sentence has {len(context.ids):,} tokens; a trace has at most {MOST_TOKENS}. "
+            "Give its last words only."
+        )
+    reading = read(model.engine, context.ids)
+    log_probs = model.engine.log_probs(reading.top)  # (T, vocab_size)
+    allowed = log_probs.copy()
+    if prompt.right is not None:
+        allowed[-1] = _words_only(model, log_probs[-1])
+    target = int(allowed[-1].argmax()) if answer is None else _token_of(model, answer)
+    (best,) = top_ids(allowed[[-1]], RIVALS + 1)
+    rivals = best[best != target][:RIVALS]
+    came = [*context.ids[1:], None if answer is None else target]
+    return Trace(
+        text=prompt.text,
+        answer=label(model.tokenizer, target),
+        probability=math.exp(log_probs[-1, target]),
+        rivals=[label(model.tokenizer, int(id_)) for id_ in rivals],
+        steps=_steps(model, reading, context.ids, came, allowed, _Asked(target, rivals)),
+        unknown=context.unknown,
+    )
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """The answer that is to be explained, and the ids of the other words that might have been it."""
+
+    answer: int
+    rivals: Ids
+
+    def log_odds(self, log_probs: Array) -> Floats:
+        """ln (P(answer) / P(any rival)): log_probs (..., vocab_size) gives (...)."""
+        of_rivals = np.exp(log_probs[..., self.rivals].astype(np.float64)).sum(axis=-1)
+        return np.asarray(log_probs[..., self.answer] - np.log(of_rivals))
+
+
+def _steps(
+    model: TrainedModel,
+    reading: Reading,
+    ids: Sequence[int],
+    came: Sequence[int | None],
+    allowed: Array,
+    asked: _Asked,
+) -> list[Step]:
+    """The steps of a text; `allowed` (T, vocab_size) is ln P, with -inf for what is not to be predicted."""
+    engine, tokenizer = model.engine, model.tokenizer
+    h_T = reading.top[-1]  # (H,)
+    log_probs = engine.log_probs(reading.top)  # (T, vocab_size)
+    without = _without_each(engine, ids)  # (T, vocab_size)
+    evidence = asked.log_odds(log_probs[-1]) - asked.log_odds(without)  # (T,)
+    of_loss = back_through_time(engine, reading, loss_gradient(engine, h_T, asked.answer))
+    of_odds = back_through_time(engine, reading, loss_gradient(engine, h_T, asked.answer, among=asked.rivals))
+    estimates = -(of_odds.inputs * reading.inputs[0]).sum(axis=1)  # (T,)
+    states = np.concatenate(reading.hidden, axis=1).astype(np.float64)  # (T + 1, layers · H)
+    changes = np.diff(states, axis=0)  # (T, layers · H)
+    return [
+        Step(
+            token=label(tokenizer, id_),
+            norm=float(np.linalg.norm(states[t + 1])),
+            change=float(np.linalg.norm(changes[t])),
+            units=_most_moved(changes[t], hidden_size=len(h_T)),
+            predictions=[
+                Prediction(label(tokenizer, int(best)), math.exp(allowed[t, best]))
+                for best in top_ids(allowed[[t]], PREDICTIONS)[0]
+            ],
+            came=None if next_ is None else label(tokenizer, next_),
+            error_bits=None if next_ is None else -float(log_probs[t, next_]) / NATS_A_BIT,
+            gradient_norm=float(np.linalg.norm(of_loss.states[t])),
+            probability_without=math.exp(without[t, asked.answer]),
+            evidence_bits=float(evidence[t]) / NATS_A_BIT,
+            gradient_times_input_bits=float(estimates[t]) / NATS_A_BIT,
+        )
+        for t, (id_, next_) in enumerate(zip(ids, came, strict=True))
+    ]
+
+
+def _without_each(engine: Engine, ids: Sequence[int]) -> Array:
+    """ln P(next | the text without its t-th token), for every t, (T, vocab_size)."""
+    T = len(ids)
+    others = np.array([[*ids[:t], *ids[t + 1 :]] for t in range(T)], np.intp).T  # (T - 1, T)
+    found = []
+    for first in range(0, T, TEXTS_AT_ONCE):
+        some = others[:, first : first + TEXTS_AT_ONCE]  # (T - 1, B)
+        _, state = engine.read(some, engine.initial_state(some.shape[1]))
+        found.append(engine.log_probs(state[-1]))
+    return np.concatenate(found)
+
+
+def _most_moved(change: Floats, *, hidden_size: int) -> list[UnitChange]:
+    """The units of a step that moved most; change is of all layers beside each other."""
+    most = np.argsort(-np.abs(change), kind="stable")[:UNITS]
+    return [
+        UnitChange(int(i) // hidden_size + 1, int(i) % hidden_size + 1, float(change[i]))
+        for i in most
+        if change[i] != 0
+    ]
+
+
+def _words_only(model: TrainedModel, log_probs: Array) -> Array:
+    """What may fill a blank: words, where a token is a word; pieces of words may all begin one."""
+    tokenizer = model.tokenizer
+    pieces = PieceTable(
+        tokenizer.pieces, kind=tokenizer.kind, eos_id=tokenizer.eos_id, unk_id=tokenizer.unk_id
+    )
+    return only(log_probs, pieces.word) if pieces.whole_words and pieces.word.any() else log_probs
+
+
+def _token_of(model: TrainedModel, answer: str) -> int:
+    ids = model.tokenizer.encode(answer)
+    if len(ids) == 1 and ids[0] != model.tokenizer.unk_id:
+        return ids[0]
+    if len(ids) == 1:
+        near = ", ".join(f'"{word}"' for word in model.nearest_words(answer))
+        raise UsageError(
+            f'--answer: the model does not know "{answer}".'
+            + (f" Nearest known words: {near}." if near else "")
+        )
+    raise UsageError(
+        f'--answer: "{answer}" is {len(ids)} tokens for this model; it has to be one, because one step predicts one.'
+    )

@@ -1,0 +1,141 @@
+"""A report on a run: what is measured, what is missing, and the page."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from rnn_cli.insight import plots
+from rnn_cli.insight.report import Report, make_report
+from rnn_cli.insight.report_page import report_page
+from rnn_cli.insight.runs import read_run
+from tests.insight.conftest import make_linear_model, trained, validated, write_model, write_run
+
+TEXTS = {
+    "train": "I eat rice\nyou eat soup and rice\n",
+    "valid": "you eat soup and tea\nI drink tea\n",
+    "questions": '{"text": "I eat soup and __ <b>", "answer": "tea"}\n',
+}
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Path:
+    """A run folder with a model and all its texts."""
+    for name, text in TEXTS.items():
+        (tmp_path / name).write_text(text)
+    config = "data:\n  mode: lines\n"
+    config += "".join(f"  {split}: {tmp_path / split}\n" for split in ("train", "valid"))
+    config += f"  questions: {{cloze: {tmp_path / 'questions'}}}\n"
+    records = [trained(step, perplexity=9 - step / 100, norm=2.5) for step in range(10, 300, 10)]
+    folder = write_run(tmp_path / "run", [*records, validated(290, perplexity=5)], config=config)
+    write_model(folder, make_linear_model())
+    return folder
+
+
+def report_on(run: Path) -> Report:
+    return make_report(read_run(run))
+
+
+def test_the_model_is_measured_on_the_validation_text(run: Path) -> None:
+    found = report_on(run)
+    assert found.missing == []
+    measured = found.measured
+    assert measured is not None
+    assert (measured.split, measured.tokens) == ("valid", 10)
+    assert measured.accuracy == pytest.approx(2 / 10)  # it always says tea, which comes twice
+    assert [(group.name, group.tokens) for group in measured.frequency] == [("0", 3), ("1-9", 7)]
+    assert sum(group.tokens for group in measured.confidence) == 10
+    assert [point.words for point in measured.memory] == [1, 2, 4]
+
+
+def test_the_models_answers_stand_beside_the_right_ones(run: Path) -> None:
+    ((prompt, result),) = report_on(run).completions
+    assert prompt.answer == "tea"
+    assert result.completions[0].words == ["tea"]
+    assert len(result.completions) == 3
+
+
+def test_without_a_validation_text_the_next_best_serves(run: Path) -> None:
+    config = run / "config.yaml"
+    config.write_text(re.sub("  valid: .*\n", "", config.read_text()))
+    measured = report_on(run).measured
+    assert measured is not None
+    assert measured.split == "train"
+
+
+def test_texts_that_are_gone_are_said_to_be(run: Path, tmp_path: Path) -> None:
+    (tmp_path / "train").unlink()
+    found = report_on(run)
+    assert found.missing == [f"The train text was not read: There is no file {tmp_path}/train."]
+    assert found.measured is not None
+    assert found.measured.frequency == []
+    (tmp_path / "valid").unlink()
+    found = report_on(run)
+    assert found.missing == [f"The valid text was not read: There is no file {tmp_path}/valid."]
+    assert found.measured is None
+
+
+def test_a_run_without_a_model_has_its_records(run: Path) -> None:
+    (run / "model.safetensors").unlink()
+    found = report_on(run)
+    assert found.missing == ["The run has no model yet, so there is nothing to measure."]
+    assert "<h2>How it was trained</h2>" in report_page(found)
+
+
+def test_a_report_is_json(run: Path) -> None:
+    stored = json.loads(json.dumps(report_on(run).to_dict(), allow_nan=False))
+    assert list(stored) == ["run", "measured", "completions", "missing"]
+    assert stored["completions"][0]["answer"] == "tea"
+
+
+def test_the_page_has_every_section_under_a_heading(run: Path) -> None:
+    page = report_page(report_on(run))
+    assert re.findall(r"<h2>(.*?)</h2>", page) == [
+        "What it came to",
+        "How it was trained",
+        "How far back it remembers",
+        "Frequent and rare words",
+        "How far it can be believed",
+        "What it says",
+        "The texts",
+        "The config",
+    ]
+    assert "<li>train: 3 lines, 400 tokens</li>" in page
+    assert '<th scope="row">data.mode</th><td>lines</td>' in page
+    assert '<td class="right">2.50</td>' in page or plots.can_plot()
+
+
+def test_every_text_of_the_page_is_escaped(run: Path) -> None:
+    page = report_page(report_on(run))
+    assert "I eat soup and __ &lt;b&gt;" in page
+    assert "<b>" not in page
+    assert "<script" not in page
+
+
+def test_without_matplotlib_ten_moments_of_the_training_are_a_table(
+    run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(plots, "can_plot", lambda: False)
+    page = report_page(report_on(run))
+    assert "<svg" not in page
+    rows = re.findall(r'<th scope="row" class="right">([\d,]+)</th><td class="right">\d\.\d{3}</td>', page)
+    assert rows[:3] == ["100", "400", "700"]
+    assert (len(rows), rows[-1]) == (10, "2,900")
+
+
+@pytest.mark.skipif(not plots.can_plot(), reason="matplotlib is an extra")
+def test_with_matplotlib_the_page_has_its_plots(run: Path) -> None:
+    page = report_page(report_on(run))
+    assert re.findall(r'<svg role="img" aria-label="([^"]*)"', page) == [
+        "The loss: a line for the windows trained on, marks for the validation text.",
+        "The learning rate.",
+        "The norm of the gradient before clipping.",
+        "The rise of the loss by the number of last words seen.",
+    ]
+    assert not re.search(r"https?:", page)
+
+
+def test_a_training_too_short_to_be_recorded_is_said_to_be(tmp_path: Path) -> None:
+    page = report_page(report_on(write_run(tmp_path / "run", [])))
+    assert "No windows were recorded: the training is shorter than training.log_every_windows." in page

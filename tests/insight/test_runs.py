@@ -1,0 +1,120 @@
+"""What is read from a run folder."""
+
+from pathlib import Path
+
+import pytest
+
+from rnn_cli.errors import ConfigError, ModelFileError
+from rnn_cli.insight.runs import read_run
+from tests.insight.conftest import STARTED, trained, validated, write_run
+
+
+def rolled_back(step: int, back_to: int) -> dict[str, object]:
+    return {"event": "rollback", "step": step, "back_to": back_to}
+
+
+def test_a_run_is_its_config_and_its_records(tmp_path: Path) -> None:
+    folder = write_run(
+        tmp_path / "run",
+        [trained(10, perplexity=9), validated(40, perplexity=8), trained(50, perplexity=7)],
+        config="data: {train: [a.txt, b.txt]}\nmodel: {hidden_size: 3}\nnew_in_a_later_version: {x: 1}\n",
+        summary={"reason": "epochs done"},
+    )
+    run = read_run(folder)
+    assert run.name == str(folder)
+    assert run.flat_config == {
+        "data.train": ["a.txt", "b.txt"],
+        "model.hidden_size": 3,
+        "new_in_a_later_version.x": 1,
+    }
+    assert run.start == STARTED
+    assert run.notices == ["train: 3 lines, 400 tokens"]
+    assert [record["step"] for record in run.train] == [10, 50]
+    assert [record["perplexity"] for record in run.validations] == [8]
+    assert run.summary == {"reason": "epochs done"}
+    assert not run.has_model
+
+
+def test_a_window_counts_as_the_mean_one(tmp_path: Path) -> None:
+    assert read_run(write_run(tmp_path / "run", [])).tokens(7) == 70
+
+
+def test_the_best_validation_is_the_lowest_that_is_finite(tmp_path: Path) -> None:
+    records = [validated(40, perplexity=None), validated(80, perplexity=5), validated(120, perplexity=6)]
+    best = read_run(write_run(tmp_path / "run", records)).best
+    assert best is not None
+    assert best["step"] == 80
+    assert read_run(write_run(tmp_path / "none", [validated(40, perplexity=None)])).best is None
+
+
+def test_what_training_went_back_behind_does_not_count(tmp_path: Path) -> None:
+    records = [
+        trained(10, perplexity=9),
+        trained(20, perplexity=99),
+        rolled_back(25, 10),
+        trained(20, perplexity=8),
+    ]
+    run = read_run(write_run(tmp_path / "run", records))
+    assert [(record["step"], record["perplexity"]) for record in run.train] == [(10, 9), (20, 8)]
+
+
+def test_a_training_that_was_killed_may_have_left_half_a_record(tmp_path: Path) -> None:
+    folder = write_run(tmp_path / "run", [trained(10, perplexity=9)])
+    with (folder / "metrics.jsonl").open("a") as file:
+        file.write('{"event": "tra')
+    run = read_run(folder)
+    assert len(run.train) == 1
+    assert run.summary is None
+
+
+@pytest.mark.parametrize("missing", ["config.yaml", "metrics.jsonl"])
+def test_a_folder_that_is_no_run_is_refused(tmp_path: Path, missing: str) -> None:
+    folder = write_run(tmp_path / "run", [])
+    (folder / missing).unlink()
+    with pytest.raises(ModelFileError) as error:
+        read_run(folder)
+    assert str(error.value) == (
+        f"{folder}: there is no {missing} in it; give the folder of a run, which `rnn train` makes."
+    )
+
+
+@pytest.mark.parametrize("name", ["gone", "run/config.yaml"])
+def test_what_is_no_folder_is_refused(tmp_path: Path, name: str) -> None:
+    write_run(tmp_path / "run", [])
+    with pytest.raises(ModelFileError) as error:
+        read_run(tmp_path / name)
+    assert str(error.value) == (
+        f"{tmp_path / name}: this is no folder. Give the folder of a run, which `rnn train` makes."
+    )
+
+
+def test_a_training_that_has_not_begun_has_nothing_to_show(tmp_path: Path) -> None:
+    folder = write_run(tmp_path / "run", [])
+    (folder / "metrics.jsonl").write_text("")
+    with pytest.raises(ModelFileError) as error:
+        read_run(folder)
+    assert str(error.value) == f"{folder}: the training has not begun: metrics.jsonl tells of no start."
+
+
+@pytest.mark.parametrize("line", ["no json", "[1]", '{"step": 1}'])
+def test_a_line_that_is_no_record_is_named(tmp_path: Path, line: str) -> None:
+    folder = write_run(tmp_path / "run", [])
+    (folder / "metrics.jsonl").write_text(f"{line}\n{line}\n")
+    with pytest.raises(ModelFileError) as error:
+        read_run(folder)
+    assert str(error.value) == f"{folder}/metrics.jsonl:1: this is no record of a training."
+
+
+def test_a_damaged_summary_a_config_and_bytes_that_are_no_text_are_named(tmp_path: Path) -> None:
+    folder = write_run(tmp_path / "run", [])
+    (folder / "summary.json").write_text("[")
+    with pytest.raises(ModelFileError) as error:
+        read_run(folder)
+    assert str(error.value) == f"{folder}/summary.json: the summary is damaged: it is not a JSON object."
+    (folder / "metrics.jsonl").write_bytes(b"\xff")
+    with pytest.raises(ModelFileError) as error:
+        read_run(folder)
+    assert str(error.value) == f"{folder}/metrics.jsonl: cannot be read (it is not UTF-8)."
+    (folder / "config.yaml").write_bytes(b"\xff")
+    with pytest.raises(ConfigError, match="not UTF-8"):
+        read_run(folder)
