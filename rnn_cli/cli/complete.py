@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from rnn_cli.cli.arguments import BlankWords, Model, blank_words_of, choices_of
+
 if TYPE_CHECKING:
     from rnn_cli.inference import CompletionResult, TrainedModel
 
@@ -16,20 +18,21 @@ _CONTROL = re.compile("[\0-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e
 
 def complete(
     text: Annotated[
-        str, typer.Argument(metavar="TEXT", help="A sentence with a blank (____), or the start of one.")
+        str, typer.Argument(metavar="TEXT", help="A sentence with blanks (____), or the start of one.")
     ],
-    model: Annotated[
+    model: Model = None,
+    choices: Annotated[
         str | None,
         typer.Option(
-            "-m",
-            "--model",
-            help="A run folder or model file. Left out: RNN_MODEL, or the newest finished run in runs/.",
-            show_default=False,
+            "--choices", metavar="A,B,C", help="Rank just these words for the blank.", show_default=False
         ),
     ] = None,
+    blank_words: BlankWords = "1",
     top: Annotated[
         int | None,
-        typer.Option("--top", help="How many completions: 5 for a blank, 1 otherwise.", show_default=False),
+        typer.Option(
+            "--top", help="How many completions: 5 for a blank, all choices, 1 otherwise.", show_default=False
+        ),
     ] = None,
     max_words: Annotated[int, typer.Option("--max-words", help="Longest continuation, in words.")] = 30,
     temperature: Annotated[
@@ -55,12 +58,17 @@ def complete(
     ] = None,
     json_: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> int:
-    """Fill the blank (two or more underscores) in TEXT, or continue TEXT to the end of the sentence."""
+    """Fill the blanks (two or more underscores) in TEXT, or continue TEXT to the end of the sentence.
+
+    What is put into a blank is ranked by the probability of the whole TEXT with it in place.
+    """
     from rnn_cli.inference import find_model, load
 
     trained = load(find_model(model))
     result = trained.complete(
         text,
+        choices=choices_of(choices),
+        blank_words=blank_words_of(blank_words),
         top=top,
         max_words=max_words,
         temperature=temperature,
@@ -91,12 +99,12 @@ def _name_unknown_words(trained: "TrainedModel", result: "CompletionResult") -> 
 
 
 def _show(result: "CompletionResult") -> None:
-    """A blank: each word with its probability. A continuation: its text; several: each with its log-probability."""
-    from rnn_cli.inference.prompt import Prompt
-
-    if Prompt.parse(result.text).right is not None:
+    """What goes into the blanks, with its probability; or a continuation; or several with their log-probability."""
+    if result.ranked is not None:
         for completion in result.completions:
-            typer.echo(f"{completion.probability:7.2%}  {_visible(' '.join(completion.words))}")
+            fills = " … ".join(" ".join(words) for words in completion.fills or ())
+            typer.echo(f"{completion.probability:7.2%}  {_visible(fills)}")
+        typer.echo(f"({result.ranked})", err=True)
     elif len(result.completions) == 1:
         typer.echo(_visible(result.completions[0].text))
     else:

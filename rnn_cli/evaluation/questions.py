@@ -108,7 +108,7 @@ def answer_questions(model: TrainedModel, questions: Sequence[Question]) -> Accu
 
     Raises:
         ValueError: there are no questions.
-        UsageError: a question has several blanks.
+        UsageError: a question cannot be asked.
     """
     if not questions:
         raise ValueError("There are no questions to answer.")
@@ -153,6 +153,10 @@ def _read_question(line: str) -> Question:
         prompt = Prompt.parse(text)
     except UsageError as error:
         raise ValueError(str(error)) from error
-    if prompt.right is None:
+    if not prompt.blanks:
         raise ValueError('"text" has no blank: put _____ where the answer belongs.')
+    if prompt.blanks > 1:
+        raise ValueError(
+            f'"text" has {prompt.blanks} blanks, and there is one answer: write words in place of the others.'
+        )
     return Question(text, answer.strip(), distance)

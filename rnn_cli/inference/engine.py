@@ -72,6 +72,11 @@ class Engine:
         """How many tokens there are to choose from."""
         return len(self._c)
 
+    @property
+    def output_weights(self) -> int:
+        """How many multiplications the scores of all tokens take for one h_t: the size of V."""
+        return self._V.size
+
     def initial_state(self, batch: int) -> State:
         """No memory: zeros, (B, H) for each layer."""
         return [np.zeros((batch, len(b)), np.float32) for b in self._b]

@@ -99,6 +99,7 @@ def _check_sound(result: CompletionResult, prompt: Prompt) -> None:
         if prompt.right is not None:
             assert completion.text.startswith(prompt.left), "the left side was changed"
             assert completion.text.endswith(prompt.right), "the right side was changed"
-            assert len(completion.words) == 1, "a blank without its word"
+            assert completion.fills is not None
+            assert len(completion.words) == prompt.blanks, "a blank without its word"
     if prompt.right is None and len(result.completions) > 1:
         assert all(completion.text for completion in result.completions), "an empty continuation"
