@@ -11,6 +11,7 @@ from rnn_cli.cli.check import check
 from rnn_cli.cli.complete import complete
 from rnn_cli.cli.init import init
 from rnn_cli.cli.predict import predict
+from rnn_cli.cli.score import score
 from rnn_cli.cli.train import train
 
 P = ParamSpec("P")
@@ -49,5 +50,5 @@ def rnn(
     """Train a plain recurrent network on your own text, and let it complete sentences."""
 
 
-for command in (train, complete, predict, check, init):
+for command in (train, complete, predict, score, check, init):
     app.command()(_exits(command))

@@ -19,6 +19,15 @@ Model = Annotated[
 BlankWords = Annotated[
     str, typer.Option("--blank-words", metavar="N|N-M", help="How many words a blank holds, such as 1-3.")
 ]
+State = Annotated[
+    str | None,
+    typer.Option(
+        "--state",
+        metavar="carried|reset",
+        help="Whether the memory runs on from line to line. Left out: as the model was trained.",
+        show_default=False,
+    ),
+]
 
 
 def blank_words_of(typed: str) -> tuple[int, int]:
@@ -40,3 +49,16 @@ def choices_of(typed: str | None) -> list[str] | None:
     if typed is None:
         return None
     return [choice.strip() for choice in typed.split(",")] if typed.strip() else []
+
+
+def state_carried_of(typed: str | None) -> bool | None:
+    """Whether the state is carried; None where nothing is typed.
+
+    Raises:
+        UsageError: it is neither of the two words.
+    """
+    if typed not in (None, "carried", "reset"):
+        raise UsageError(
+            f"--state is {typed}; it has to be carried (from line to line) or reset (at each line)."
+        )
+    return None if typed is None else typed == "carried"

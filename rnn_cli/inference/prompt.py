@@ -51,11 +51,7 @@ class Prompt:
             UsageError: it is no text, or longer than `LONGEST_PROMPT`, or there are more than `MOST_BLANKS`, or
                 there is nothing but blanks.
         """
-        if not isinstance(text, str):
-            raise UsageError(f"The text is of the type {type(text).__name__}; it has to be a str.")
-        if len(text) > LONGEST_PROMPT:
-            raise UsageError(too_long(f"{len(text):,}"))
-        text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        text = _checked(text)
         prompt = cls(text, segments=tuple(_BLANK.split(text)))
         if prompt.blanks > MOST_BLANKS:
             raise UsageError(
@@ -65,6 +61,24 @@ class Prompt:
         if prompt.blanks and not any(segment.strip() for segment in prompt.segments):
             raise UsageError("The text is nothing but a blank. Write words before it, behind it, or both.")
         return prompt
+
+
+def lines_of(text: str) -> list[str]:
+    """The lines of a text, checked like a prompt; a line end at its end begins no further line.
+
+    Raises:
+        UsageError: it is no text, or longer than `LONGEST_PROMPT`.
+    """
+    lines = LINE_END.split(_checked(text))
+    return lines if lines[-1] else lines[:-1]
+
+
+def _checked(text: str) -> str:
+    if not isinstance(text, str):
+        raise UsageError(f"The text is of the type {type(text).__name__}; it has to be a str.")
+    if len(text) > LONGEST_PROMPT:
+        raise UsageError(too_long(f"{len(text):,}"))
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def too_long(characters: str) -> str:

@@ -19,8 +19,9 @@ from rnn_cli.inference.completion import CompletionResult
 from rnn_cli.inference.engine import OUTPUT_ACTIVATIONS, Engine
 from rnn_cli.inference.nearest import nearest_words
 from rnn_cli.inference.options import checked_blank_words, given_options, option_name
-from rnn_cli.inference.prompt import Prompt
+from rnn_cli.inference.prompt import Prompt, lines_of
 from rnn_cli.inference.sampling import Sampling
+from rnn_cli.inference.surprisal import LINES_AT_ONCE, LineScorer, TextScore
 from rnn_cli.model_file import NAME_IN_RUN_FOLDER, ModelFile, read_model_file
 from rnn_cli.text.tokenizer import Tokenizer
 
@@ -82,6 +83,7 @@ class TrainedModel:
         self.tokenizer = tokenizer
         self.config = config
         self.metrics = metrics
+        self._independent_lines = independent_lines
         self._completer = Completer(engine, tokenizer, independent_lines=independent_lines)
 
     @classmethod
@@ -201,6 +203,31 @@ class TrainedModel:
         wanted = [request for request in parsed if isinstance(request, Request)]
         results = iter(self._completer.answers(wanted, top=top, blank_words=blank_words))
         return [next(results) if isinstance(request, Request) else request for request in parsed]
+
+    def score(self, text: str, *, state_carried: bool | None = None) -> TextScore:
+        """The log-probability, surprisal and rank of every token of `text`, and the sums.
+
+        Args:
+            text: one line or several; the end of each line is scored, too.
+            state_carried: whether the state runs on from line to line; None: as the model was trained.
+
+        Raises:
+            UsageError: the text is no str or too long.
+            ModelFileError: the model's numbers grew too large.
+        """
+        scorer = self.line_scorer(state_carried=state_carried)
+        scores, _ = scorer.score(lines_of(text), scorer.start())
+        lines = []
+        for score in scores:
+            if isinstance(score, RnnError):
+                raise score
+            lines.append(score)
+        return TextScore(lines)
+
+    def line_scorer(self, *, state_carried: bool | None = None, at_once: int = LINES_AT_ONCE) -> LineScorer:
+        """What `score` works with, for texts that come bit by bit."""
+        carried = not self._independent_lines if state_carried is None else state_carried
+        return LineScorer(self.engine, self.tokenizer, state_carried=carried, at_once=at_once)
 
     def nearest_words(self, word: str) -> list[str]:
         """Up to three words of the vocabulary that look like `word`, best first."""
