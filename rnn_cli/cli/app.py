@@ -9,6 +9,7 @@ import typer
 from rnn_cli import __version__
 from rnn_cli.cli.check import check
 from rnn_cli.cli.complete import complete
+from rnn_cli.cli.eval import eval_
 from rnn_cli.cli.init import init
 from rnn_cli.cli.predict import predict
 from rnn_cli.cli.score import score
@@ -50,5 +51,5 @@ def rnn(
     """Train a plain recurrent network on your own text, and let it complete sentences."""
 
 
-for command in (train, complete, predict, score, check, init):
-    app.command()(_exits(command))
+for command in (train, complete, predict, score, eval_, check, init):
+    app.command(command.__name__.rstrip("_"))(_exits(command))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from rnn_cli.cli.arguments import BlankWords, Model, blank_words_of, choices_of
+from rnn_cli.cli.notes import note_calibration
 
 if TYPE_CHECKING:
     from rnn_cli.inference import CompletionResult, TrainedModel
@@ -65,6 +66,7 @@ def complete(
     from rnn_cli.inference import find_model, load
 
     trained = load(find_model(model))
+    note_calibration(trained)
     result = trained.complete(
         text,
         choices=choices_of(choices),

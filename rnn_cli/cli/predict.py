@@ -8,6 +8,7 @@ import typer
 
 from rnn_cli.cli.arguments import BlankWords, Model, blank_words_of
 from rnn_cli.cli.lines import LINES_AT_ONCE, keys_of, line_groups, text_of
+from rnn_cli.cli.notes import note_calibration
 from rnn_cli.errors import RnnError, TextError
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ def predict(
 
     words = blank_words_of(blank_words)
     trained = load(find_model(model))
+    note_calibration(trained)
     at_once = max(1, min(LINES_AT_ONCE, CANDIDATES_AT_ONCE // max(1, top)))
     failed = False
     for lines in line_groups(file, command="rnn predict", at_once=at_once):

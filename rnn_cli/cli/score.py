@@ -8,6 +8,7 @@ import typer
 
 from rnn_cli.cli.arguments import Model, State, state_carried_of
 from rnn_cli.cli.lines import line_groups, text_of
+from rnn_cli.cli.notes import note_calibration
 from rnn_cli.errors import RnnError
 
 if TYPE_CHECKING:
@@ -34,7 +35,9 @@ def score(
     from rnn_cli.inference import find_model, load
 
     carried = state_carried_of(state)
-    scorer = load(find_model(model)).line_scorer(state_carried=carried)
+    trained = load(find_model(model))
+    note_calibration(trained)
+    scorer = trained.line_scorer(state_carried=carried)
     before = scorer.start()
     failed = False
     written = [] if json_ else ["\t".join(TOTALS if totals else TOKENS)]

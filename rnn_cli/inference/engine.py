@@ -7,6 +7,7 @@
 B texts side by side, T steps, E embedding size, H hidden size. All numbers are float32.
 """
 
+import copy
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
@@ -46,6 +47,7 @@ class Engine:
         num_layers: number of layers.
         hidden_activation: the name of f, a key of `activations.ACTIVATIONS`.
         output_activation: the name of g, "softmax" or "sigmoid".
+        temperature: ln P is divided by it and normalised anew; 1 changes nothing.
 
     Raises:
         KeyError: for a name that is none of those, or a weight that is missing.
@@ -58,6 +60,7 @@ class Engine:
         num_layers: int,
         hidden_activation: str,
         output_activation: str,
+        temperature: float = 1.0,
     ) -> None:
         self._embedding = tensors["embedding"]  # (vocab_size, E)
         self._W = [tensors[f"cells.{layer}.W"] for layer in range(num_layers)]  # (H, H + E_i)
@@ -66,6 +69,13 @@ class Engine:
         self._c = tensors["c"]  # (vocab_size,)
         self._f = ACTIVATIONS[hidden_activation]
         self._log_g = OUTPUT_ACTIVATIONS[output_activation]
+        self.temperature = temperature
+
+    def at_temperature(self, temperature: float) -> "Engine":
+        """The same weights at another temperature."""
+        engine = copy.copy(self)
+        engine.temperature = temperature
+        return engine
 
     @property
     def vocab_size(self) -> int:
@@ -155,7 +165,8 @@ class Engine:
     def log_probs(self, hidden: Array) -> Array:
         """ln P(next token): hidden (..., H) gives (..., vocab_size), whose exp sums to 1.
 
-        softmax: P(i) = e^z_i / sum_j e^z_j; sigmoid: P(i) = sigmoid(z_i) / sum_j sigmoid(z_j); z = V·h + c.
+        softmax: P(i) = e^z_i / sum_j e^z_j; sigmoid: P(i) = sigmoid(z_i) / sum_j sigmoid(z_j); z = V·h + c. At a
+        temperature: these to the power of 1 / temperature, normalised anew.
 
         Raises:
             ModelFileError: a score is beyond `LARGEST_SCORE`, or no number at all.
@@ -165,7 +176,8 @@ class Engine:
         # Asked so that NaN is refused too: it is neither above nor below anything.
         if z.size and not (z.max() < LARGEST_SCORE and z.min() > -LARGEST_SCORE):
             raise grown_too_large()
-        return self._log_g(z)
+        log_probs = self._log_g(z)
+        return log_probs if self.temperature == 1 else log_softmax(log_probs / np.float32(self.temperature))
 
     def _activate(self, x: Array) -> Array:
         h: Array = self._f(x).astype(np.float32, copy=False)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -28,6 +28,7 @@ from rnn_cli.text.tokenizer import Tokenizer
 DEFAULT_TOP_FOR_A_BLANK = 5
 RUNS = Path("runs")
 VARIABLE = "RNN_MODEL"
+_LOWEST, _HIGHEST = 0.01, 100.0  # temperatures; beyond these float32 has no room for the scores
 
 
 def load(path: str | Path) -> "TrainedModel":
@@ -68,6 +69,7 @@ class TrainedModel:
         metrics: what it reached.
         tokenizer: its vocabulary.
         engine: its equations.
+        temperature: that its probabilities were calibrated with; 1 where they were not.
     """
 
     def __init__(
@@ -83,11 +85,12 @@ class TrainedModel:
         self.tokenizer = tokenizer
         self.config = config
         self.metrics = metrics
+        self.temperature = engine.temperature
         self._independent_lines = independent_lines
         self._completer = Completer(engine, tokenizer, independent_lines=independent_lines)
 
     @classmethod
-    def from_model_file(cls, model_file: ModelFile, *, name: str) -> "TrainedModel":
+    def from_model_file(cls, model_file: ModelFile, *, name: str) -> Self:
         """The model in a file that was read; `name` is what messages call it.
 
         Raises:
@@ -260,7 +263,20 @@ def _engine(model_file: ModelFile) -> Engine:
         num_layers=model["num_layers"],
         hidden_activation=model["hidden_activation"],
         output_activation=model["output_activation"],
+        temperature=_temperature(model_file),
     )
+
+
+def _temperature(model_file: ModelFile) -> float:
+    if model_file.calibration is None:
+        return 1.0
+    temperature = model_file.calibration.get("temperature")
+    if not isinstance(temperature, int | float) or not _LOWEST <= temperature <= _HIGHEST:
+        raise ValueError(
+            f"the calibration's temperature is {reprlib.repr(temperature)}; it has to be a number from "
+            f"{_LOWEST:g} to {_HIGHEST:g}. Calibrate anew."
+        )
+    return float(temperature)
 
 
 def _in_one_line(error: Exception) -> str:

@@ -10,7 +10,7 @@ import pytest
 import rnn_cli
 from tests.conftest import Result, Rnn
 
-COMMANDS = ["train", "complete", "predict", "score", "check", "init"]
+COMMANDS = ["train", "complete", "predict", "score", "eval", "check", "init"]
 
 
 def uncoloured(text: str) -> str:
@@ -52,6 +52,7 @@ def test_every_command_has_a_help_that_begins_with_its_usage(rnn: Rnn, command: 
         ),
         ("predict", ["--model", "--top", "--blank-words"]),
         ("score", ["--model", "--state", "--totals", "--json"]),
+        ("eval", ["--model", "--answers", "--format", "--calibrate", "--batch-size", "--json"]),
         ("check", ["--set", "--json"]),
         ("init", ["--schema"]),
     ],
