@@ -11,8 +11,10 @@ from rnn_cli.cli.notes import note_calibration
 
 if TYPE_CHECKING:
     from rnn_cli.inference import CompletionResult, TrainedModel
+    from rnn_cli.inference.completion import Evidence
 
 MOST_UNKNOWN_NAMED = 10  # to find the words that look like one of them takes up to 50 ms
+MOST_EVIDENCE_SHOWN = 5
 LONGEST_NAMED = 60  # characters of an unknown word that are shown
 _CONTROL = re.compile("[\0-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
@@ -29,6 +31,7 @@ def complete(
         ),
     ] = None,
     blank_words: BlankWords = "1",
+    why: Annotated[bool, typer.Option("--why", help="Also show which words moved the best answer.")] = False,
     top: Annotated[
         int | None,
         typer.Option(
@@ -71,6 +74,7 @@ def complete(
         text,
         choices=choices_of(choices),
         blank_words=blank_words_of(blank_words),
+        why=why,
         top=top,
         max_words=max_words,
         temperature=temperature,
@@ -107,11 +111,23 @@ def _show(result: "CompletionResult") -> None:
             fills = " … ".join(" ".join(words) for words in completion.fills or ())
             typer.echo(f"{completion.probability:7.2%}  {_visible(fills)}")
         typer.echo(f"({result.ranked})", err=True)
+        if result.why is not None:
+            _show_why(result.why)
     elif len(result.completions) == 1:
         typer.echo(_visible(result.completions[0].text))
     else:
         for completion in result.completions:
             typer.echo(f"{completion.log_prob:8.2f}  {_visible(completion.text)}")
+
+
+def _show_why(why: "Evidence") -> None:
+    """The words that moved the answer most, and by how much its log-probability changes without each."""
+    typer.echo(
+        f"Why {_visible(' '.join(why.answer))}: its log-probability among the {why.candidates} best is "
+        f"{why.log_prob:.2f}, and without the word it changes by"
+    )
+    for word in why.words[:MOST_EVIDENCE_SHOWN]:
+        typer.echo(f"{word.change:+8.2f}  {_shortened(_visible(word.word))}")
 
 
 def _visible(text: str) -> str:

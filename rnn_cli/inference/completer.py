@@ -193,7 +193,9 @@ class Completer:
         try:
             log_probs = self._log_probs_of(asked, readers.take(rows))
         except ModelFileError as error:  # numbers too large in one of them
-            return [error] if len(asked) == 1 else self._rank_choices_in_halves(asked, readers)
+            if len(asked) == 1:
+                return [error.with_traceback(None)]  # whose frames keep large arrays
+            return self._rank_choices_in_halves(asked, readers)
         ends = np.cumsum([len(one.choices) for one in asked])
         return [
             _of_choices(one, part) for one, part in zip(asked, np.split(log_probs, ends[:-1]), strict=True)
@@ -278,4 +280,4 @@ def _or_error(
     try:
         return answer(*args, **kwargs)
     except RnnError as error:
-        return error
+        return error.with_traceback(None)  # whose frames keep large arrays

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
@@ -74,6 +74,51 @@ class Ranked:
 
 
 @dataclass(frozen=True)
+class WordEvidence:
+    """What a word of the text did to an answer.
+
+    Attributes:
+        word: as typed.
+        position: the character of the text, from 0, at which it begins.
+        change: ln P(answer) without the word minus ln P(answer) with it, in nats: below 0 it spoke for the answer.
+    """
+
+    word: str
+    position: int
+    change: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return {"word": self.word, "position": self.position, "change": self.change}
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Why an answer was given, and none of its rivals.
+
+    Attributes:
+        answer: the words in the blank.
+        log_prob: ln of the answer's share among the candidates, in nats.
+        candidates: how many were weighed against each other: the answer and its best rivals.
+        words: the words around the blank, those that moved the answer most first.
+    """
+
+    answer: list[str]
+    log_prob: float
+    candidates: int
+    words: list[WordEvidence]
+
+    def to_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return {
+            "answer": self.answer,
+            "log_prob": self.log_prob,
+            "candidates": self.candidates,
+            "words": [word.to_dict() for word in self.words],
+        }
+
+
+@dataclass(frozen=True)
 class CompletionResult:
     """What a model makes of a text.
 
@@ -82,12 +127,14 @@ class CompletionResult:
         completions: the ways to complete it, the most probable first.
         unknown: the words that the model read but does not know, as typed, each once.
         ranked: among what the completions are the best; None without a blank.
+        why: which words around the blank moved the best completion; None where that was not asked.
     """
 
     text: str
     completions: list[Completion]
     unknown: list[str]
-    ranked: Ranked | None = field(default=None)
+    ranked: Ranked | None = None
+    why: Evidence | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """For JSON."""
@@ -98,6 +145,8 @@ class CompletionResult:
         }
         if self.ranked is not None:
             figures["ranked"] = self.ranked.to_dict()
+        if self.why is not None:
+            figures["why"] = self.why.to_dict()
         return figures
 
 

@@ -45,31 +45,36 @@ def judge(
     Raises:
         ModelFileError: the model's numbers grew too large.
     """
-    judged = [Judged(np.empty(len(t)), np.empty(len(t), np.int64), np.empty(len(t))) for t in targets]
+    ends = np.cumsum(
+        [len(some) for some in targets]
+    )  # of each text in the arrays of all tokens, one after another
+    flat = np.fromiter((id_ for some in targets for id_ in some), np.intp, count=int(ends[-1]))
+    figures = np.empty(len(flat)), np.empty(len(flat), np.int64), np.empty(len(flat))
     state = [h.copy() for h in state]
-    waiting: list[tuple[Array, list[tuple[int, int]]]] = []
+    waiting: list[tuple[Array, Ids]] = []
     tokens = 0
     for hidden, places in _read(engine, inputs, state):
         waiting.append((hidden, places))
         tokens += len(places)
         if tokens >= TOKENS_AT_ONCE:
-            _judge_all(engine, waiting, targets, judged)
+            _judge_all(engine, waiting, flat, figures)
             waiting, tokens = [], 0
-    _judge_all(engine, waiting, targets, judged)
-    return judged, state
+    _judge_all(engine, waiting, flat, figures)
+    parts = (np.split(some, ends[:-1]) for some in figures)
+    return [Judged(*some) for some in zip(*parts, strict=True)], state
 
 
-def _read(
-    engine: Engine, texts: Sequence[Sequence[int]], state: State
-) -> Iterator[tuple[Array, list[tuple[int, int]]]]:
-    """The top layer's h_t, (N, H), and for each of its rows which text and token it is; `state` goes with it.
+def _read(engine: Engine, texts: Sequence[Sequence[int]], state: State) -> Iterator[tuple[Array, Ids]]:
+    """The top layer's h_t, (N, H), and the places of these N tokens among all; `state` goes with it.
 
     Longest first, so that the texts which still go on are always the first rows, and nothing is padded.
     """
-    order = sorted(range(len(texts)), key=lambda i: len(texts[i]), reverse=True)
+    lengths = np.array([len(text) for text in texts])
+    starts = np.cumsum(lengths) - lengths
+    order = np.argsort(-lengths, kind="stable")
     start = 0
-    for end in sorted({len(text) for text in texts}):
-        going_on = [i for i in order if len(texts[i]) >= end]
+    for end in sorted(set(lengths.tolist())):
+        going_on = order[lengths[order] >= end]
         at_once = max(1, TOKENS_AT_ONCE // len(going_on))
         for first in range(start, end, at_once):
             last = min(first + at_once, end)
@@ -77,35 +82,27 @@ def _read(
             hidden, after = engine.read(ids, [h[going_on] for h in state])
             for h, h_after in zip(state, after, strict=True):
                 h[going_on] = h_after
-            yield (
-                hidden.reshape(-1, hidden.shape[-1]),  # (T * B, H)
-                [(i, t) for t in range(first, last) for i in going_on],
-            )
+            places = starts[going_on] + np.arange(first, last)[:, None]  # (T, B)
+            yield hidden.reshape(-1, hidden.shape[-1]), places.ravel()
         start = end
 
 
 def _judge_all(
     engine: Engine,
-    waiting: Sequence[tuple[Array, list[tuple[int, int]]]],
-    targets: Sequence[Sequence[int]],
-    judged: Sequence[Judged],
+    waiting: Sequence[tuple[Array, Ids]],
+    targets: Ids,
+    figures: tuple[LogProbs, npt.NDArray[np.int64], LogProbs],
 ) -> None:
+    """Put ln P, rank and the best ln P of the tokens that wait into their places."""
     if not waiting:
         return
     hidden = np.concatenate([h for h, _ in waiting])  # (N, H)
-    places = [place for _, some in waiting for place in some]
-    ids = np.array([targets[i][t] for i, t in places], np.intp)
+    places = np.concatenate([some for _, some in waiting])  # (N,)
     rows = max(1, SCORES_AT_ONCE // engine.vocab_size)
-    for start in range(0, len(ids), rows):
-        some = ids[start : start + rows]
-        found = zip(*_figures(engine, hidden[start : start + rows], some), strict=True)
-        for (i, t), (log_prob, rank, best) in zip(places[start : start + rows], found, strict=True):
-            judged[i].log_probs[t], judged[i].ranks[t], judged[i].best[t] = log_prob, rank, best
-
-
-def _figures(engine: Engine, hidden: Array, ids: Ids) -> tuple[Array, Ids, Array]:
-    """ln P, rank and the best ln P for hidden (N, H) and the ids (N,) that came."""
-    log_probs = engine.log_probs(hidden)  # (N, vocab_size)
-    came = log_probs[np.arange(len(ids)), ids]  # (N,)
-    ranks = 1 + np.count_nonzero(log_probs > came[:, None], axis=1)
-    return came, ranks, log_probs.max(axis=1)
+    for start in range(0, len(places), rows):
+        some = places[start : start + rows]
+        log_probs = engine.log_probs(hidden[start : start + rows])  # (rows, vocab_size)
+        came = log_probs[np.arange(len(some)), targets[some]]  # (rows,)
+        figures[0][some] = came
+        figures[1][some] = 1 + np.count_nonzero(log_probs > came[:, None], axis=1)
+        figures[2][some] = log_probs.max(axis=1)

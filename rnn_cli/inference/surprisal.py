@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from rnn_cli.errors import ModelFileError, RnnError
-from rnn_cli.inference.engine import Engine, State
+from rnn_cli.inference.engine import Engine, State, grown_too_large
 from rnn_cli.inference.judging import Judged, judge
 from rnn_cli.text.tokenizer import EOS, Tokenizer
 
@@ -175,7 +175,8 @@ class LineScorer:
     def judge(self, lines: Sequence[Sequence[int]], state: State) -> tuple[list[Judged | RnnError], State]:
         """Judge the ids of each line, and the `<eos>` behind them; the state goes on where it is carried.
 
-        A line at which the model's numbers grow too large has the error in its place, and is not remembered.
+        A line at which the model's numbers grow too large has an error in its place, and the next one begins with no
+        memory.
         """
         if self.state_carried:
             return self._judge_stream(lines, state)
@@ -207,9 +208,11 @@ class LineScorer:
                 [[*line, eos] for line in lines],
                 self._engine.initial_state(len(lines)),
             )
-        except ModelFileError as error:
+        except ModelFileError:
             if len(lines) == 1:
-                return [error]
+                return [
+                    grown_too_large()
+                ]  # a new one: the one that was caught keeps the arrays of its frames
             return [result for line in lines for result in self._judge_alone([line])]
         return [*judged]
 
@@ -222,9 +225,9 @@ class LineScorer:
             return [], state
         try:
             (judged,), after = judge(self._engine, [[eos, *targets[:-1]]], [targets], state)
-        except ModelFileError as error:
+        except ModelFileError:
             if len(lines) == 1:
-                return [error], state
+                return [grown_too_large()], self.start()
             results: list[Judged | RnnError] = []
             for line in lines:
                 (result,), state = self._judge_stream([line], state)

@@ -17,6 +17,7 @@ from rnn_cli.inference.choices import checked_choices
 from rnn_cli.inference.completer import Completer, Request
 from rnn_cli.inference.completion import CompletionResult
 from rnn_cli.inference.engine import OUTPUT_ACTIVATIONS, Engine
+from rnn_cli.inference.evidence import CANDIDATES, find_evidence
 from rnn_cli.inference.nearest import nearest_words
 from rnn_cli.inference.options import checked_blank_words, given_options, option_name
 from rnn_cli.inference.prompt import Prompt, lines_of
@@ -120,6 +121,7 @@ class TrainedModel:
         *,
         choices: Sequence[str] | None = None,
         blank_words: tuple[int, int] = (1, 1),
+        why: bool = False,
         top: int | None = None,
         max_words: int = 30,
         temperature: float | None = None,
@@ -138,6 +140,7 @@ class TrainedModel:
             choices: rank these for the one blank, and nothing else; a word that the model does not know counts as
                 its unknown word.
             blank_words: the smallest and the largest number of words in a blank.
+            why: also find out which words around the one blank moved the best completion, away from its rivals.
             top: how many completions; None: 5 for a blank, 1 for a continuation, all choices, all that are drawn.
             max_words: a continuation ends after so many words at the latest.
             temperature: below 1 draws the probable more often, above 1 less often; 0 takes the best each time.
@@ -160,18 +163,24 @@ class TrainedModel:
             raise UsageError(
                 "--blank-words is for a blank, and the text has none. Put ____ where words are missing."
             )
+        if why and prompt.blanks != 1:
+            raise UsageError(f"--why is for one blank, and the text has {prompt.blanks or 'none'}.")
         if prompt.blanks:
             if drawing:
                 raise UsageError(
                     f"{option_name(next(iter(drawing)))} is for drawing a continuation; "
                     "the words for a blank are ranked, not drawn. Leave it out."
                 )
+            wanted = top or DEFAULT_TOP_FOR_A_BLANK
             (result,) = self._completer.answers(
-                [request], top=top or DEFAULT_TOP_FOR_A_BLANK, blank_words=blank_words
+                [request], top=max(wanted, CANDIDATES) if why else wanted, blank_words=blank_words
             )
             if isinstance(result, RnnError):
                 raise result
-            return result if top is None else replace(result, completions=result.completions[:top])
+            if why and result.completions:
+                result = replace(result, why=find_evidence(self._completer, result))
+            shown = len(result.completions) if choices is not None and top is None else wanted
+            return replace(result, completions=result.completions[:shown])
         if drawing:
             return self._completer.sampled_continuations(
                 prompt, top=top, max_words=max_words, sampling=Sampling(**drawing)

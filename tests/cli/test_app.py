@@ -46,8 +46,8 @@ def test_every_command_has_a_help_that_begins_with_its_usage(rnn: Rnn, command: 
         (
             "complete",
             [
-                "--model", "--choices", "--blank-words", "--top", "--max-words", "--temperature", "--top-k",
-                "--top-p", "--samples", "--seed", "--json",
+                "--model", "--choices", "--blank-words", "--why", "--top", "--max-words", "--temperature",
+                "--top-k", "--top-p", "--samples", "--seed", "--json",
             ],
         ),
         ("predict", ["--model", "--top", "--blank-words"]),

@@ -110,7 +110,8 @@ def test_a_line_that_overflows_fails_alone(make_model_file: Callable[..., ModelF
         (first, second, third), _ = scorer.score(["My", "sushi " * 100, "My"], scorer.start())
         assert isinstance(first, LineScore)
         assert isinstance(second, ModelFileError)
-        assert isinstance(third, LineScore)
+        assert second.__traceback__ is None
+        assert third == first  # with no memory
 
 
 def test_what_is_no_text_is_refused(make_model: MakeModel) -> None:
