@@ -22,7 +22,7 @@ from typing import Any
 from rnn_cli.errors import RnnError, TextError, UsageError
 from rnn_cli.evaluation.questions import Question, read_question
 from rnn_cli.inference.choices import checked_choices
-from rnn_cli.inference.prompt import Prompt
+from rnn_cli.inference.prompt import Prompt, without_surrogates
 
 FORMATS = ("text", "msr", "choices", "cloze", "last-word", "pairs")
 LETTERS = ("a", "b", "c", "d", "e")
@@ -141,7 +141,7 @@ def _choices(line: str) -> Question:
 
 def _checked(text: str, choices: list[str], answer: str, category: str | None = None) -> Question:
     known = checked_choices(choices, Prompt.parse(text))
-    answer = " ".join(answer.split())
+    answer = " ".join(without_surrogates(answer).split())
     if answer not in known:
         raise ValueError(f'the answer "{_shown(answer)}" is not among the choices.')
     return Question(text, answer, category=category, choices=tuple(known))

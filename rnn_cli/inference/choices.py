@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from rnn_cli.errors import UsageError
-from rnn_cli.inference.prompt import Prompt
+from rnn_cli.inference.prompt import Prompt, without_surrogates
 
 MOST_CHOICES = 1000
 _SHOWN = 60  # characters of a choice in a message
@@ -27,7 +27,7 @@ def checked_choices(choices: Sequence[str], prompt: Prompt) -> list[str]:
         raise UsageError(
             f"The text has {prompt.blanks} blanks; choices are for one. Write words in place of the others."
         )
-    stripped = [" ".join(choice.split()) for choice in choices]
+    stripped = [" ".join(without_surrogates(choice).split()) for choice in choices]
     for number, choice in enumerate(stripped, start=1):
         if not choice:
             raise UsageError(f"Choice {number} is empty. Every choice needs a word.")

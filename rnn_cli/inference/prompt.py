@@ -78,6 +78,11 @@ def _checked(text: str) -> str:
         raise UsageError(f"The text is of the type {type(text).__name__}; it has to be a str.")
     if len(text) > LONGEST_PROMPT:
         raise UsageError(too_long(f"{len(text):,}"))
+    return without_surrogates(text)
+
+
+def without_surrogates(text: str) -> str:
+    """U+FFFD for half a surrogate pair: a terminal or JSON can deliver such a thing, but nothing can print it."""
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
