@@ -10,18 +10,24 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from rnn_cli.inference import TrainedModel
+    from rnn_cli.evaluation.model import Model
 
 __version__ = "0.1.0"
 __all__ = ["__version__", "load"]
 
 
-def load(path: "str | Path") -> "TrainedModel":
+def load(path: "str | Path") -> "Model":
     """Open a trained model: a run folder or a model file. Needs NumPy only.
+
+    What it can do: `complete` and `predict` fill blanks and go on with a text, `score` gives the log-probability of
+    every token, `evaluate` measures it on a text or a set of questions.
 
     Raises:
         ModelFileError: there is no model, or it cannot be used.
     """
-    from rnn_cli.inference import load as load_model
+    from pathlib import Path
 
-    return load_model(path)
+    from rnn_cli.evaluation.model import Model
+    from rnn_cli.model_file import read_model_file
+
+    return Model.from_model_file(read_model_file(Path(path)), name=str(path))

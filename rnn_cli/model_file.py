@@ -10,13 +10,14 @@ h_t = f(W·[h_{t-1}, x_t] + b) and y_t = g(V·h_t + c):
     c            (vocab_size,)
 
 Its metadata are texts: `format` is "rnn_cli", `format_version` "1"; `config` (the resolved config), `tokenizer`,
-`training_data` (where the text came from) and `metrics` (what the model reached) are JSON.
+`training_data` (where the text came from) and `metrics` (what the model reached) are JSON. So is `calibration`, which
+is there once `rnn eval --calibrate` has fitted a `temperature`.
 """
 
 import json
 import reprlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,7 @@ class ModelFile:
         tokenizer_json: what `Tokenizer.to_json` wrote.
         training_data: where the training text came from.
         metrics: what the model reached.
+        calibration: the temperature of its probabilities, and what it was fitted on; None where none was.
     """
 
     tensors: Tensors
@@ -54,6 +56,7 @@ class ModelFile:
     tokenizer_json: str
     training_data: dict[str, Any]
     metrics: dict[str, Any]
+    calibration: dict[str, Any] | None = None
 
 
 def write_model_file(path: Path, model_file: ModelFile) -> None:
@@ -71,6 +74,8 @@ def write_model_file(path: Path, model_file: ModelFile) -> None:
         "training_data": _to_json(model_file.training_data),
         "metrics": _to_json(model_file.metrics),
     }
+    if model_file.calibration is not None:
+        metadata["calibration"] = _to_json(model_file.calibration)
     write_tensor_file(path, model_file.tensors, metadata)
 
 
@@ -94,7 +99,22 @@ def read_model_file(path: Path) -> ModelFile:
         tokenizer_json=metadata["tokenizer"],
         training_data=_read_json(path, metadata, "training_data"),
         metrics=_read_json(path, metadata, "metrics"),
+        calibration=_read_json(path, metadata, "calibration") if "calibration" in metadata else None,
     )
+
+
+def store_calibration(path: Path, calibration: dict[str, Any]) -> None:
+    """Put a calibration into a model file, or the one in a run folder; all else in it stays. Whole or not at all.
+
+    Raises:
+        ModelFileError: it is no model file, or cannot be written.
+    """
+    path = _find(path)
+    model_file = replace(read_model_file(path), calibration=calibration)
+    try:
+        write_model_file(path, model_file)
+    except OSError as error:
+        raise ModelFileError(f"{path}: cannot be written ({error.strerror or error}).") from error
 
 
 def _find(path: Path) -> Path:

@@ -25,7 +25,9 @@ def test_the_network_remembers_at_every_distance(rnn: Rnn, seed: int) -> None:
             "My favourite dish is sushi. So, my favourite cuisine is _____.",
             "-m",
             "run",
+            "--why",
             "--json",
         ).out
     )
     assert answer["completions"][0]["words"] == ["Japanese"]
+    assert answer["why"]["words"][0]["word"] == "sushi"

@@ -40,6 +40,16 @@ def test_the_readmes_commands_run_one_after_another(rnn: Rnn, tmp_path: Path) ->
     assert ran == ["init", "init", "check", "train", "complete"]
 
 
+def test_the_readmes_further_commands_run_with_a_model(rnn: Rnn, tmp_path: Path) -> None:
+    (tmp_path / "text.txt").write_text(STORY)
+    (tmp_path / "config.yaml").write_text("data: {train: text.txt}\ntraining: {max_epochs: 1}\n")
+    assert rnn("train", "config.yaml").code == 0
+    for block in re.findall(r"```sh\n(.*?)```", README, re.DOTALL):
+        for command in block.splitlines():
+            result = rnn(*shlex.split(command, comments=True)[1:])
+            assert (result.code, result.out != "") == (0, True), (command, result.err)
+
+
 def test_the_readmes_python_runs(rnn: Rnn, tmp_path: Path) -> None:
     (tmp_path / "text.txt").write_text(STORY)
     (tmp_path / "config.yaml").write_text("data: {train: text.txt}\ntraining: {max_epochs: 1}\n")

@@ -11,9 +11,11 @@ from rnn_cli.cli.check import check
 from rnn_cli.cli.check_grad import check_grad
 from rnn_cli.cli.compare import compare
 from rnn_cli.cli.complete import complete
+from rnn_cli.cli.eval import eval_
 from rnn_cli.cli.init import init
 from rnn_cli.cli.predict import predict
 from rnn_cli.cli.report import report
+from rnn_cli.cli.score import score
 from rnn_cli.cli.trace import trace
 from rnn_cli.cli.train import train
 
@@ -53,5 +55,7 @@ def rnn(
     """Train a plain recurrent network on your own text, and let it complete sentences."""
 
 
-for command in (train, complete, predict, trace, report, compare, check, check_grad, init):
-    app.command()(_exits(command))
+for command in (
+    train, complete, predict, score, eval_, trace, report, compare, check, check_grad, init,
+):  # fmt: skip
+    app.command(command.__name__.rstrip("_").replace("_", "-"))(_exits(command))

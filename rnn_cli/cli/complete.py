@@ -5,28 +5,35 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rnn_cli.cli.unknown import name_unknown_words, visible
+from rnn_cli.cli.arguments import BlankWords, Model, blank_words_of, choices_of
+from rnn_cli.cli.notes import note_calibration
+from rnn_cli.cli.unknown import name_unknown_words, shortened, visible
 
 if TYPE_CHECKING:
     from rnn_cli.inference import CompletionResult
+    from rnn_cli.inference.completion import Evidence
+
+MOST_EVIDENCE_SHOWN = 5
 
 
 def complete(
     text: Annotated[
-        str, typer.Argument(metavar="TEXT", help="A sentence with a blank (____), or the start of one.")
+        str, typer.Argument(metavar="TEXT", help="A sentence with blanks (____), or the start of one.")
     ],
-    model: Annotated[
+    model: Model = None,
+    choices: Annotated[
         str | None,
         typer.Option(
-            "-m",
-            "--model",
-            help="A run folder or model file. Left out: RNN_MODEL, or the newest finished run in runs/.",
-            show_default=False,
+            "--choices", metavar="A,B,C", help="Rank just these words for the blank.", show_default=False
         ),
     ] = None,
+    blank_words: BlankWords = "1",
+    why: Annotated[bool, typer.Option("--why", help="Also show which words moved the best answer.")] = False,
     top: Annotated[
         int | None,
-        typer.Option("--top", help="How many completions: 5 for a blank, 1 otherwise.", show_default=False),
+        typer.Option(
+            "--top", help="How many completions: 5 for a blank, all choices, 1 otherwise.", show_default=False
+        ),
     ] = None,
     max_words: Annotated[int, typer.Option("--max-words", help="Longest continuation, in words.")] = 30,
     temperature: Annotated[
@@ -52,12 +59,19 @@ def complete(
     ] = None,
     json_: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> int:
-    """Fill the blank (two or more underscores) in TEXT, or continue TEXT to the end of the sentence."""
+    """Fill the blanks (two or more underscores) in TEXT, or continue TEXT to the end of the sentence.
+
+    What is put into a blank is ranked by the probability of the whole TEXT with it in place.
+    """
     from rnn_cli.inference import find_model, load
 
     trained = load(find_model(model))
+    note_calibration(trained)
     result = trained.complete(
         text,
+        choices=choices_of(choices),
+        blank_words=blank_words_of(blank_words),
+        why=why,
         top=top,
         max_words=max_words,
         temperature=temperature,
@@ -75,14 +89,26 @@ def complete(
 
 
 def _show(result: "CompletionResult") -> None:
-    """A blank: each word with its probability. A continuation: its text; several: each with its log-probability."""
-    from rnn_cli.inference.prompt import Prompt
-
-    if Prompt.parse(result.text).right is not None:
+    """What goes into the blanks, with its probability; or a continuation; or several with their log-probability."""
+    if result.ranked is not None:
         for completion in result.completions:
-            typer.echo(f"{completion.probability:7.2%}  {visible(' '.join(completion.words))}")
+            fills = " … ".join(" ".join(words) for words in completion.fills or ())
+            typer.echo(f"{completion.probability:7.2%}  {visible(fills)}")
+        typer.echo(f"({result.ranked})", err=True)
+        if result.why is not None:
+            _show_why(result.why)
     elif len(result.completions) == 1:
         typer.echo(visible(result.completions[0].text))
     else:
         for completion in result.completions:
             typer.echo(f"{completion.log_prob:8.2f}  {visible(completion.text)}")
+
+
+def _show_why(why: "Evidence") -> None:
+    """The words that moved the answer most, and by how much its log-probability changes without each."""
+    typer.echo(
+        f"Why {visible(' '.join(why.answer))}: its log-probability among the {why.candidates} best is "
+        f"{why.log_prob:.2f}, and without the word it changes by"
+    )
+    for word in why.words[:MOST_EVIDENCE_SHOWN]:
+        typer.echo(f"{word.change:+8.2f}  {shortened(visible(word.word))}")

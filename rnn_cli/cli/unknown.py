@@ -19,7 +19,7 @@ def name_unknown_words(trained: "TrainedModel", unknown: Sequence[str]) -> None:
     for word in unknown[:MOST_UNKNOWN_NAMED]:
         near = ", ".join(f'"{visible(known)}"' for known in trained.nearest_words(word))
         typer.echo(
-            f'The model does not know "{_shortened(visible(word))}".'
+            f'The model does not know "{shortened(visible(word))}".'
             + (f" Nearest known words: {near}." if near else ""),
             err=True,
         )
@@ -33,5 +33,6 @@ def visible(text: str) -> str:
     return _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
-def _shortened(word: str) -> str:
+def shortened(word: str) -> str:
+    """The beginning of a long word."""
     return word if len(word) <= LONGEST_NAMED else word[:LONGEST_NAMED] + "…"

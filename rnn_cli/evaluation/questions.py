@@ -10,7 +10,7 @@ word that decides the answer and the blank. Other keys are for whoever made the 
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -29,11 +29,15 @@ class Question:
         text: with one blank.
         answer: the word that is right.
         distance: words between what decides the answer and the blank; None where it is not known.
+        category: what kind of question it is; None where that is not known.
+        choices: what the answer is chosen from; None: from the whole vocabulary.
     """
 
     text: str
     answer: str
     distance: int | None = None
+    category: str | None = None
+    choices: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -44,11 +48,13 @@ class Accuracy:
         total: how many questions there were, at least one.
         correct: how many of them had the right word as the best one.
         by_distance: the same for bands of distances, such as "11-20", nearest first; empty where none is known.
+        by_category: the same for categories, in alphabetical order.
     """
 
     total: int
     correct: int
     by_distance: dict[str, "Accuracy"] = field(default_factory=dict)
+    by_category: dict[str, "Accuracy"] = field(default_factory=dict)
 
     @property
     def accuracy(self) -> float:
@@ -70,6 +76,8 @@ class Accuracy:
         }
         if self.by_distance:
             figures["by_distance"] = {band: part.to_dict() for band, part in self.by_distance.items()}
+        if self.by_category:
+            figures["by_category"] = {name: part.to_dict() for name, part in self.by_category.items()}
         return figures
 
 
@@ -91,7 +99,7 @@ def read_questions(path: Path) -> list[Question]:
     for number, line in enumerate(lines, start=1):
         if line.strip():
             try:
-                questions.append(_read_question(line))
+                questions.append(read_question(line))
             except ValueError as error:
                 raise TextError(f"{path}:{number}: {error}") from error
     if not questions:
@@ -108,19 +116,31 @@ def answer_questions(model: TrainedModel, questions: Sequence[Question]) -> Accu
 
     Raises:
         ValueError: there are no questions.
-        UsageError: a question has several blanks.
+        UsageError: a question cannot be asked.
     """
     if not questions:
         raise ValueError("There are no questions to answer.")
     results = model.predict([question.text for question in questions], top=1)
     right = [_is_right(model, question, result) for question, result in zip(questions, results, strict=True)]
-    bands: dict[str, list[bool]] = {}
-    for distance, is_right in sorted(
-        (q.distance, r) for q, r in zip(questions, right, strict=True) if q.distance is not None
-    ):
-        bands.setdefault(distance_band(distance), []).append(is_right)
-    by_distance = {band: Accuracy(len(part), sum(part)) for band, part in bands.items()}
-    return Accuracy(len(right), sum(right), by_distance)
+    return Accuracy(len(right), sum(right), accuracy_by_distance([q.distance for q in questions], right))
+
+
+def accuracy_by_distance(distances: Sequence[int | None], right: Sequence[bool]) -> dict[str, Accuracy]:
+    """The share of right answers in each band of distances, nearest first."""
+    known = sorted((d, r) for d, r in zip(distances, right, strict=True) if d is not None)
+    return _accuracies((distance_band(distance), is_right) for distance, is_right in known)
+
+
+def accuracy_by_category(categories: Sequence[str | None], right: Sequence[bool]) -> dict[str, Accuracy]:
+    """The share of right answers in each category, in alphabetical order."""
+    return _accuracies(sorted((c, r) for c, r in zip(categories, right, strict=True) if c is not None))
+
+
+def _accuracies(answers: Iterable[tuple[str, bool]]) -> dict[str, Accuracy]:
+    groups: dict[str, list[bool]] = {}
+    for name, is_right in answers:
+        groups.setdefault(name, []).append(is_right)
+    return {name: Accuracy(len(part), sum(part)) for name, part in groups.items()}
 
 
 def distance_band(distance: int) -> str:
@@ -129,15 +149,29 @@ def distance_band(distance: int) -> str:
     return f"{first + 1}-{first + 10}"
 
 
+def is_right(model: TrainedModel, question: Question, result: CompletionResult) -> bool:
+    """Whether the best completion is the answer, compared as the model would write it."""
+    if not result.completions:
+        return False
+    best = result.completions[0].words
+    if question.choices is not None:
+        return best == question.answer.split()
+    tokenizer = model.tokenizer
+    return best == [tokenizer.decode(tokenizer.encode(question.answer))]
+
+
 def _is_right(model: TrainedModel, question: Question, result: CompletionResult | RnnError) -> bool:
     if isinstance(result, RnnError):
         raise result
-    tokenizer = model.tokenizer
-    answer = tokenizer.decode(tokenizer.encode(question.answer))
-    return bool(result.completions) and result.completions[0].words == [answer]
+    return is_right(model, question, result)
 
 
-def _read_question(line: str) -> Question:
+def read_question(line: str, category: str | None = None) -> Question:
+    """One line of a file of questions.
+
+    Raises:
+        ValueError: it is none; says why.
+    """
     try:
         record = json.loads(line)
     except (ValueError, RecursionError):
@@ -153,6 +187,10 @@ def _read_question(line: str) -> Question:
         prompt = Prompt.parse(text)
     except UsageError as error:
         raise ValueError(str(error)) from error
-    if prompt.right is None:
+    if not prompt.blanks:
         raise ValueError('"text" has no blank: put _____ where the answer belongs.')
-    return Question(text, answer.strip(), distance)
+    if prompt.blanks > 1:
+        raise ValueError(
+            f'"text" has {prompt.blanks} blanks, and there is one answer: write words in place of the others.'
+        )
+    return Question(text, answer.strip(), distance, category)

@@ -1,4 +1,4 @@
-"""What comes back: a text with its blank filled, a text continued, or the words that may come next."""
+"""What comes back: a text with its blanks filled, a text continued, or the words that may come next."""
 
 import math
 from collections.abc import Sequence
@@ -17,25 +17,104 @@ class Completion:
     """One way to complete a text.
 
     Attributes:
-        text: the whole text, with the blank filled, or continued.
+        text: the whole text, with the blanks filled, or continued.
         words: the words and punctuation marks that were filled in or added; none where only the line ends.
         probability: e^log_prob.
-        log_prob: ln P(words | what stands to the left), in nats. It is a share of all that the model can say: the
-            probabilities of the completions that are shown need not sum to 1.
+        log_prob: in nats. Blanks: ln of the share of this filling in all that were ranked, which sum to 1. Else: ln
+            P(words | what stands to the left), a share of all that the model can say.
+        fills: the words in each blank; None without a blank.
+        joint_log_prob: ln P(words and all that stands behind them | what stands to the left), in nats; unknown
+            words behind them are read but not weighed. None without a blank.
     """
 
     text: str
     words: list[str]
     probability: float
     log_prob: float
+    fills: list[list[str]] | None = None
+    joint_log_prob: float | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """For JSON."""
-        return {
+        figures = {
             "text": self.text,
             "words": self.words,
             "probability": self.probability,
             "log_prob": self.log_prob,
+        }
+        if self.fills is not None:
+            figures |= {"fills": self.fills, "joint_log_prob": self.joint_log_prob}
+        return figures
+
+
+@dataclass(frozen=True)
+class Ranked:
+    """Among what the completions of a blank are the best.
+
+    Attributes:
+        count: how many fillings were ranked, each by the exact probability of the whole text with it in place. The
+            probabilities of all of them sum to 1.
+        tokens_behind: how many tokens behind the last blank counted.
+    """
+
+    count: int
+    tokens_behind: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return {
+            "count": self.count,
+            "tokens_behind": self.tokens_behind,
+            "probabilities": "normalised over the ranked",
+        }
+
+    def __str__(self) -> str:
+        what = "filling was" if self.count == 1 else "fillings were"
+        return f"{self.count:,} {what} ranked by the whole text; the probabilities of all of them sum to 1."
+
+
+@dataclass(frozen=True)
+class WordEvidence:
+    """What a word of the text did to an answer.
+
+    Attributes:
+        word: as typed.
+        position: the character of the text, from 0, at which it begins.
+        change: ln P(answer) without the word minus ln P(answer) with it, in nats: below 0 it spoke for the answer.
+    """
+
+    word: str
+    position: int
+    change: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return {"word": self.word, "position": self.position, "change": self.change}
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Why an answer was given, and none of its rivals.
+
+    Attributes:
+        answer: the words in the blank.
+        log_prob: ln of the answer's share among the candidates, in nats.
+        candidates: how many were weighed against each other: the answer and its best rivals.
+        words: the words around the blank, those that moved the answer most first.
+    """
+
+    answer: list[str]
+    log_prob: float
+    candidates: int
+    words: list[WordEvidence]
+
+    def to_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return {
+            "answer": self.answer,
+            "log_prob": self.log_prob,
+            "candidates": self.candidates,
+            "words": [word.to_dict() for word in self.words],
         }
 
 
@@ -47,42 +126,65 @@ class CompletionResult:
         text: what was typed.
         completions: the ways to complete it, the most probable first.
         unknown: the words that the model read but does not know, as typed, each once.
+        ranked: among what the completions are the best; None without a blank.
+        why: which words around the blank moved the best completion; None where that was not asked.
     """
 
     text: str
     completions: list[Completion]
     unknown: list[str]
+    ranked: Ranked | None = None
+    why: Evidence | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """For JSON."""
-        return {
+        figures: dict[str, Any] = {
             "text": self.text,
             "completions": [completion.to_dict() for completion in self.completions],
             "unknown": self.unknown,
         }
+        if self.ranked is not None:
+            figures["ranked"] = self.ranked.to_dict()
+        if self.why is not None:
+            figures["why"] = self.why.to_dict()
+        return figures
 
 
-def completion_of(draft: Draft, prompt: Prompt, context: Context, tokenizer: Tokenizer) -> Completion:
-    """Put what was drafted into the text that was typed; an `<eos>` at its end is not written."""
+def continued(draft: Draft, prompt: Prompt, context: Context, tokenizer: Tokenizer) -> Completion:
+    """Put what was drafted behind the text that was typed; an `<eos>` at its end is not written."""
     ids = draft.ids[:-1] if draft.last == tokenizer.eos_id else draft.ids
     added = tokenizer.decode(ids)
-    words = _words(ids, added, tokenizer)
-    if prompt.right is not None:
-        text = prompt.left + added.strip() + prompt.right
-    elif ids:
+    text = prompt.text
+    if ids:
         carries_space = tokenizer.joins_with_space and tokenizer.pieces[ids[0]].startswith(" ")
         space = " " if carries_space and not context.at_line_start else ""  # decode took it off
         text = context.kept + space + added
-    else:
-        text = prompt.text
+    words = words_of(ids, tokenizer)
     return Completion(text, words, probability=math.exp(draft.log_prob), log_prob=draft.log_prob)
 
 
-def _words(ids: Sequence[int], text: str, tokenizer: Tokenizer) -> list[str]:
-    """The words and punctuation marks of `text`, which `ids` decode to."""
+def filled(
+    prompt: Prompt, fills: Sequence[tuple[str, list[str]]], *, log_prob: float, joint_log_prob: float
+) -> Completion:
+    """Put (text, its words) into each blank of the text that was typed."""
+    text = prompt.left
+    for (fill, _), behind in zip(fills, prompt.segments[1:], strict=True):
+        text += fill + behind
+    return Completion(
+        text,
+        words=[word for _, words in fills for word in words],
+        probability=math.exp(log_prob),
+        log_prob=log_prob,
+        fills=[words for _, words in fills],
+        joint_log_prob=joint_log_prob,
+    )
+
+
+def words_of(ids: Sequence[int], tokenizer: Tokenizer) -> list[str]:
+    """The words and punctuation marks that `ids` spell."""
     if tokenizer.kind == "word":
         return [word for id_ in ids if (word := tokenizer.pieces[id_].strip())]
-    return words_in(text)
+    return words_in(tokenizer.decode(ids))
 
 
 def words_in(text: str) -> list[str]:

@@ -7,6 +7,7 @@
 B texts side by side, T steps, E embedding size, H hidden size. All numbers are float32.
 """
 
+import copy
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
@@ -46,6 +47,7 @@ class Engine:
         num_layers: number of layers.
         hidden_activation: the name of f, a key of `activations.ACTIVATIONS`.
         output_activation: the name of g, "softmax" or "sigmoid".
+        temperature: ln P is divided by it and normalised anew; 1 changes nothing.
 
     Attributes:
         weights, num_layers, hidden_activation, output_activation: as given, for whoever follows a gradient back.
@@ -61,6 +63,7 @@ class Engine:
         num_layers: int,
         hidden_activation: str,
         output_activation: str,
+        temperature: float = 1.0,
     ) -> None:
         self.weights = tensors
         self.num_layers = num_layers
@@ -73,11 +76,23 @@ class Engine:
         self._c = tensors["c"]  # (vocab_size,)
         self._f = ACTIVATIONS[hidden_activation]
         self._log_g = OUTPUT_ACTIVATIONS[output_activation]
+        self.temperature = temperature
+
+    def at_temperature(self, temperature: float) -> "Engine":
+        """The same weights at another temperature."""
+        engine = copy.copy(self)
+        engine.temperature = temperature
+        return engine
 
     @property
     def vocab_size(self) -> int:
         """How many tokens there are to choose from."""
         return len(self._c)
+
+    @property
+    def output_weights(self) -> int:
+        """How many multiplications the scores of all tokens take for one h_t: the size of V."""
+        return self._V.size
 
     def initial_state(self, batch: int) -> State:
         """No memory: zeros, (B, H) for each layer."""
@@ -157,7 +172,8 @@ class Engine:
     def log_probs(self, hidden: Array) -> Array:
         """ln P(next token): hidden (..., H) gives (..., vocab_size), whose exp sums to 1.
 
-        softmax: P(i) = e^z_i / sum_j e^z_j; sigmoid: P(i) = sigmoid(z_i) / sum_j sigmoid(z_j); z = V·h + c.
+        softmax: P(i) = e^z_i / sum_j e^z_j; sigmoid: P(i) = sigmoid(z_i) / sum_j sigmoid(z_j); z = V·h + c. At a
+        temperature: these to the power of 1 / temperature, normalised anew.
 
         Raises:
             ModelFileError: a score is beyond `LARGEST_SCORE`, or no number at all.
@@ -167,7 +183,8 @@ class Engine:
         # Asked so that NaN is refused too: it is neither above nor below anything.
         if z.size and not (z.max() < LARGEST_SCORE and z.min() > -LARGEST_SCORE):
             raise grown_too_large()
-        return self._log_g(z)
+        log_probs = self._log_g(z)
+        return log_probs if self.temperature == 1 else log_softmax(log_probs / np.float32(self.temperature))
 
     def _activate(self, x: Array) -> Array:
         h: Array = self._f(x).astype(np.float32, copy=False)

@@ -25,6 +25,8 @@ _FROM_1 = ("a whole number of at least 1", lambda value: _is_whole(value) and va
 # Each candidate and each sample holds a state and the scores of every word: more than this is a slip of the hand.
 _FROM_1_TO_1000 = ("a whole number from 1 to 1,000", lambda value: _is_whole(value) and 1 <= value <= 1000)
 
+MOST_BLANK_WORDS = 5  # each further word is a search of its own
+
 _MOST_DIGITS = 40  # of a number that is shown
 
 _ALLOWED: dict[str, tuple[str, Callable[[Any], bool]]] = {
@@ -50,6 +52,26 @@ def given_options(**options: Any) -> dict[str, Any]:
         if not holds(value):
             raise UsageError(f"{option_name(name)} is {_shown(value)}; it has to be {allowed}.")
     return given
+
+
+def checked_blank_words(blank_words: tuple[int, int]) -> None:
+    """Check the smallest and the largest number of words in a blank.
+
+    Raises:
+        UsageError: they are no such numbers.
+    """
+    fewest, most = blank_words
+    if not (_is_whole(fewest) and _is_whole(most) and 1 <= fewest <= most <= MOST_BLANK_WORDS):
+        typed = _shown(fewest) if fewest == most else f"{_shown(fewest)}-{_shown(most)}"
+        raise UsageError(blank_words_out_of_range(typed))
+
+
+def blank_words_out_of_range(typed: str) -> str:
+    """The message about the number of words in a blank."""
+    return (
+        f"--blank-words is {typed}; it has to be a number of words from 1 to {MOST_BLANK_WORDS}, such as 2, "
+        "or a range, such as 1-3."
+    )
 
 
 def _shown(value: Any) -> str:

@@ -1,4 +1,4 @@
-"""What was typed, and what of it the model reads."""
+"""What was typed, and what of it the model reads before it answers."""
 
 import re
 from dataclasses import dataclass
@@ -7,49 +7,83 @@ from rnn_cli.errors import UsageError
 from rnn_cli.text.tokenizer import LONG_LINE, Tokenizer
 
 LONGEST_PROMPT = 10_000_000  # characters: more than a million words, and a minute's work
+MOST_BLANKS = 10  # each is a search of its own
 
 _BLANK = re.compile(r"_{2,}")
 _REMEMBERED = 100_000  # stretches of a long line whose ids are kept: some 30 MB
-_LINE_END = re.compile(r"\r\n|\r|\n")
+LINE_END = re.compile(r"\r\n|\r|\n")
 
 
 @dataclass(frozen=True)
 class Prompt:
-    """A text with a blank to fill, or one to be continued.
+    """A text with blanks to fill, or one to be continued.
 
     Attributes:
         text: what was typed.
-        left: what stands before the blank; the whole text where there is none.
-        right: what stands after the blank; None where there is none.
+        segments: what stands before, between and behind the blanks; without a blank the whole text alone.
     """
 
     text: str
-    left: str
-    right: str | None
+    segments: tuple[str, ...]
+
+    @property
+    def blanks(self) -> int:
+        """How many blanks there are."""
+        return len(self.segments) - 1
+
+    @property
+    def left(self) -> str:
+        """What stands before the first blank; the whole text where there is none."""
+        return self.segments[0]
+
+    @property
+    def right(self) -> str | None:
+        """What stands behind the last blank; None where there is none."""
+        return self.segments[-1] if self.blanks else None
 
     @classmethod
     def parse(cls, text: str) -> "Prompt":
-        """Find the blank: a run of two or more underscores.
+        """Find the blanks: runs of two or more underscores.
 
         Half a surrogate pair, which a terminal can deliver but nothing can print, becomes U+FFFD.
 
         Raises:
-            UsageError: it is no text, or longer than `LONGEST_PROMPT`, or there are several blanks.
+            UsageError: it is no text, or longer than `LONGEST_PROMPT`, or there are more than `MOST_BLANKS`, or
+                there is nothing but blanks.
         """
-        if not isinstance(text, str):
-            raise UsageError(f"The text is of the type {type(text).__name__}; it has to be a str.")
-        if len(text) > LONGEST_PROMPT:
-            raise UsageError(too_long(f"{len(text):,}"))
-        text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-        blanks = list(_BLANK.finditer(text))
-        if len(blanks) > 1:
+        text = _checked(text)
+        prompt = cls(text, segments=tuple(_BLANK.split(text)))
+        if prompt.blanks > MOST_BLANKS:
             raise UsageError(
-                f"The text has {len(blanks)} blanks, but only one can be filled at a time: "
-                "write words in place of the others."
+                f"The text has {prompt.blanks:,} blanks; at most {MOST_BLANKS} can be filled at a time. "
+                "Write words in place of the others."
             )
-        if not blanks:
-            return cls(text, left=text, right=None)
-        return cls(text, left=text[: blanks[0].start()], right=text[blanks[0].end() :])
+        if prompt.blanks and not any(segment.strip() for segment in prompt.segments):
+            raise UsageError("The text is nothing but a blank. Write words before it, behind it, or both.")
+        return prompt
+
+
+def lines_of(text: str) -> list[str]:
+    """The lines of a text, checked like a prompt; a line end at its end begins no further line.
+
+    Raises:
+        UsageError: it is no text, or longer than `LONGEST_PROMPT`.
+    """
+    lines = LINE_END.split(_checked(text))
+    return lines if lines[-1] else lines[:-1]
+
+
+def _checked(text: str) -> str:
+    if not isinstance(text, str):
+        raise UsageError(f"The text is of the type {type(text).__name__}; it has to be a str.")
+    if len(text) > LONGEST_PROMPT:
+        raise UsageError(too_long(f"{len(text):,}"))
+    return without_surrogates(text)
+
+
+def without_surrogates(text: str) -> str:
+    """U+FFFD for half a surrogate pair: a terminal or JSON can deliver such a thing, but nothing can print it."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def too_long(characters: str) -> str:
@@ -85,7 +119,7 @@ def read_context(left: str, tokenizer: Tokenizer, *, independent_lines: bool) ->
     Where words carry the space before them, the white space at the end of the text belongs to the word that
     follows. With `independent_lines` the model has learnt each line without memory, so it reads the last alone.
     """
-    lines = _LINE_END.split(left)
+    lines = LINE_END.split(left)
     kept = left
     after_space = False
     if tokenizer.joins_with_space:

@@ -1,6 +1,7 @@
 """The best of many scores, without sorting them all."""
 
 import numpy as np
+import numpy.typing as npt
 
 from rnn_cli.inference.engine import Array, Ids
 from rnn_cli.inference.pieces import Mask
@@ -35,7 +36,7 @@ def only(scores: Array, allowed: Mask) -> Array:
     return np.where(allowed, scores, np.float32(-np.inf))
 
 
-def log_sum(log_probs: Array) -> float:
+def log_sum(log_probs: npt.NDArray[np.floating]) -> float:
     """ln of the sum of probabilities: log_probs (N,) in, one number out; -inf for none."""
     if not len(log_probs):
         return -np.inf

@@ -4,27 +4,32 @@ import os
 import reprlib
 import textwrap
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
 from rnn_cli.errors import ModelFileError, RnnError, UsageError
 from rnn_cli.inference.activations import ACTIVATIONS
-from rnn_cli.inference.completer import Completer
+from rnn_cli.inference.choices import checked_choices
+from rnn_cli.inference.completer import Completer, Request
 from rnn_cli.inference.completion import CompletionResult
 from rnn_cli.inference.engine import OUTPUT_ACTIVATIONS, Engine
+from rnn_cli.inference.evidence import CANDIDATES, find_evidence
 from rnn_cli.inference.nearest import nearest_words
-from rnn_cli.inference.options import given_options, option_name
-from rnn_cli.inference.prompt import Prompt
+from rnn_cli.inference.options import checked_blank_words, given_options, option_name
+from rnn_cli.inference.prompt import Prompt, lines_of
 from rnn_cli.inference.sampling import Sampling
+from rnn_cli.inference.surprisal import LINES_AT_ONCE, LineScorer, TextScore
 from rnn_cli.model_file import NAME_IN_RUN_FOLDER, ModelFile, read_model_file
 from rnn_cli.text.tokenizer import Tokenizer
 
 DEFAULT_TOP_FOR_A_BLANK = 5
 RUNS = Path("runs")
 VARIABLE = "RNN_MODEL"
+_LOWEST, _HIGHEST = 0.01, 100.0  # temperatures; beyond these float32 has no room for the scores
 
 
 def load(path: str | Path) -> "TrainedModel":
@@ -65,6 +70,7 @@ class TrainedModel:
         metrics: what it reached.
         tokenizer: its vocabulary.
         engine: its equations.
+        temperature: that its probabilities were calibrated with; 1 where they were not.
     """
 
     def __init__(
@@ -80,10 +86,12 @@ class TrainedModel:
         self.tokenizer = tokenizer
         self.config = config
         self.metrics = metrics
+        self.temperature = engine.temperature
+        self._independent_lines = independent_lines
         self._completer = Completer(engine, tokenizer, independent_lines=independent_lines)
 
     @classmethod
-    def from_model_file(cls, model_file: ModelFile, *, name: str) -> "TrainedModel":
+    def from_model_file(cls, model_file: ModelFile, *, name: str) -> Self:
         """The model in a file that was read; `name` is what messages call it.
 
         Raises:
@@ -111,6 +119,9 @@ class TrainedModel:
         self,
         text: str,
         *,
+        choices: Sequence[str] | None = None,
+        blank_words: tuple[int, int] = (1, 1),
+        why: bool = False,
         top: int | None = None,
         max_words: int = 30,
         temperature: float | None = None,
@@ -119,13 +130,18 @@ class TrainedModel:
         samples: int | None = None,
         seed: int | None = None,
     ) -> CompletionResult:
-        """Fill the blank of `text` (two or more underscores), or continue it to the end of the sentence.
+        """Fill the blanks of `text` (two or more underscores each), or continue it to the end of the sentence.
 
-        A continuation is the best that a search finds. With any of the options from `temperature` on it is drawn at
-        random instead.
+        What is put into a blank is ranked by the probability of the whole text with it in place, so that the words
+        behind the blank count as those before it; the end of the text is no end of a line. A continuation is the
+        best that a search finds. With any of the options from `temperature` on it is drawn at random instead.
 
         Args:
-            top: how many completions; None: 5 for a blank, 1 for a continuation, all that are drawn.
+            choices: rank these for the one blank, and nothing else; a word that the model does not know counts as
+                its unknown word.
+            blank_words: the smallest and the largest number of words in a blank.
+            why: also find out which words around the one blank moved the best completion, away from its rivals.
+            top: how many completions; None: 5 for a blank, 1 for a continuation, all choices, all that are drawn.
             max_words: a continuation ends after so many words at the latest.
             temperature: below 1 draws the probable more often, above 1 less often; 0 takes the best each time.
             top_k: draw from so many of the most probable tokens only.
@@ -134,43 +150,96 @@ class TrainedModel:
             seed: start of the random numbers; the same seed draws the same.
 
         Raises:
-            UsageError: an option is out of its range or does not go with the text, or the text is too long or has
-                several blanks.
+            UsageError: an option is out of its range or does not go with the text, or the text is too long, has too
+                many blanks or nothing but blanks, or the choices are none.
             ModelFileError: the model's numbers grew too large while it read the text.
         """
         given_options(top=top, max_words=max_words)
+        checked_blank_words(blank_words)
         drawing = given_options(temperature=temperature, top_k=top_k, top_p=top_p, samples=samples, seed=seed)
         prompt = Prompt.parse(text)
-        if prompt.right is not None:
+        request = Request(prompt, None if choices is None else checked_choices(choices, prompt))
+        if not prompt.blanks and blank_words != (1, 1):
+            raise UsageError(
+                "--blank-words is for a blank, and the text has none. Put ____ where words are missing."
+            )
+        if why and prompt.blanks != 1:
+            raise UsageError(f"--why is for one blank, and the text has {prompt.blanks or 'none'}.")
+        if prompt.blanks:
             if drawing:
                 raise UsageError(
                     f"{option_name(next(iter(drawing)))} is for drawing a continuation; "
                     "the words for a blank are ranked, not drawn. Leave it out."
                 )
-            (result,) = self._completer.next_words([prompt], top=top or DEFAULT_TOP_FOR_A_BLANK)
+            wanted = top or DEFAULT_TOP_FOR_A_BLANK
+            (result,) = self._completer.answers(
+                [request], top=max(wanted, CANDIDATES) if why else wanted, blank_words=blank_words
+            )
             if isinstance(result, RnnError):
                 raise result
-            return result
+            if why and result.completions:
+                result = replace(result, why=find_evidence(self._completer, result))
+            shown = len(result.completions) if choices is not None and top is None else wanted
+            return replace(result, completions=result.completions[:shown])
         if drawing:
             return self._completer.sampled_continuations(
                 prompt, top=top, max_words=max_words, sampling=Sampling(**drawing)
             )
         return self._completer.continuations(prompt, top=top or 1, max_words=max_words)
 
-    def predict(self, texts: Sequence[str], top: int = 5) -> list[CompletionResult | RnnError]:
-        """The `top` best words for the blank of each text, or the next word where there is no blank.
+    def predict(
+        self,
+        texts: Sequence[str],
+        top: int = 5,
+        *,
+        choices: Sequence[Sequence[str] | None] | None = None,
+        blank_words: tuple[int, int] = (1, 1),
+    ) -> list[CompletionResult | RnnError]:
+        """The `top` best words for the blanks of each text, or the next word where there is no blank.
 
         Texts are read side by side, which is many times faster than one by one. What is wrong with one text takes
         its place in the list and does not stop the others.
 
+        Args:
+            top: how many completions of each; of choices all are given.
+            choices: for each text what is to be ranked for its blank, or None.
+            blank_words: the smallest and the largest number of words in a blank.
+
         Raises:
-            UsageError: `top` is out of its range.
+            UsageError: `top` or `blank_words` is out of its range.
         """
         given_options(top=top)
-        parsed = [_parse(text) for text in texts]
-        prompts = [prompt for prompt in parsed if isinstance(prompt, Prompt)]
-        results = iter(self._completer.next_words(prompts, top=top))
-        return [next(results) if isinstance(prompt, Prompt) else prompt for prompt in parsed]
+        checked_blank_words(blank_words)
+        all_choices = [None] * len(texts) if choices is None else choices
+        parsed = [_parse(text, some) for text, some in zip(texts, all_choices, strict=True)]
+        wanted = [request for request in parsed if isinstance(request, Request)]
+        results = iter(self._completer.answers(wanted, top=top, blank_words=blank_words))
+        return [next(results) if isinstance(request, Request) else request for request in parsed]
+
+    def score(self, text: str, *, state_carried: bool | None = None) -> TextScore:
+        """The log-probability, surprisal and rank of every token of `text`, and the sums.
+
+        Args:
+            text: one line or several; the end of each line is scored, too.
+            state_carried: whether the state runs on from line to line; None: as the model was trained.
+
+        Raises:
+            UsageError: the text is no str or too long.
+            ModelFileError: the model's numbers grew too large.
+        """
+        scorer = self.line_scorer(state_carried=state_carried)
+        scores, _ = scorer.score(lines_of(text), scorer.start())
+        lines = []
+        for score in scores:
+            if isinstance(score, RnnError):
+                raise score
+            lines.append(score)
+        return TextScore(lines)
+
+    def line_scorer(self, *, state_carried: bool | None = None, at_once: int = LINES_AT_ONCE) -> LineScorer:
+        """What `score` works with, for texts that come bit by bit."""
+        carried = not self._independent_lines if state_carried is None else state_carried
+        return LineScorer(self.engine, self.tokenizer, state_carried=carried, at_once=at_once)
 
     def nearest_words(self, word: str) -> list[str]:
         """Up to three words of the vocabulary that look like `word`, best first."""
@@ -203,7 +272,20 @@ def _engine(model_file: ModelFile) -> Engine:
         num_layers=model["num_layers"],
         hidden_activation=model["hidden_activation"],
         output_activation=model["output_activation"],
+        temperature=_temperature(model_file),
     )
+
+
+def _temperature(model_file: ModelFile) -> float:
+    if model_file.calibration is None:
+        return 1.0
+    temperature = model_file.calibration.get("temperature")
+    if not isinstance(temperature, int | float) or not _LOWEST <= temperature <= _HIGHEST:
+        raise ValueError(
+            f"the calibration's temperature is {reprlib.repr(temperature)}; it has to be a number from "
+            f"{_LOWEST:g} to {_HIGHEST:g}. Calibrate anew."
+        )
+    return float(temperature)
 
 
 def _in_one_line(error: Exception) -> str:
@@ -212,8 +294,9 @@ def _in_one_line(error: Exception) -> str:
     return "".join(c if c.isprintable() else "?" for c in text)
 
 
-def _parse(text: str) -> Prompt | RnnError:
+def _parse(text: str, choices: Sequence[str] | None) -> Request | RnnError:
     try:
-        return Prompt.parse(text)
+        prompt = Prompt.parse(text)
+        return Request(prompt, None if choices is None else checked_choices(choices, prompt))
     except UsageError as error:
         return error

@@ -8,6 +8,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from io import StringIO
+from typing import Any
 
 from rnn_cli.cache import cache_folder
 from rnn_cli.insight.html import Html, attributes_of, element
@@ -66,7 +67,7 @@ def plot(
     from matplotlib.figure import Figure
     from matplotlib.ticker import EngFormatter
 
-    settings = {
+    settings: Any = {
         "svg.fonttype": "none",
         "svg.hashsalt": "rnn_cli",
         **dict.fromkeys(

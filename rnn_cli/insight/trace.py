@@ -127,8 +127,8 @@ class Trace:
 def trace(model: TrainedModel, text: str, *, answer: str | None = None) -> Trace:
     """Follow `text` through a network, forward and backward.
 
-    The last step predicts the blank (two or more underscores), or what comes after the text where there is none. As
-    in `rnn complete`, what stands after a blank is not read.
+    The last step predicts the blank (two or more underscores), or what comes after the text where there is none. The
+    network reads from left to right: what stands behind the blank has no part in it, while `rnn complete` weighs it.
 
     Args:
         answer: the token to explain at the last step; None: the most probable one (for a blank, word).
@@ -139,6 +139,10 @@ def trace(model: TrainedModel, text: str, *, answer: str | None = None) -> Trace
         ModelFileError: the model's numbers grew too large while it read the text.
     """
     prompt = Prompt.parse(text)
+    if prompt.blanks > 1:
+        raise UsageError(
+            f"The sentence has {prompt.blanks} blanks; a trace ends at one: write words in place of the others."
+        )
     if prompt.right is None and not text.strip():
         raise UsageError(
             'The sentence is empty. Give some words: rnn trace "My favourite dish is sushi. So, my favourite ..."'

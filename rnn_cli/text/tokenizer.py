@@ -171,11 +171,21 @@ class Tokenizer:
         The space around a word is left off; a token that is white space keeps it. This is how an unknown
         word is named to the user.
         """
+        text, spans = self.encode_with_spans(text)
+        stretches = ((id_, text[start:end]) for id_, start, end in spans)
+        return [(id_, stretch.strip() or stretch) for id_, stretch in stretches]
+
+    def encode_with_spans(self, text: str) -> tuple[str, list[tuple[int, int, int]]]:
+        """The text in NFC, and for each token its id and where it begins and ends there.
+
+        The space before a word may be in its span. Tokens that share a character (kind bpe) have the same span.
+        """
         # In NFC already, because the engine counts a composed character as its first code point only.
         text = normalizers.NFC().normalize_str(_without_surrogates(text))
         encoding = self._engine.encode(text, add_special_tokens=False)
-        stretches = [text[start:end] for start, end in encoding.offsets]
-        return [(id_, s.strip() or s) for id_, s in zip(encoding.ids, stretches, strict=True)]
+        return text, [
+            (id_, start, end) for id_, (start, end) in zip(encoding.ids, encoding.offsets, strict=True)
+        ]
 
     def encode_batch(self, lines: Sequence[str]) -> list[list[int]]:
         """What `encode` gives for each line, on all cores at once. Lone surrogates are not allowed here."""

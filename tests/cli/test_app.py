@@ -10,7 +10,9 @@ import pytest
 import rnn_cli
 from tests.conftest import Result, Rnn
 
-COMMANDS = ["train", "complete", "predict", "trace", "report", "compare", "check", "check-grad", "init"]
+COMMANDS = [
+    "train", "complete", "predict", "score", "eval", "trace", "report", "compare", "check", "check-grad", "init",
+]  # fmt: skip
 
 
 def uncoloured(text: str) -> str:
@@ -46,11 +48,13 @@ def test_every_command_has_a_help_that_begins_with_its_usage(rnn: Rnn, command: 
         (
             "complete",
             [
-                "--model", "--top", "--max-words", "--temperature", "--top-k", "--top-p", "--samples", "--seed",
-                "--json",
+                "--model", "--choices", "--blank-words", "--why", "--top", "--max-words", "--temperature",
+                "--top-k", "--top-p", "--samples", "--seed", "--json",
             ],
         ),
-        ("predict", ["--model", "--top"]),
+        ("predict", ["--model", "--top", "--blank-words"]),
+        ("score", ["--model", "--state", "--totals", "--json"]),
+        ("eval", ["--model", "--answers", "--format", "--calibrate", "--batch-size", "--json"]),
         ("trace", ["--model", "--answer", "--html", "--json"]),
         ("check", ["--set", "--json"]),
         ("report", ["--html", "--json"]),

@@ -4,7 +4,6 @@ import itertools
 import json
 import math
 import os
-import re
 import subprocess
 import sys
 from pathlib import Path
@@ -76,9 +75,10 @@ def words(result: Result) -> list[list[str]]:
     return [completion["words"] for completion in answer(result)["completions"]]
 
 
-def test_a_blank_is_filled_with_each_word_and_its_probability(rnn: Rnn, run: Path) -> None:
-    found = answer(rnn("complete", "I eat ____ .", "--top", "2", "--json"))
-    first, second = share(3, of=4), share(1, of=4)
+def test_a_blank_is_filled_with_each_word_and_its_share_of_all_words(rnn: Rnn, run: Path) -> None:
+    found = answer(rnn("complete", "I eat ____ .", "--top", "2", "--json"))  # the full stop is not known
+    joint = np.array([share(3, of=4), share(1, of=4)])
+    first, second = joint / (joint.sum() + 3 * share(0, of=4))
     assert found == {
         "text": "I eat ____ .",
         "completions": [
@@ -87,16 +87,68 @@ def test_a_blank_is_filled_with_each_word_and_its_probability(rnn: Rnn, run: Pat
                 "words": ["rice"],
                 "probability": pytest.approx(first, rel=1e-5),
                 "log_prob": pytest.approx(math.log(first), rel=1e-5),
+                "fills": [["rice"]],
+                "joint_log_prob": pytest.approx(math.log(joint[0]), rel=1e-5),
             },
             {
                 "text": "I eat soup .",
                 "words": ["soup"],
                 "probability": pytest.approx(second, rel=1e-5),
                 "log_prob": pytest.approx(math.log(second), rel=1e-5),
+                "fills": [["soup"]],
+                "joint_log_prob": pytest.approx(math.log(joint[1]), rel=1e-5),
             },
         ],
-        "unknown": [],
+        "unknown": ["."],
+        "ranked": {"count": 5, "tokens_behind": 1, "probabilities": "normalised over the ranked"},
     }
+
+
+def test_the_words_behind_a_blank_count(rnn: Rnn, run: Path) -> None:
+    assert words(rnn("complete", "I __", "--top", "1", "--json")) == [["eat"]]
+    assert words(rnn("complete", "__ eat", "--top", "1", "--json")) == [["I"]]
+    assert words(rnn("complete", "I __ rice", "--top", "1", "--json")) == [["eat"]]
+    assert words(rnn("complete", "you __", "--top", "1", "--json")) == [["eat"]]
+    assert words(rnn("complete", "rice __ soup", "--top", "1", "--json")) == [["eat"]]
+
+
+def test_without_json_every_filling_has_its_probability_and_what_was_ranked_is_said(
+    rnn: Rnn, run: Path
+) -> None:
+    result = rnn("complete", "I eat __", "--top", "2")
+    total = share(3, of=4) + share(1, of=4) + 3 * share(0, of=4)
+    rice, soup = share(3, of=4) / total, share(1, of=4) / total
+    assert result.out == f"{rice:7.2%}  rice\n{soup:7.2%}  soup\n"
+    assert (
+        result.err
+        == "(5 fillings were ranked by the whole text; the probabilities of all of them sum to 1.)\n"
+    )
+
+
+def test_just_the_choices_are_ranked_unknown_ones_among_them(rnn: Rnn, run: Path) -> None:
+    result = rnn("complete", "I eat __", "--choices", "soup, rice ,fish", "--json")
+    found = answer(result)
+    assert [c["words"] for c in found["completions"]] == [["rice"], ["soup"], ["fish"]]
+    shares = np.array([share(n, of=4) for n in (3, 1, 0)])
+    assert [c["probability"] for c in found["completions"]] == pytest.approx(shares / shares.sum(), rel=1e-4)
+    assert found["unknown"] == ["fish"]
+    assert found["ranked"]["count"] == 3
+    assert words(rnn("complete", "I eat __", "--choices", "soup,rice", "--top", "1", "--json")) == [["rice"]]
+
+
+def test_a_choice_of_several_words_counts_with_all_of_them(rnn: Rnn, run: Path) -> None:
+    found = answer(rnn("complete", "I __", "--choices", "eat rice,eat soup,eat", "--json"))
+    joint = [share(3, of=3), share(3, of=3) * share(3, of=4), share(3, of=3) * share(1, of=4)]
+    assert [c["text"] for c in found["completions"]] == ["I eat", "I eat rice", "I eat soup"]
+    assert [c["joint_log_prob"] for c in found["completions"]] == pytest.approx(np.log(joint), rel=1e-4)
+
+
+def test_a_blank_may_hold_several_words(rnn: Rnn, run: Path) -> None:
+    found = answer(rnn("complete", "__ rice", "--blank-words", "2", "--top", "1", "--json"))
+    assert found["completions"][0]["fills"] == [["I", "eat"]]
+    found = answer(rnn("complete", "__ rice", "--blank-words", "1-2", "--top", "30", "--json"))
+    assert {len(c["words"]) for c in found["completions"]} == {1, 2}
+    assert found["ranked"]["count"] == 5 + 25
 
 
 def test_a_text_without_a_blank_is_continued_to_the_end_of_its_sentence(rnn: Rnn, run: Path) -> None:
@@ -202,7 +254,7 @@ def test_control_characters_are_shown_and_not_obeyed(rnn: Rnn, run: Path) -> Non
     assert result.err.splitlines()[0] == 'The model does not know "\\x1b".'
 
 
-@pytest.mark.parametrize("text", ["", " ", "_", "\0", "<unk>", "zzz", "\u0301", "\u202e", "\t\t"])
+@pytest.mark.parametrize("text", ["_", "\0", "<unk>", "zzz", "\u0301", "\u202e", ".\t\t"])
 def test_odd_text_is_completed(rnn: Rnn, run: Path, text: str) -> None:
     assert words(rnn("complete", text, "--json"))
     assert len(words(rnn("complete", text + " __", "--json"))) == 5
@@ -323,14 +375,20 @@ def test_an_option_out_of_its_range_is_a_usage_error(
     assert rnn("complete", "I", option, value) == Result(2, "", f"error: {message}\n")
 
 
-def test_several_blanks_are_a_usage_error(rnn: Rnn, run: Path) -> None:
-    result = rnn("complete", "__ eat __")
-    assert result == Result(
-        2,
-        "",
-        "error: The text has 2 blanks, but only one can be filled at a time: "
-        "write words in place of the others.\n",
-    )
+def test_several_blanks_are_filled_together(rnn: Rnn, run: Path) -> None:
+    result = rnn("complete", "__ eat __", "--top", "2")
+    assert result.code == 0
+    # I eat: 3 of 4 sentences; rice: 3 of 4; among the 25 pairs of known words.
+    shares = [share(3, of=4) * share(n, of=4) * share(3, of=3) for n in (3, 1)]
+    whole = answer(rnn("complete", "__ eat __", "--top", "2", "--json"))
+    assert [c["joint_log_prob"] for c in whole["completions"]] == pytest.approx(np.log(shares), rel=1e-4)
+    assert [line.split("  ")[1] for line in result.out.splitlines()] == ["I … rice", "I … soup"]
+    assert whole["completions"][0]["fills"] == [["I"], ["rice"]]
+    assert whole["ranked"] == {
+        "count": 25,
+        "tokens_behind": 0,
+        "probabilities": "normalised over the ranked",
+    }
 
 
 def test_an_option_of_chance_does_not_go_with_a_blank(rnn: Rnn, run: Path) -> None:
@@ -343,10 +401,57 @@ def test_an_option_of_chance_does_not_go_with_a_blank(rnn: Rnn, run: Path) -> No
     )
 
 
-def test_without_json_every_word_for_the_blank_is_shown(rnn: Rnn, run: Path) -> None:
-    result = rnn("complete", "I eat __", "--top", "2")
-    assert result.code == 0
-    assert re.search("rice.*soup", result.out, re.DOTALL)
+def test_the_words_that_moved_the_answer_are_shown(rnn: Rnn, run: Path) -> None:
+    result = rnn("complete", "you eat __", "--choices", "rice,I", "--why")
+    rice, i = share(3, of=4), share(0, of=4)
+    answer_ = math.log(rice / (rice + i))
+    assert result.out.splitlines()[2:] == [
+        f"Why rice: its log-probability among the 2 best is {answer_:.2f}, and without the word it changes by",
+        f"{math.log(0.5) - answer_:+8.2f}  eat",  # after you neither was ever seen
+        f"{0:+8.2f}  you",
+    ]
+    assert rnn("complete", "you eat", "--why") == Result(
+        2, "", "error: --why is for one blank, and the text has none.\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["__"], "The text is nothing but a blank. Write words before it, behind it, or both."),
+        (["I eat __", "--choices", ""], "There are no choices. Name at least one word to rank."),
+        (["I eat __", "--choices", "a,,b"], "Choice 2 is empty. Every choice needs a word."),
+        (["I eat __", "--choices", "a,b,a"], 'The choice "a" is there twice. Keep one of them.'),
+        (
+            ["I eat", "--choices", "a,b"],
+            "The text has no blank for the choices. Put ____ where one of them belongs.",
+        ),
+        (
+            ["__ eat __", "--choices", "a,b"],
+            "The text has 2 blanks; choices are for one. Write words in place of the others.",
+        ),
+        (
+            ["I eat __", "--blank-words", "3-1"],
+            "--blank-words is 3-1; it has to be a number of words from 1 to 5, such as 2, or a range, such as 1-3.",
+        ),
+        (
+            ["I eat __", "--blank-words", "6"],
+            "--blank-words is 6; it has to be a number of words from 1 to 5, such as 2, or a range, such as 1-3.",
+        ),
+        (
+            ["I eat __", "--blank-words", "two"],
+            "--blank-words is two; it has to be a number of words from 1 to 5, such as 2, or a range, such as 1-3.",
+        ),
+        (
+            ["I eat", "--blank-words", "2"],
+            "--blank-words is for a blank, and the text has none. Put ____ where words are missing.",
+        ),
+    ],
+)
+def test_what_cannot_be_filled_is_a_usage_error(
+    rnn: Rnn, run: Path, arguments: list[str], message: str
+) -> None:
+    assert rnn("complete", *arguments) == Result(2, "", f"error: {message}\n")
 
 
 def test_completing_never_loads_torch(run: Path, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from rnn_cli.cli.predict import LINES_AT_ONCE
+from rnn_cli.cli.lines import LINES_AT_ONCE
 from tests.cli.test_complete import share, write_run
 from tests.conftest import Result, Rnn
 
@@ -98,13 +98,24 @@ def test_the_end_of_the_line_is_a_candidate_without_words(rnn: Rnn) -> None:
         (b'{"text": ["I"]}', 'The JSON object has no text. Allowed: {"text": "..."}.'),
         (b"I eat \xff", "The line is not UTF-8. Convert it first, for instance with iconv."),
         (b'{"text": "\xff"}', "The line is not UTF-8. Convert it first, for instance with iconv."),
+        (b"__", "The text is nothing but a blank. Write words before it, behind it, or both."),
         (
-            b"__ eat __",
-            "The text has 2 blanks, but only one can be filled at a time: write words in place of the others.",
+            b'{"text": " ____ "}',
+            "The text is nothing but a blank. Write words before it, behind it, or both.",
+        ),
+        (b'{"text": "I __", "choices": []}', "There are no choices. Name at least one word to rank."),
+        (b'{"text": "I __", "choices": ["a", " "]}', "Choice 2 is empty. Every choice needs a word."),
+        (
+            b'{"text": "I", "choices": ["a"]}',
+            "The text has no blank for the choices. Put ____ where one of them belongs.",
         ),
         (
-            b'{"text": "__ eat __"}',
-            "The text has 2 blanks, but only one can be filled at a time: write words in place of the others.",
+            b'{"text": "I __", "choices": "a,b"}',
+            'The "choices" have to be a list of texts, such as ["cat", "dog"].',
+        ),
+        (
+            b'{"text": "I __", "choices": ["a"], "choices": ["b"]}',
+            'The JSON object has the key "choices" 2 times. Keep one of them.',
         ),
         (
             b'{"text": ' + b"[" * 100_000,
@@ -179,7 +190,7 @@ def test_more_lines_than_are_read_at_once_are_answered_in_order(rnn: Rnn) -> Non
 def test_lines_are_the_same_however_the_input_comes_in_blocks(
     rnn: Rnn, monkeypatch: pytest.MonkeyPatch, block: int
 ) -> None:
-    monkeypatch.setattr("rnn_cli.cli.predict.BYTES_AT_ONCE", block)
+    monkeypatch.setattr("rnn_cli.cli.lines.BYTES_AT_ONCE", block)
     found = answers(predict_file(rnn, "\ufeffI eat\n\r\n\nété\n{}\nyou".encode()))
     assert [answer.get("text", "error") for answer in found] == ["I eat", "", "", "été", "error", "you"]
 
@@ -187,8 +198,8 @@ def test_lines_are_the_same_however_the_input_comes_in_blocks(
 def test_a_line_that_is_too_long_gets_an_error_and_is_not_kept(
     rnn: Rnn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("rnn_cli.cli.predict.BYTES_AT_ONCE", 16)
-    monkeypatch.setattr("rnn_cli.cli.predict.LONGEST_LINE", 1000)
+    monkeypatch.setattr("rnn_cli.cli.lines.BYTES_AT_ONCE", 16)
+    monkeypatch.setattr("rnn_cli.cli.lines.LONGEST_LINE", 1000)
     result = predict_file(rnn, b"I\n" + b"eat " * 500 + b"\nyou\n", "--top", "1")
     first, second, third = answers(result)
     assert second == {"error": "The line has more than 1,000 bytes, and no line may. Give a shorter text."}
@@ -213,7 +224,7 @@ def test_with_many_candidates_fewer_lines_are_read_at_once(rnn: Rnn, monkeypatch
 
 
 @pytest.mark.parametrize(
-    "text", ["\0", "\x1b[31m", "\u202e", "e\u0301", "_", "_ _", " ____ ", "\x85", "<unk>", "zzz zzz"]
+    "text", ["\0", "\x1b[31m", "\u202e", "e\u0301", "_", "_ _", "\x85", "<unk>", "zzz zzz"]
 )
 def test_odd_text_is_continued_like_any_other(rnn: Rnn, text: str) -> None:
     (found,) = answers(predict_file(rnn, text.encode() + b"\n"))

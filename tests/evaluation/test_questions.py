@@ -73,9 +73,9 @@ def test_no_questions_have_no_accuracy() -> None:
         answer_questions(make_model(), [])
 
 
-def test_a_question_with_several_blanks_is_refused() -> None:
-    with pytest.raises(UsageError, match="The text has 2 blanks"):
-        answer_questions(make_model(), [Question("__ and __", "x")])
+def test_a_question_that_cannot_be_asked_is_refused() -> None:
+    with pytest.raises(UsageError, match="nothing but a blank"):
+        answer_questions(make_model(), [Question("__", "x")])
 
 
 @pytest.mark.parametrize(
@@ -126,7 +126,7 @@ NEEDED = '"text" and "answer" have to be there, and they have to be texts.'
         ('{"text": "I eat.", "answer": "rice"}', '"text" has no blank: put _____ where the answer belongs.'),
         (
             '{"text": "I __ __.", "answer": "rice"}',
-            "The text has 2 blanks, but only one can be filled at a time: write words in place of the others.",
+            '"text" has 2 blanks, and there is one answer: write words in place of the others.',
         ),
         (
             '{"text": "I __.", "answer": "rice", "distance": "far"}',

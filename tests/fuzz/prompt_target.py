@@ -57,6 +57,12 @@ class PromptTarget:
             options["max_words"] == 999
         ):  # random models do not end their sentences: that is work, not a finding
             options["max_words"] = 9
+        if rng.random() < 0.2:
+            options["choices"] = [nasty.text(rng, WORDS)[:9] for _ in range(rng.randrange(4))]
+        if rng.random() < 0.1:
+            options["blank_words"] = [rng.randint(0, 2), rng.randint(1, 3)]
+        if rng.random() < 0.1:
+            options["why"] = True
         return json.dumps([which, text, options]).encode()
 
     def check(self, data: bytes) -> str | None:
@@ -71,7 +77,8 @@ class PromptTarget:
             result = model.complete(text, **options[0])
         except UsageError as error:
             return _one_line(str(error))
-        _check_sound(result, Prompt.parse(text))
+        _check_sound(result, Prompt.parse(text), options[0])
+        _check_scores(model, text)
         return None
 
 
@@ -89,7 +96,16 @@ def _one_line(message: str) -> str:
     return message
 
 
-def _check_sound(result: CompletionResult, prompt: Prompt) -> None:
+def _check_scores(model: TrainedModel, text: str) -> None:
+    for line in model.score(text[:200]).lines:
+        json.dumps(line.to_dict(), allow_nan=False, ensure_ascii=False).encode()
+        assert math.isclose(line.log_prob, sum(token.log_prob for token in line.tokens), abs_tol=1e-6)
+        words = sum(word.log_prob for word in line.words)
+        tokens = sum(token.log_prob for token in line.tokens if token.word is not None)
+        assert not line.words or math.isclose(words, tokens, abs_tol=1e-6), "words without their tokens"
+
+
+def _check_sound(result: CompletionResult, prompt: Prompt, options: dict[str, Any]) -> None:
     json.dumps(result.to_dict(), allow_nan=False, ensure_ascii=False).encode()
     log_probs = [completion.log_prob for completion in result.completions]
     assert log_probs == sorted(log_probs, reverse=True), "not best first"
@@ -97,8 +113,14 @@ def _check_sound(result: CompletionResult, prompt: Prompt) -> None:
         assert completion.log_prob <= 1e-5, "a probability above 1"
         assert math.isclose(completion.probability, math.exp(completion.log_prob)), "not the same probability"
         if prompt.right is not None:
+            assert result.ranked is not None
             assert completion.text.startswith(prompt.left), "the left side was changed"
             assert completion.text.endswith(prompt.right), "the right side was changed"
-            assert len(completion.words) == 1, "a blank without its word"
+            assert completion.fills is not None
+            if "choices" not in options:
+                fewest, most = options.get("blank_words", (1, 1))
+                assert all(fewest <= len(words) <= most for words in completion.fills), (
+                    "a blank without its words"
+                )
     if prompt.right is None and len(result.completions) > 1:
         assert all(completion.text for completion in result.completions), "an empty continuation"

@@ -1,4 +1,3 @@
-import re
 import unicodedata
 from collections.abc import Callable
 
@@ -8,6 +7,7 @@ import pytest
 from rnn_cli.inference import CompletionResult, TrainedModel
 from rnn_cli.inference import completer as completer_module
 from rnn_cli.inference import rules as rules_module
+from rnn_cli.inference import words as words_module
 from rnn_cli.model_file import ModelFile
 
 MakeModel = Callable[..., TrainedModel]
@@ -38,36 +38,6 @@ def predicted(model: TrainedModel, text: str, top: int) -> CompletionResult:
     (result,) = model.predict([text], top=top)
     assert isinstance(result, CompletionResult)
     return result
-
-
-@pytest.mark.parametrize(
-    ("text", "left", "spaced"),
-    [
-        ("My favourite dish is _____.", "My favourite dish is", True),
-        ("My favourite dish is\t_____.", "My favourite dish is", True),
-        ("_____ favourite dish", "", True),
-        ("A well-_____ dish", "A well-", False),
-        ("A dish (_____)", "A dish (", False),
-    ],
-)
-def test_a_blank_is_filled_with_the_best_of_all_words(
-    make_model: MakeModel, text: str, left: str, spaced: bool
-) -> None:
-    model = make_model(num_layers=2)
-    log_probs = log_probs_after(model, left)
-    expected = sorted(
-        (-log_probs[id_], piece.strip())
-        for id_, piece in enumerate(model.tokenizer.pieces)
-        if re.search(r"\w", piece) and piece.startswith(" ") == spaced and piece != " <unk>"
-    )
-
-    completions = predicted(model, text, top=1000).completions
-
-    assert [completion.words for completion in completions] == [[word] for _, word in expected]
-    for completion, (surprise, word) in zip(completions, expected, strict=True):
-        assert completion.log_prob == pytest.approx(-surprise, abs=1e-6)
-        assert completion.probability == pytest.approx(np.exp(-surprise), abs=1e-6)
-        assert completion.text == text.replace("_____", word)
 
 
 def test_what_comes_next_may_be_a_word_a_mark_or_the_end(make_model: MakeModel) -> None:
@@ -132,7 +102,7 @@ def test_a_word_of_byte_pairs_is_the_best_of_all(
     make_model: MakeModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(rules_module, "LONGEST_WORD", 2)
-    monkeypatch.setattr(completer_module, "NARROWEST_WORD_BEAM", 10_000)  # leaves nothing out
+    monkeypatch.setattr(words_module, "NARROWEST_WORD_BEAM", 10_000)  # leaves nothing out
     model = make_model(kind="bpe", max_size=290)
     pieces = model.tokenizer.pieces
 
@@ -155,11 +125,11 @@ def test_a_word_of_byte_pairs_is_the_best_of_all(
         if "\ufffd" not in text:
             expected[text] = max(log_prob, expected.get(text, -np.inf))
 
-    completions = predicted(model, "My dish is _____.", top=60).completions
+    completions = predicted(model, "My dish is _____", top=60).completions
 
     best = sorted(expected.items(), key=lambda item: -item[1])[:60]
     assert [c.words for c in completions] == [[word] for word, _ in best]
-    np.testing.assert_allclose([c.log_prob for c in completions], [p for _, p in best], atol=1e-5)
+    assert [c.joint_log_prob for c in completions] == pytest.approx([p for _, p in best], abs=1e-5)
 
 
 def test_the_space_before_a_word_may_be_a_piece_of_its_own(make_model_file: MakeModelFile) -> None:
@@ -194,3 +164,39 @@ def test_under_white_space_split_every_blank_finds_words(make_model: MakeModel) 
     texts = sorted(c.text for c in predicted(model, "I like (_____)", top=10).completions)
 
     assert texts == ["I like (I)", "I like (like)", "I like (pasta)", "I like (sushi)"]
+
+
+def test_choices_ranked_together_are_ranked_as_if_alone(
+    make_model: MakeModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = make_model()
+    texts = ["My __ is sushi.", "Is it", "My favourite __", "Is __ dish? It is."] * 3
+    choices = [["dish", "favourite dish", "ramen"], None, ["sushi", "pasta"], ["my", "a"]] * 3
+    alone = [model.predict([text], choices=[some])[0] for text, some in zip(texts, choices, strict=True)]
+    monkeypatch.setattr(completer_module, "CHOICES_AT_ONCE", 4)
+
+    for one, other in zip(alone, model.predict(texts, choices=choices), strict=True):
+        assert isinstance(one, CompletionResult)
+        assert isinstance(other, CompletionResult)
+        assert [c.words for c in one.completions] == [c.words for c in other.completions]
+        assert [c.log_prob for c in one.completions] == pytest.approx(
+            [c.log_prob for c in other.completions], abs=1e-5
+        )
+    assert {c.text for c in alone[0].completions} == {  # type: ignore[union-attr]
+        "My dish is sushi.",
+        "My favourite dish is sushi.",
+        "My ramen is sushi.",
+    }
+
+
+@pytest.mark.parametrize("kind", ["char", "bpe"])
+def test_a_choice_at_the_end_of_the_text_is_a_whole_word(make_model: MakeModel, kind: str) -> None:
+    model = make_model(kind=kind, max_size=290 if kind == "bpe" else None)
+    found = model.complete("My dish __", top=60)
+
+    ranked = model.complete("My dish __", choices=[" ".join(c.words) for c in found.completions])
+
+    for one, other in zip(found.completions, ranked.completions, strict=True):
+        if kind == "char":  # byte pairs may spell a word in another way than the tokenizer does
+            assert one.words == other.words
+            assert one.joint_log_prob == pytest.approx(other.joint_log_prob, abs=1e-4)

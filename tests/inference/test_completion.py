@@ -1,6 +1,8 @@
+import math
+
 import pytest
 
-from rnn_cli.inference.completion import Completion, CompletionResult, completion_of
+from rnn_cli.inference.completion import Completion, CompletionResult, Ranked, continued, filled
 from rnn_cli.inference.prompt import Prompt, read_context
 from rnn_cli.inference.rules import Draft
 from rnn_cli.text.tokenizer import Tokenizer
@@ -15,16 +17,27 @@ BPE = Tokenizer.train(LINES, kind="bpe", max_size=270)
 def completed(text: str, ids: list[int], tokenizer: Tokenizer) -> Completion:
     prompt = Prompt.parse(text)
     context = read_context(prompt.left, tokenizer, independent_lines=False)
-    return completion_of(Draft(tuple(ids), ids[-1], log_prob=0.0), prompt, context, tokenizer)
+    return continued(Draft(tuple(ids), ids[-1], log_prob=0.0), prompt, context, tokenizer)
 
 
-def test_the_text_keeps_everything_that_was_typed_around_the_blank() -> None:
-    ids = WORD.encode("sushi")
+def with_fills(text: str, *words: str) -> Completion:
+    fills = [(word, word.split()) for word in words]
+    return filled(Prompt.parse(text), fills, log_prob=math.log(0.5), joint_log_prob=-9.0)
 
-    assert completed("I  like __ , too", ids, WORD).text == "I  like sushi , too"
-    assert completed("I like (__)", ids, WORD).text == "I like (sushi)"
-    assert completed("__?", ids, WORD).text == "sushi?"
-    assert completed("__", ids, WORD).words == ["sushi"]
+
+def test_the_text_keeps_everything_that_was_typed_around_the_blanks() -> None:
+    assert with_fills("I  like __ , too", "sushi").text == "I  like sushi , too"
+    assert with_fills("I like (__)", "sushi").text == "I like (sushi)"
+    assert with_fills("__?", "sushi").text == "sushi?"
+    assert with_fills("__ like\n____, too", "I", "rice").text == "I like\nrice, too"
+
+
+def test_the_words_of_all_blanks_stand_together_and_by_blank() -> None:
+    completion = with_fills("__ like ____.", "You", "brown rice")
+
+    assert completion.words == ["You", "brown", "rice"]
+    assert completion.fills == [["You"], ["brown", "rice"]]
+    assert completion.probability == pytest.approx(0.5)
 
 
 def test_a_continuation_follows_with_the_spaces_that_its_words_carry() -> None:
@@ -63,7 +76,6 @@ def test_characters_follow_just_as_they_are() -> None:
     assert completion.text == "I like well-known sushi."
     assert completion.words == ["ke", "well", "-", "known", "sushi", "."]
     assert completed("I like", CHAR.encode(" sushi"), CHAR).text == "I like sushi"
-    assert completed("I like __.", CHAR.encode("sushi"), CHAR).text == "I like sushi."
 
 
 @pytest.mark.parametrize("typed", ["I", "I "])
@@ -75,11 +87,36 @@ def test_pieces_of_words_are_put_together(typed: str) -> None:
 
 def test_results_have_exactly_these_keys_in_json() -> None:
     completion = Completion("I eat rice.", ["rice"], probability=0.5, log_prob=-0.693)
+    keys = {"text": "I eat rice.", "words": ["rice"], "probability": 0.5, "log_prob": -0.693}
 
-    assert CompletionResult("I eat __.", [completion], ["eat"]).to_dict() == {
-        "text": "I eat __.",
-        "completions": [
-            {"text": "I eat rice.", "words": ["rice"], "probability": 0.5, "log_prob": -0.693},
-        ],
+    assert CompletionResult("I eat", [completion], ["eat"]).to_dict() == {
+        "text": "I eat",
+        "completions": [keys],
         "unknown": ["eat"],
     }
+
+
+def test_blanks_add_what_they_were_ranked_by() -> None:
+    completion = Completion("I eat rice.", ["rice"], 0.5, -0.693, fills=[["rice"]], joint_log_prob=-4.0)
+
+    record = CompletionResult("I eat __.", [completion], [], Ranked(256, tokens_behind=1)).to_dict()
+
+    assert list(record) == ["text", "completions", "unknown", "ranked"]
+    assert list(record["completions"][0]) == [
+        "text", "words", "probability", "log_prob", "fills", "joint_log_prob",
+    ]  # fmt: skip
+    assert record["ranked"] == {
+        "count": 256,
+        "tokens_behind": 1,
+        "probabilities": "normalised over the ranked",
+    }
+
+
+def test_what_was_ranked_is_said_in_words() -> None:
+    assert (
+        str(Ranked(1, 0))
+        == "1 filling was ranked by the whole text; the probabilities of all of them sum to 1."
+    )
+    assert str(Ranked(33_276, 9)) == (
+        "33,276 fillings were ranked by the whole text; the probabilities of all of them sum to 1."
+    )

@@ -14,25 +14,38 @@ CHAR = Tokenizer.train(LINES, kind="char")
 
 def test_two_or_more_underscores_are_a_blank() -> None:
     for blank in ("__", "_____", "_" * 100):
-        assert astuple(Prompt.parse(f"I like {blank}.")) == (f"I like {blank}.", "I like ", ".")
+        assert astuple(Prompt.parse(f"I like {blank}.")) == (f"I like {blank}.", ("I like ", "."))
 
 
 def test_one_underscore_is_no_blank() -> None:
-    assert astuple(Prompt.parse("snake_case is")) == ("snake_case is", "snake_case is", None)
+    prompt = Prompt.parse("snake_case is")
+
+    assert (prompt.blanks, prompt.left, prompt.right) == (0, "snake_case is", None)
 
 
-def test_a_blank_may_stand_alone() -> None:
-    assert astuple(Prompt.parse("__")) == ("__", "", "")
-    assert astuple(Prompt.parse("")) == ("", "", None)
+def test_there_may_be_several_blanks() -> None:
+    prompt = Prompt.parse("I ___ to ___ with __.")
+
+    assert prompt.segments == ("I ", " to ", " with ", ".")
+    assert (prompt.blanks, prompt.left, prompt.right) == (3, "I ", ".")
 
 
-def test_several_blanks_are_refused() -> None:
+def test_more_than_ten_blanks_are_refused() -> None:
+    assert Prompt.parse("I" + " __" * 10).blanks == 10
     with pytest.raises(UsageError) as error:
-        Prompt.parse("I ___ to ___ with __.")
+        Prompt.parse("I" + " __" * 1234)
 
     assert str(error.value) == (
-        "The text has 3 blanks, but only one can be filled at a time: write words in place of the others."
+        "The text has 1,234 blanks; at most 10 can be filled at a time. Write words in place of the others."
     )
+
+
+@pytest.mark.parametrize("text", ["__", " ___\n", "__ \t __"])
+def test_a_blank_in_an_empty_text_is_refused(text: str) -> None:
+    with pytest.raises(UsageError) as error:
+        Prompt.parse(text)
+
+    assert str(error.value) == ("The text is nothing but a blank. Write words before it, behind it, or both.")
 
 
 @pytest.mark.parametrize("text", [None, b"I like", 3, ["I"]])

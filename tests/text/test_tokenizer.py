@@ -424,3 +424,10 @@ def test_a_vocabulary_without_the_unknown_word_is_refused(kind: str) -> None:
 def test_brackets_without_end_are_no_tokenizer() -> None:
     with pytest.raises(ValueError, match=r"^This is not a tokenizer of rnn_cli\.$"):
         Tokenizer.from_json("[" * 100_000)
+
+
+def test_tokens_have_the_places_that_they_stand_for() -> None:
+    text, spans = Tokenizer.train(["I like sushi."]).encode_with_spans("I  like cafe\u0301.")
+
+    assert text == "I  like caf\u00e9."
+    assert [text[start:end] for _, start, end in spans] == ["I", " ", " like", " caf\u00e9", "."]

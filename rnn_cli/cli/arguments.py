@@ -1,0 +1,64 @@
+"""Arguments that several commands share, and what is typed for them as values."""
+
+import re
+from typing import Annotated
+
+import typer
+
+from rnn_cli.errors import UsageError
+
+Model = Annotated[
+    str | None,
+    typer.Option(
+        "-m",
+        "--model",
+        help="A run folder or model file. Left out: RNN_MODEL, or the newest finished run in runs/.",
+        show_default=False,
+    ),
+]
+BlankWords = Annotated[
+    str, typer.Option("--blank-words", metavar="N|N-M", help="How many words a blank holds, such as 1-3.")
+]
+State = Annotated[
+    str | None,
+    typer.Option(
+        "--state",
+        metavar="carried|reset",
+        help="Whether the memory runs on from line to line. Left out: as the model was trained.",
+        show_default=False,
+    ),
+]
+
+
+def blank_words_of(typed: str) -> tuple[int, int]:
+    """The smallest and the largest number in "2" or "1-3"; their range is checked by the library.
+
+    Raises:
+        UsageError: it is neither.
+    """
+    found = re.fullmatch(r"([0-9]{1,9})(?:-([0-9]{1,9}))?", typed.strip())
+    if not found:
+        from rnn_cli.inference.options import blank_words_out_of_range
+
+        raise UsageError(blank_words_out_of_range(typed))
+    return int(found[1]), int(found[2] or found[1])
+
+
+def choices_of(typed: str | None) -> list[str] | None:
+    """The choices between the commas; none for an empty text."""
+    if typed is None:
+        return None
+    return [choice.strip() for choice in typed.split(",")] if typed.strip() else []
+
+
+def state_carried_of(typed: str | None) -> bool | None:
+    """Whether the state is carried; None where nothing is typed.
+
+    Raises:
+        UsageError: it is neither of the two words.
+    """
+    if typed not in (None, "carried", "reset"):
+        raise UsageError(
+            f"--state is {typed}; it has to be carried (from line to line) or reset (at each line)."
+        )
+    return None if typed is None else typed == "carried"

@@ -1,0 +1,99 @@
+"""`rnn score`: how probable every token of a text is, for reading-time studies and for ranking candidates."""
+
+import json
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from rnn_cli.cli.arguments import Model, State, state_carried_of
+from rnn_cli.cli.lines import line_groups, text_of
+from rnn_cli.cli.notes import note_calibration
+from rnn_cli.errors import RnnError
+
+if TYPE_CHECKING:
+    from rnn_cli.inference.surprisal import LineScore
+
+TOKENS = ("line", "token", "word", "text", "log_prob", "surprisal_bits", "rank", "unknown")
+TOTALS = ("line", "tokens", "log_prob", "surprisal_bits", "unknown")
+LINES_AT_ONCE = 512  # a long line of kind char has many tokens
+
+
+def score(
+    file: Annotated[str, typer.Argument(metavar="FILE|-", help="A text; - is standard input.")] = "-",
+    model: Model = None,
+    state: State = None,
+    totals: Annotated[bool, typer.Option("--totals", help="Only the sums, one row a line.")] = False,
+    json_: Annotated[bool, typer.Option("--json", help="Print one JSON object a line of FILE.")] = False,
+) -> int:
+    """Score every token of FILE: its log-probability (nats), surprisal (bits) and rank, and each line's total.
+
+    The output is a table with tabs between the columns; the row after the tokens of a line is its total. A token says
+    which word it belongs to: words stand between white space, with their punctuation. The end of a line is a token,
+    too. A line that cannot be scored is an error of its own, and the exit code is 1 at the end.
+    """
+    from rnn_cli.inference import find_model, load
+
+    carried = state_carried_of(state)
+    trained = load(find_model(model))
+    note_calibration(trained)
+    scorer = trained.line_scorer(state_carried=carried)
+    before = scorer.start()
+    failed = False
+    written = [] if json_ else ["\t".join(TOTALS if totals else TOKENS)]
+    number = 0
+    for lines in line_groups(file, command="rnn score", at_once=LINES_AT_ONCE):
+        texts = [text_of(line) for line in lines]
+        found, before = scorer.score([text for text in texts if isinstance(text, str)], before)
+        scores = iter(found)
+        for text in texts:
+            number += 1
+            result = next(scores) if isinstance(text, str) else text
+            if isinstance(result, RnnError):
+                failed = True
+                if json_:
+                    written.append(json.dumps({"line": number, "error": str(result)}, ensure_ascii=False))
+                else:
+                    typer.echo(f"error: {file}:{number}: {result}", err=True)
+            elif json_:
+                record = {"line": number, **result.to_dict()}
+                written.append(json.dumps(record, ensure_ascii=False))
+            else:
+                written += _total(number, result) if totals else _rows(number, result)
+        _write(written)
+        written = []
+    _write(written)
+    return 1 if failed else 0
+
+
+def _write(lines: list[str]) -> None:
+    if lines:
+        typer.echo("\n".join(lines).encode())  # UTF-8, whatever the terminal is
+
+
+def _rows(number: int, line: "LineScore") -> Iterator[str]:
+    """One row a token, and the total."""
+    for place, token in enumerate(line.tokens, start=1):
+        yield "\t".join(
+            (
+                f"{number}",
+                f"{place}",
+                "" if token.word is None else f"{token.word}",
+                _in_a_cell(token.text),
+                f"{token.log_prob:.6f}",
+                f"{token.surprisal_bits:.6f}",
+                f"{token.rank}",
+                f"{token.unknown:d}",
+            )
+        )
+    yield f"{number}\ttotal\t\t\t{line.log_prob:.6f}\t{line.surprisal_bits:.6f}\t\t{line.unknown}"
+
+
+def _total(number: int, line: "LineScore") -> Iterator[str]:
+    sums = f"{line.log_prob:.6f}\t{line.surprisal_bits:.6f}\t{line.unknown}"
+    yield f"{number}\t{len(line.tokens)}\t{sums}"
+
+
+def _in_a_cell(text: str) -> str:
+    """Control characters as escapes: a tab would begin another column."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

@@ -1,0 +1,138 @@
+"""How many questions of a set a model answers rightly, and how sure it was."""
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from rnn_cli.errors import RnnError
+from rnn_cli.evaluation.question_sets import Pair, QuestionSet
+from rnn_cli.evaluation.questions import (
+    Accuracy,
+    Question,
+    accuracy_by_category,
+    accuracy_by_distance,
+    is_right,
+)
+from rnn_cli.evaluation.reliability import Reliability
+from rnn_cli.inference.surprisal import LineScore
+from rnn_cli.inference.trained_model import TrainedModel
+
+
+@dataclass(frozen=True)
+class SetEvaluation:
+    """What a model made of a set of questions.
+
+    Attributes:
+        format: of the set.
+        accuracy: the share of right answers, and the same by category and distance.
+        unknown_answers: how many answers have a word that the model does not know.
+        reliability: of the best answers.
+        problems: one message for each line that could not be used; these do not count.
+        temperature: that the model was calibrated with; 1 where it was not.
+    """
+
+    format: str
+    accuracy: Accuracy
+    unknown_answers: int
+    reliability: Reliability
+    problems: list[str] = field(default_factory=list)
+    temperature: float = 1.0
+
+    def to_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return {
+            "format": self.format,
+            **self.accuracy.to_dict(),
+            "unknown_answers": self.unknown_answers,
+            "reliability": self.reliability.to_dict(),
+            "problems": self.problems,
+            "temperature": self.temperature,
+        }
+
+
+@dataclass(frozen=True)
+class _Answer:
+    """What came of a question: right or not, and with which probability the answer was given."""
+
+    asked: Question | Pair
+    right: bool
+    confidence: float
+
+
+def evaluate_set(
+    model: TrainedModel, questions: QuestionSet, path: Path, *, batch_size: int
+) -> SetEvaluation:
+    """Ask `model` all questions. A blank is filled by the whole text; of a pair the more probable line is taken.
+
+    Args:
+        path: what messages call the set.
+        batch_size: how many questions are read side by side; the result does not depend on it, but for rounding.
+
+    Raises:
+        RnnError: no question could be asked.
+    """
+    answers: list[_Answer] = []
+    problems = list(questions.problems)
+    last: RnnError | None = None
+    for start in range(0, len(questions.questions), batch_size):
+        some = questions.questions[start : start + batch_size]
+        for (number, _), answer in zip(some, _answers(model, [asked for _, asked in some]), strict=True):
+            if isinstance(answer, RnnError):
+                last = answer
+                problems.append(f"{path}:{number}: {answer}")
+            else:
+                answers.append(answer)
+    if not answers and last is not None:
+        raise last
+    right = [answer.right for answer in answers]
+    reliability = Reliability()
+    reliability.add([answer.confidence for answer in answers], right)
+    asked = [answer.asked for answer in answers]
+    return SetEvaluation(
+        questions.format,
+        Accuracy(
+            len(right),
+            sum(right),
+            accuracy_by_distance([getattr(one, "distance", None) for one in asked], right),
+            accuracy_by_category([one.category for one in asked], right),
+        ),
+        unknown_answers=sum(_is_unknown(model, one) for one in asked),
+        reliability=reliability,
+        problems=problems,
+        temperature=model.temperature,
+    )
+
+
+def _answers(model: TrainedModel, asked: Sequence[Question | Pair]) -> Iterator[_Answer | RnnError]:
+    pairs = [one for one in asked if isinstance(one, Pair)]
+    if pairs:
+        yield from _judge_pairs(model, pairs)
+        return
+    questions = [one for one in asked if isinstance(one, Question)]
+    results = model.predict([q.text for q in questions], top=1, choices=[q.choices for q in questions])
+    for question, result in zip(questions, results, strict=True):
+        if isinstance(result, RnnError):
+            yield result
+        else:
+            confidence = result.completions[0].probability if result.completions else 0.0
+            yield _Answer(question, is_right(model, question, result), confidence)
+
+
+def _judge_pairs(model: TrainedModel, pairs: Sequence[Pair]) -> Iterator[_Answer | RnnError]:
+    """The good sentence has to be more probable than the bad one, each as a line that stands alone."""
+    scorer = model.line_scorer(state_carried=False)
+    sentences = [sentence for pair in pairs for sentence in (pair.good, pair.bad)]
+    scores, _ = scorer.score(sentences, scorer.start())
+    for pair, good, bad in zip(pairs, scores[::2], scores[1::2], strict=True):
+        if isinstance(good, LineScore) and isinstance(bad, LineScore):
+            ahead = good.log_prob - bad.log_prob
+            yield _Answer(pair, ahead > 0, 1 / (1 + math.exp(-min(abs(ahead), 700))))
+        else:
+            yield good if isinstance(good, RnnError) else bad  # type: ignore[misc]
+
+
+def _is_unknown(model: TrainedModel, asked: Question | Pair) -> bool:
+    answer = asked.good if isinstance(asked, Pair) else asked.answer
+    return model.tokenizer.unk_id in model.tokenizer.encode(answer)

@@ -1,0 +1,64 @@
+"""A trained model with what evaluation adds to it: what `rnn_cli.load` gives."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rnn_cli.errors import UsageError
+from rnn_cli.inference.trained_model import TrainedModel
+
+if TYPE_CHECKING:
+    from rnn_cli.evaluation.answering import SetEvaluation
+    from rnn_cli.evaluation.text import TextEvaluation
+
+BATCH_SIZE = 64
+LARGEST_BATCH_SIZE = 4096
+
+
+class Model(TrainedModel):
+    """A network with its vocabulary, to be asked and to be measured."""
+
+    def evaluate(
+        self,
+        path: str | Path,
+        *,
+        answers: str | Path | None = None,
+        format: str | None = None,  # noqa: A002
+        batch_size: int = BATCH_SIZE,
+    ) -> "TextEvaluation | SetEvaluation":
+        """Measure the model on a text or a set of questions.
+
+        Args:
+            path: a text (it may be packed), or a file of questions, see `question_sets`.
+            answers: the second file of a set of the format msr.
+            format: "text", "msr", "choices", "cloze", "last-word" or "pairs"; None: what the file looks like.
+            batch_size: how many lines or questions are read side by side; it changes the speed, not the result.
+
+        Returns:
+            Perplexity with its terms and more for a text; accuracy and more for questions.
+
+        Raises:
+            UsageError: an argument cannot be, or does not go with the file.
+            TextError: a file cannot be read or used.
+            ModelFileError: the model's numbers grew too large.
+        """
+        from rnn_cli.evaluation.answering import evaluate_set
+        from rnn_cli.evaluation.question_sets import FORMATS, find_format, read_question_set
+        from rnn_cli.evaluation.text import evaluate_text
+        from rnn_cli.text.reader import read_lines
+
+        path = Path(path)
+        if format is not None and format not in FORMATS:
+            raise UsageError(f"--format is {format}; it has to be one of {', '.join(FORMATS)}.")
+        if not 1 <= batch_size <= LARGEST_BATCH_SIZE:
+            raise UsageError(
+                f"--batch-size is {batch_size}; it has to be a whole number from 1 to {LARGEST_BATCH_SIZE:,}."
+            )
+        kind = format or find_format(path)
+        if kind == "text":
+            if answers is not None:
+                raise UsageError(
+                    "--answers is for questions of the format msr, not for a text. Leave it out."
+                )
+            return evaluate_text(self, read_lines([path]), batch_size=batch_size)
+        questions = read_question_set(path, kind, None if answers is None else Path(answers))
+        return evaluate_set(self, questions, path, batch_size=batch_size)

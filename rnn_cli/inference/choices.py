@@ -1,0 +1,40 @@
+"""Choices for a blank: just these are ranked, words that the model does not know among them."""
+
+from collections.abc import Sequence
+
+from rnn_cli.errors import UsageError
+from rnn_cli.inference.prompt import Prompt, without_surrogates
+
+MOST_CHOICES = 1000
+_SHOWN = 60  # characters of a choice in a message
+
+
+def checked_choices(choices: Sequence[str], prompt: Prompt) -> list[str]:
+    """The choices without the white space around them.
+
+    Raises:
+        UsageError: there are none or too many, one is empty, no text or there twice, or the text has not one blank.
+    """
+    if isinstance(choices, str) or not all(isinstance(choice, str) for choice in choices):
+        raise UsageError('The choices have to be a list of texts, such as ["cat", "dog"].')
+    if not choices:
+        raise UsageError("There are no choices. Name at least one word to rank.")
+    if len(choices) > MOST_CHOICES:
+        raise UsageError(f"There are {len(choices):,} choices; at most {MOST_CHOICES:,} can be ranked.")
+    if not prompt.blanks:
+        raise UsageError("The text has no blank for the choices. Put ____ where one of them belongs.")
+    if prompt.blanks > 1:
+        raise UsageError(
+            f"The text has {prompt.blanks} blanks; choices are for one. Write words in place of the others."
+        )
+    stripped = [" ".join(without_surrogates(choice).split()) for choice in choices]
+    for number, choice in enumerate(stripped, start=1):
+        if not choice:
+            raise UsageError(f"Choice {number} is empty. Every choice needs a word.")
+        if choice in stripped[: number - 1]:
+            raise UsageError(f'The choice "{_shown(choice)}" is there twice. Keep one of them.')
+    return stripped
+
+
+def _shown(choice: str) -> str:
+    return "".join(c if c.isprintable() else "?" for c in choice[:_SHOWN])

@@ -1,0 +1,108 @@
+"""How probable each token of a text was, where it ranked, and how probable the best one was: exact, in blocks."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from rnn_cli.inference.engine import Array, Engine, Ids, State
+from rnn_cli.inference.reading import SCORES_AT_ONCE, LogProbs
+
+TOKENS_AT_ONCE = 4096  # whose hidden states are kept until their scores are worked out
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What a model thought of N tokens, each as it came.
+
+    Attributes:
+        log_probs: ln P(token | all before it), (N,), in nats.
+        ranks: 1 for the most probable of the vocabulary, (N,); of equals all have the first one's.
+        best: ln P of the most probable token of the vocabulary in that place, (N,).
+    """
+
+    log_probs: LogProbs
+    ranks: npt.NDArray[np.int64]
+    best: LogProbs
+
+
+def judge(
+    engine: Engine, inputs: Sequence[Sequence[int]], targets: Sequence[Sequence[int]], state: State
+) -> tuple[list[Judged], State]:
+    """Read B texts side by side and judge what comes after each token.
+
+    The results do not depend on how many texts are read side by side, but for rounding.
+
+    Args:
+        inputs: the ids of each text, at least one.
+        targets: for each id the one that comes after it.
+        state: the state before the texts, (B, H) for each layer.
+
+    Returns:
+        One record for each text, and the state after each.
+
+    Raises:
+        ModelFileError: the model's numbers grew too large.
+    """
+    ends = np.cumsum(
+        [len(some) for some in targets]
+    )  # of each text in the arrays of all tokens, one after another
+    flat = np.fromiter((id_ for some in targets for id_ in some), np.intp, count=int(ends[-1]))
+    figures = np.empty(len(flat)), np.empty(len(flat), np.int64), np.empty(len(flat))
+    state = [h.copy() for h in state]
+    waiting: list[tuple[Array, Ids]] = []
+    tokens = 0
+    for hidden, places in _read(engine, inputs, state):
+        waiting.append((hidden, places))
+        tokens += len(places)
+        if tokens >= TOKENS_AT_ONCE:
+            _judge_all(engine, waiting, flat, figures)
+            waiting, tokens = [], 0
+    _judge_all(engine, waiting, flat, figures)
+    parts = (np.split(some, ends[:-1]) for some in figures)
+    return [Judged(*some) for some in zip(*parts, strict=True)], state
+
+
+def _read(engine: Engine, texts: Sequence[Sequence[int]], state: State) -> Iterator[tuple[Array, Ids]]:
+    """The top layer's h_t, (N, H), and the places of these N tokens among all; `state` goes with it.
+
+    Longest first, so that the texts which still go on are always the first rows, and nothing is padded.
+    """
+    lengths = np.array([len(text) for text in texts])
+    starts = np.cumsum(lengths) - lengths
+    order = np.argsort(-lengths, kind="stable")
+    start = 0
+    for end in sorted(set(lengths.tolist())):
+        going_on = order[lengths[order] >= end]
+        at_once = max(1, TOKENS_AT_ONCE // len(going_on))
+        for first in range(start, end, at_once):
+            last = min(first + at_once, end)
+            ids = np.array([texts[i][first:last] for i in going_on], np.intp).T  # (T, B)
+            hidden, after = engine.read(ids, [h[going_on] for h in state])
+            for h, h_after in zip(state, after, strict=True):
+                h[going_on] = h_after
+            places = starts[going_on] + np.arange(first, last)[:, None]  # (T, B)
+            yield hidden.reshape(-1, hidden.shape[-1]), places.ravel()
+        start = end
+
+
+def _judge_all(
+    engine: Engine,
+    waiting: Sequence[tuple[Array, Ids]],
+    targets: Ids,
+    figures: tuple[LogProbs, npt.NDArray[np.int64], LogProbs],
+) -> None:
+    """Put ln P, rank and the best ln P of the tokens that wait into their places."""
+    if not waiting:
+        return
+    hidden = np.concatenate([h for h, _ in waiting])  # (N, H)
+    places = np.concatenate([some for _, some in waiting])  # (N,)
+    rows = max(1, SCORES_AT_ONCE // engine.vocab_size)
+    for start in range(0, len(places), rows):
+        some = places[start : start + rows]
+        log_probs = engine.log_probs(hidden[start : start + rows])  # (rows, vocab_size)
+        came = log_probs[np.arange(len(some)), targets[some]]  # (rows,)
+        figures[0][some] = came
+        figures[1][some] = 1 + np.count_nonzero(log_probs > came[:, None], axis=1)
+        figures[2][some] = log_probs.max(axis=1)
