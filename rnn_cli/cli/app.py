@@ -7,10 +7,12 @@ from typing import Annotated, ParamSpec
 import typer
 
 from rnn_cli import __version__
+from rnn_cli.cli.batch import batch
 from rnn_cli.cli.check import check
 from rnn_cli.cli.complete import complete
 from rnn_cli.cli.init import init
 from rnn_cli.cli.predict import predict
+from rnn_cli.cli.runs import runs
 from rnn_cli.cli.train import train
 
 P = ParamSpec("P")
@@ -49,5 +51,10 @@ def rnn(
     """Train a plain recurrent network on your own text, and let it complete sentences."""
 
 
-for command in (train, complete, predict, check, init):
+for command in (train, complete, predict, batch, runs, check, init):
     app.command()(_exits(command))
+
+
+def command_names() -> list[str]:
+    """Every command of `rnn`."""
+    return [str(known.callback.__name__) for known in app.registered_commands if known.callback is not None]

@@ -10,7 +10,7 @@ import pytest
 import rnn_cli
 from tests.conftest import Result, Rnn
 
-COMMANDS = ["train", "complete", "predict", "check", "init"]
+COMMANDS = ["train", "complete", "predict", "batch", "runs", "check", "init"]
 
 
 def uncoloured(text: str) -> str:
@@ -51,6 +51,8 @@ def test_every_command_has_a_help_that_begins_with_its_usage(rnn: Rnn, command: 
             ],
         ),
         ("predict", ["--model", "--top"]),
+        ("batch", ["--jobs", "--run-dir", "--force", "--dry-run", "--json"]),
+        ("runs", ["--json"]),
         ("check", ["--set", "--json"]),
         ("init", ["--schema"]),
     ],
@@ -80,6 +82,9 @@ def test_without_a_command_the_help_is_shown_and_the_exit_code_is_2(rnn: Rnn) ->
         (["complete", "a", "--top"], "Option '--top' requires an argument."),
         (["complete", "a", "--top", "many"], "Invalid value for '--top'"),
         (["check"], "Missing argument 'CONFIG'."),
+        (["batch"], "Missing argument 'PLAN'."),
+        (["batch", "x", "--jobs", "0"], "Invalid value for '--jobs'"),
+        (["runs", "a", "b"], "Got unexpected extra argument(s) (b)"),
         (["init", "x"], "Got unexpected extra argument(s) (x)"),
         (["predict", "a", "b"], "Got unexpected extra argument(s) (b)"),
     ],
