@@ -1,4 +1,4 @@
-"""The only file that imports rich: everything that a person sees in the terminal.
+"""What a person sees in the terminal: with `batch_display.py` the only file that imports rich.
 
 Results go to standard output; progress, notices and errors go to standard error, so that output can be piped.
 """

@@ -23,11 +23,15 @@ def commands() -> list[str]:
 
 def test_the_readmes_commands_run_one_after_another(rnn: Rnn, tmp_path: Path) -> None:
     (tmp_path / "text.txt").write_text(STORY)
+    (plan,) = re.findall(r"```yaml\n(.*?)```", README, re.DOTALL)
+    (tmp_path / "study.yaml").write_text(plan.replace("metric: valid.perplexity", "metric: elapsed_s"))
     ran = []
     for command in commands():
         if "configs/" in command:
             continue  # trained by `make demo` and by the long tests
         words = shlex.split(command)
+        if words[1:] == ["batch", "study.yaml"]:
+            continue  # 24 trainings
         target = words.index(">") if ">" in words else len(words)
         arguments = words[1:target]
         if arguments[0] == "complete" and not list(tmp_path.glob("runs/*/summary.json")):
@@ -37,7 +41,7 @@ def test_the_readmes_commands_run_one_after_another(rnn: Rnn, tmp_path: Path) ->
         if target < len(words):
             (tmp_path / words[target + 1]).write_text(result.out)
         ran.append(arguments[0])
-    assert ran == ["init", "init", "check", "train", "complete"]
+    assert ran == ["init", "init", "check", "train", "complete", "batch", "runs"]
 
 
 def test_the_readmes_further_commands_run_with_a_model(rnn: Rnn, tmp_path: Path) -> None:

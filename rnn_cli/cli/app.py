@@ -7,6 +7,7 @@ from typing import Annotated, ParamSpec
 import typer
 
 from rnn_cli import __version__
+from rnn_cli.cli.batch import batch
 from rnn_cli.cli.check import check
 from rnn_cli.cli.check_grad import check_grad
 from rnn_cli.cli.compare import compare
@@ -15,6 +16,7 @@ from rnn_cli.cli.eval import eval_
 from rnn_cli.cli.init import init
 from rnn_cli.cli.predict import predict
 from rnn_cli.cli.report import report
+from rnn_cli.cli.runs import runs
 from rnn_cli.cli.score import score
 from rnn_cli.cli.trace import trace
 from rnn_cli.cli.train import train
@@ -56,6 +58,11 @@ def rnn(
 
 
 for command in (
-    train, complete, predict, score, eval_, trace, report, compare, check, check_grad, init,
+    train, complete, predict, score, eval_, trace, report, compare, batch, runs, check, check_grad, init,
 ):  # fmt: skip
     app.command(command.__name__.rstrip("_").replace("_", "-"))(_exits(command))
+
+
+def command_names() -> list[str]:
+    """Every command of `rnn`."""
+    return [str(known.name) for known in app.registered_commands]

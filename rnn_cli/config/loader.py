@@ -1,6 +1,6 @@
 """From a YAML file and `--set section.key=value` to a `Config`, or to every problem in them at once."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,12 +8,12 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from rnn_cli.config.conflicts import conflicts, without_keys_of_no_use
-from rnn_cli.config.nodes import Node, Place, Problem, Source, from_plain, merge, plain, walk
+from rnn_cli.config.nodes import Keys, Node, Place, Problem, Source, from_plain, merge, plain, walk
 from rnn_cli.config.paths import resolve_paths
 from rnn_cli.config.schema import Config
 from rnn_cli.config.shorthand import spelled_out
 from rnn_cli.config.sources import read_file, read_override
-from rnn_cli.config.wording import found_and_allowed, missing, unknown_key
+from rnn_cli.config.wording import Schema, found_and_allowed, missing, unknown_key
 from rnn_cli.errors import ConfigError
 
 
@@ -40,9 +40,16 @@ def load_config(path: Path, overrides: Sequence[str] = ()) -> Config:
         if root is not None and override is not None:
             root = spelled_out(merge(root, override))
     if root is None:
-        raise _error(problems)
+        raise config_error(problems)
     root, found = resolve_paths(root)
     return _checked(root, problems + found)
+
+
+def check_config(root: Node) -> tuple[Config | None, list[Problem]]:
+    """The config that a node says, its paths looked for, and everything that is wrong with it."""
+    root, problems = resolve_paths(spelled_out(root))
+    config, found = _validated(root, [problem.keys for problem in problems])
+    return config, problems + found
 
 
 def config_from_dict(data: Mapping[str, Any]) -> Config:
@@ -62,31 +69,49 @@ def config_to_dict(config: Config) -> dict[str, Any]:
 
 def _checked(root: Node, problems: list[Problem]) -> Config:
     """The config, if there were no problems before and none is found here."""
-    config = None
+    config, found = _validated(root, [problem.keys for problem in problems])
+    if config is None or problems or found:
+        raise config_error(problems + found)
+    return config
+
+
+def _validated(root: Node, bad: Iterable[Keys] = ()) -> tuple[Config | None, list[Problem]]:
+    """The config as the schema has it, and the problems; `bad` are keys that are known to be wrong."""
+    config, problems = None, []
     try:
         # With the section there, what is missing is data.train.
         config = Config.model_validate({"data": None, **plain(root)})
     except ValidationError as error:
-        problems += [_problem(details, root) for details in error.errors()]
-    problems += conflicts(root, {problem.keys for problem in problems})
-    if config is None or problems:
-        raise _error(problems)
-    return config
+        problems = validation_problems(error, root)
+    problems += conflicts(root, {*bad, *(problem.keys for problem in problems)})
+    return config, problems
 
 
-def _problem(details: ErrorDetails, root: Node) -> Problem:
-    """One of pydantic's errors in our words, at the place where the value or the key was written."""
+def validation_problems(
+    error: ValidationError, root: Node, schema: Schema | None = None, under: Keys = ()
+) -> list[Problem]:
+    """Pydantic's errors in our words, each at the place where the value or the key was written.
+
+    Args:
+        schema: what `root` was checked against; left out, the config's.
+        under: the keys under which `root` stands.
+    """
+    return [_problem(details, root, schema, under) for details in error.errors()]
+
+
+def _problem(details: ErrorDetails, root: Node, schema: Schema | None, under: Keys) -> Problem:
     keys = tuple(step for step in details["loc"] if isinstance(step, str))
     node = walk(root, details["loc"])[-1]
     if details["type"] == "missing":
-        return Problem(node.key_place, keys, missing(keys))
+        return Problem(node.key_place, (*under, *keys), missing(keys, schema))
     if details["type"] == "extra_forbidden":
-        in_full = node.place.source.override is not None
-        return Problem(node.key_place, keys, unknown_key(keys, in_full=in_full))
-    return Problem(node.place, keys, found_and_allowed(plain(node), keys))
+        in_full = node.place.source.dotted or node.place.source.override is not None
+        return Problem(node.key_place, (*under, *keys), unknown_key(keys, schema, in_full=in_full))
+    return Problem(node.place, (*under, *keys), found_and_allowed(plain(node), keys, schema))
 
 
-def _error(problems: list[Problem]) -> ConfigError:
+def config_error(problems: Iterable[Problem]) -> ConfigError:
+    """The exception that says every problem, in the order of the files."""
     return ConfigError([_printable(str(problem)) for problem in sorted(problems, key=Problem.order)])
 
 

@@ -13,19 +13,23 @@ Scalar = str | int | float | bool | None
 
 @dataclass(frozen=True)
 class Source:
-    """A text that says something: the config file, or one `--set`.
+    """A text that says something: a config, a plan of many trainings, or one `--set`.
 
     Attributes:
         name: as the user typed it, "favourites.yaml" or "--set training.seed=3".
-        number: 0 for the file, then the overrides in the order typed.
+        number: 0 for the file, then the overrides, or the configs of a plan, in the order typed.
         folders: where a relative path is looked for, in this order.
         override: the key that a `--set` names, None for a file.
+        kind: what a file is called in messages.
+        dotted: whether keys may be written in full there, as "training.seed".
     """
 
     name: str
     number: int = 0
     folders: tuple[Path, ...] = ()
     override: str | None = None
+    kind: str = "config"
+    dotted: bool = False
 
 
 @dataclass(frozen=True)

@@ -42,13 +42,13 @@ def resolve_paths(root: Node) -> tuple[Node, list[Problem]]:
 def _texts(node: Node, keys: Keys, problems: list[Problem]) -> Node:
     """A node of one path where there is one file, else of a list."""
     if isinstance(node.value, list):
-        files = [file for child in node.value for file in _files_of(child, keys, problems)]
+        files = [file for child in node.value for file in files_of(child, keys, problems)]
         return replace(node, value=files)
-    files = _files_of(node, keys, problems)
+    files = files_of(node, keys, problems)
     return files[0] if len(files) == 1 else replace(node, value=files)
 
 
-def _files_of(node: Node, keys: Keys, problems: list[Problem]) -> list[Node]:
+def files_of(node: Node, keys: Keys, problems: list[Problem]) -> list[Node]:
     """A node for each file that the path, folder or pattern in `node` stands for."""
     if not isinstance(node.value, str) or node.value == "":
         return [node]
@@ -183,7 +183,7 @@ def _where(node: Node) -> str:
         return ""
     if len(folders) == 1:
         return f" in the current folder ({folders[0]})"
-    return f", neither beside the config ({folders[0]}) nor in the current folder ({folders[1]})"
+    return f", neither beside the {node.place.source.kind} ({folders[0]}) nor in the current folder ({folders[1]})"
 
 
 def _near(path: Path, candidates: list[Path]) -> str:

@@ -279,7 +279,12 @@ class _WithoutInventedTitles(GenerateJsonSchema):
 
 
 @functools.cache
-def config_schema() -> dict[str, Any]:
-    """The JSON Schema (draft 2020-12) of a config. Shared: not to be changed."""
-    schema = Config.model_json_schema(schema_generator=_WithoutInventedTitles)
+def json_schema_of(section: type[Section]) -> dict[str, Any]:
+    """The JSON Schema (draft 2020-12) of a mapping of known keys. Shared: not to be changed."""
+    schema = section.model_json_schema(schema_generator=_WithoutInventedTitles)
     return {"$schema": _WithoutInventedTitles.schema_dialect, **schema}
+
+
+def config_schema() -> dict[str, Any]:
+    """The JSON Schema of a config. Shared: not to be changed."""
+    return json_schema_of(Config)

@@ -1,6 +1,7 @@
-"""Where a config comes from: a YAML file, and the `--set section.key=value` of the command line."""
+"""Where a config or a plan comes from: a YAML file, and the `--set section.key=value` of the command line."""
 
 import codecs
+from dataclasses import dataclass
 from pathlib import Path
 
 from rnn_cli.config.nodes import Node, Place, Problem, Source
@@ -13,8 +14,32 @@ Reading = tuple[Node | None, list[Problem]]
 _MOST_BYTES = 1_000_000  # a config has a hundred lines; somebody may name the text to train on instead
 
 
+@dataclass(frozen=True)
+class FileKind:
+    """What a file is read as, in the words of its messages.
+
+    Attributes:
+        name: "config".
+        needs: the sentences for an empty file: what it needs at least, and how to get it.
+        keys: what may stand at the top level.
+        dotted: whether its keys may be written in full, as "training.seed".
+    """
+
+    name: str
+    needs: str
+    keys: str
+    dotted: bool = False
+
+
+CONFIG = FileKind(
+    "config",
+    "A config needs data.train at least; `rnn init` writes one to begin with.",
+    'sections such as "data:" and "model:"',
+)
+
+
 class _UnreadableError(Exception):
-    """The file is no config. `read_file` turns this into a problem."""
+    """The file is not of its kind. `read_file` turns this into a problem."""
 
     def __init__(self, text: str, place: Place | None = None) -> None:
         super().__init__(text)
@@ -22,19 +47,20 @@ class _UnreadableError(Exception):
         self.place = place
 
 
-def read_file(path: Path) -> Reading:
-    """Read a config file. Its relative paths are looked for beside it, then in the current folder."""
-    source = Source(str(path), folders=tuple(dict.fromkeys((path.parent.resolve(), Path.cwd()))))
+def read_file(path: Path, kind: FileKind = CONFIG, *, number: int = 0) -> Reading:
+    """Read a file of keys and values. Its relative paths are looked for beside it, then in the current folder."""
+    folders = tuple(dict.fromkeys((path.parent.resolve(), Path.cwd())))
+    source = Source(str(path), number, folders, kind=kind.name, dotted=kind.dotted)
     try:
-        node, problems = read_yaml(_text(_content(path), source), source)
+        node, problems = read_yaml(_text(_content(path, kind), source), source)
         if node is not None or not problems:
-            _check_top_level(node)
+            _check_top_level(node, kind)
     except _UnreadableError as error:
         return None, [Problem(error.place or Place(source), (), error.text)]
     return node, problems
 
 
-def _content(path: Path) -> bytes:
+def _content(path: Path, kind: FileKind) -> bytes:
     try:
         with path.open("rb") as file:
             content = file.read(_MOST_BYTES + 1)
@@ -43,11 +69,11 @@ def _content(path: Path) -> bytes:
         meant = did_you_mean(near and shown(str(path.with_name(near))))
         raise _UnreadableError(f"no such file.{meant}") from None
     except IsADirectoryError:
-        raise _UnreadableError("this is a folder. Name the config file in it.") from None
+        raise _UnreadableError(f"this is a folder. Name the {kind.name} file in it.") from None
     except OSError as error:
         raise _UnreadableError(f"cannot be read: {error.strerror}.") from None
     if len(content) > _MOST_BYTES:
-        raise _UnreadableError("more than 1 MB, too much for a config. Is this the text to train on?")
+        raise _UnreadableError(f"more than 1 MB, too much for a {kind.name}. Is this the text to train on?")
     return content.removeprefix(codecs.BOM_UTF8)
 
 
@@ -59,14 +85,11 @@ def _text(content: bytes, source: Source) -> str:
         raise _UnreadableError("not UTF-8. Save the file as UTF-8 text.", place) from None
 
 
-def _check_top_level(node: Node | None) -> None:
+def _check_top_level(node: Node | None, kind: FileKind) -> None:
     if node is None or node.value is None:
-        raise _UnreadableError(
-            "empty. A config needs data.train at least; `rnn init` writes one to begin with."
-        )
+        raise _UnreadableError(f"empty. {kind.needs}")
     if not isinstance(node.value, dict):
-        text = f'found {shown(node.value)}, allowed: sections such as "data:" and "model:".'
-        raise _UnreadableError(text, node.place)
+        raise _UnreadableError(f"found {shown(node.value)}, allowed: {kind.keys}.", node.place)
 
 
 def read_override(text: str, number: int) -> Reading:

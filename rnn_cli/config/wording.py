@@ -11,7 +11,10 @@ from rnn_cli.config.nodes import Keys
 from rnn_cli.config.schema import config_schema
 
 Schema = dict[str, Any]
-"""A part of the config's JSON Schema: it says what is allowed, so the messages are made from it."""
+"""A JSON Schema or a part of one: it says what is allowed, so the messages are made from it.
+
+The functions below take the schema of the whole file as `root`; left out, it is the config's.
+"""
 
 _LONGEST = 60  # characters of a text that are shown
 _TYPES: dict[str, tuple[str, tuple[type, ...]]] = {
@@ -30,23 +33,23 @@ _LIMITS = {
 _OTHER_WORDS = {"on": True, "yes": True, "off": False, "no": False, "none": None, "nil": None}
 
 
-def found_and_allowed(value: Any, keys: Keys) -> str:
+def found_and_allowed(value: Any, keys: Keys, root: Schema | None = None) -> str:
     """The message for a value that may not stand under `keys`."""
-    schema = _schema_of(keys)
+    schema = schema_of(keys, root)
     meant = _meant_value(value, schema)
     return f"found {shown(value)}, allowed: {_allowed(schema)}.{did_you_mean(meant)}"
 
 
-def missing(keys: Keys) -> str:
-    """The message for a key that a config cannot do without."""
-    return f"this key is needed. Allowed: {_allowed(_schema_of(keys))}."
+def missing(keys: Keys, root: Schema | None = None) -> str:
+    """The message for a key that cannot be done without."""
+    return f"this key is needed. Allowed: {_allowed(schema_of(keys, root))}."
 
 
-def unknown_key(keys: Keys, *, in_full: bool) -> str:
+def unknown_key(keys: Keys, root: Schema | None = None, *, in_full: bool) -> str:
     """The message for a key that does not exist. `in_full` suggests "model.cell" where it would say "cell"."""
     *section, name = keys
-    here = [(*section, sibling) for sibling in _schema_of(section)["properties"]]
-    everywhere = list(_every_key(()))
+    here = [(*section, sibling) for sibling in schema_of(section, root)["properties"]]
+    everywhere = list(_every_key((), root))
     for known in everywhere:
         if known[-1] == name:
             home = f'under "{".".join(known[:-1])}"' if known[:-1] else "at the top level"
@@ -88,19 +91,25 @@ def did_you_mean(meant: str | None) -> str:
     return "" if meant is None else f" Did you mean {meant}?"
 
 
-def _schema_of(keys: Iterable[str]) -> Schema:
-    node = config_schema()
+def schema_of(keys: Iterable[str], root: Schema | None = None) -> Schema:
+    """The part of the schema that is about the value under `keys`.
+
+    Raises:
+        KeyError: there is no such key.
+    """
+    root = config_schema() if root is None else root
+    node = root
     for key in keys:
         node = node["properties"][key] if "properties" in node else node["additionalProperties"]
         if "$ref" in node:
-            node = config_schema()["$defs"][node["$ref"].rpartition("/")[2]]
+            node = root["$defs"][node["$ref"].rpartition("/")[2]]
     return node
 
 
-def _every_key(section: Keys) -> Iterator[Keys]:
-    for name in _schema_of(section).get("properties", ()):
+def _every_key(section: Keys, root: Schema | None) -> Iterator[Keys]:
+    for name in schema_of(section, root).get("properties", ()):
         yield (*section, name)
-        yield from _every_key((*section, name))
+        yield from _every_key((*section, name), root)
 
 
 def _closest_key(name: str, known: list[Keys], cutoff: float) -> Keys | None:

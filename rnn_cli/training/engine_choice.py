@@ -4,7 +4,6 @@ Every way computes the same equations; the results differ by rounding. So the ch
 config, and a resume, or a training from that config, repeats it.
 """
 
-import os
 import statistics
 import time
 from collections.abc import Iterator
@@ -26,6 +25,7 @@ from rnn_cli.training.build import (
     product_dtype,
     window_reader,
 )
+from rnn_cli.training.cores import usable_cores
 
 WORTH_TRYING_S = 20.0
 """In a training that is expected to be shorter, trying costs more than it gains."""
@@ -122,11 +122,6 @@ def _open_ways(config: Config) -> Iterator[tuple[str, int]]:
     for engine in engines:
         for threads in [settings.threads] if settings.threads else sorted({1, usable_cores()}):
             yield engine, threads
-
-
-def usable_cores() -> int:
-    """Cores that this process may run on."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class _Trial:

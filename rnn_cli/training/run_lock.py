@@ -64,6 +64,18 @@ class RunLock:
             )  # before the lock ends, so that nobody takes a file without a name
 
 
+def is_held(folder: Path) -> bool:
+    """Whether a training holds the folder just now."""
+    try:
+        with (folder / NAME).open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:  # no lock there, or no right to look
+        return False
+    return False
+
+
 def _is_the_same(file: IO[str], path: Path) -> bool:
     try:
         return os.path.samestat(os.fstat(file.fileno()), path.stat())

@@ -11,7 +11,8 @@ import rnn_cli
 from tests.conftest import Result, Rnn
 
 COMMANDS = [
-    "train", "complete", "predict", "score", "eval", "trace", "report", "compare", "check", "check-grad", "init",
+    "train", "complete", "predict", "score", "eval", "trace", "report", "compare", "batch", "runs", "check",
+    "check-grad", "init",
 ]  # fmt: skip
 
 
@@ -56,6 +57,8 @@ def test_every_command_has_a_help_that_begins_with_its_usage(rnn: Rnn, command: 
         ("score", ["--model", "--state", "--totals", "--json"]),
         ("eval", ["--model", "--answers", "--format", "--calibrate", "--batch-size", "--json"]),
         ("trace", ["--model", "--answer", "--html", "--json"]),
+        ("batch", ["--jobs", "--run-dir", "--force", "--dry-run", "--json"]),
+        ("runs", ["--json"]),
         ("check", ["--set", "--json"]),
         ("report", ["--html", "--json"]),
         ("compare", ["--perplexity", "--html", "--json"]),
@@ -88,6 +91,9 @@ def test_without_a_command_the_help_is_shown_and_the_exit_code_is_2(rnn: Rnn) ->
         (["complete", "a", "--top"], "Option '--top' requires an argument."),
         (["complete", "a", "--top", "many"], "Invalid value for '--top'"),
         (["check"], "Missing argument 'CONFIG'."),
+        (["batch"], "Missing argument 'PLAN'."),
+        (["batch", "x", "--jobs", "0"], "Invalid value for '--jobs'"),
+        (["runs", "a", "b"], "Got unexpected extra argument(s) (b)"),
         (["init", "x"], "Got unexpected extra argument(s) (x)"),
         (["predict", "a", "b"], "Got unexpected extra argument(s) (b)"),
     ],

@@ -13,7 +13,7 @@ from typing import IO
 import pytest
 
 from rnn_cli.errors import UsageError
-from rnn_cli.training.run_lock import NAME, RunLock
+from rnn_cli.training.run_lock import NAME, RunLock, is_held
 
 
 def refusal(folder: Path) -> str:
@@ -88,3 +88,14 @@ def test_a_killed_process_holds_nothing(tmp_path: Path) -> None:
         process.kill()
         process.wait()
     RunLock.take(tmp_path).release()
+
+
+def test_a_folder_is_held_while_somebody_has_its_lock(tmp_path: Path) -> None:
+    assert not is_held(tmp_path)
+    lock = RunLock.take(tmp_path)
+    assert is_held(tmp_path)
+    lock.release()
+    assert not is_held(tmp_path)
+    (tmp_path / NAME).touch()  # what a killed training leaves
+    assert not is_held(tmp_path)
+    assert not is_held(tmp_path / "gone")

@@ -1,0 +1,17 @@
+"""Many trainings from one file: each in a process of its own, the figures of all in one table.
+
+    plan = load_plan(Path("study.yaml"))
+    with Study.open(Path("runs/study"), plan) as study:
+        run_study(study, jobs=2, stop=stop, on_event=print)
+        results = gather(plan, study)
+
+plan        the file, checked: every problem at once
+choices     what a key may take: a list of values, or a range to draw from
+expansion   configs x grid x draws x seeds -> trainings with a name and a resolved config
+study       the folder: what is done, half done, changed; the record of each run
+process     one command of `rnn` in a process of its own
+scheduler   so many of them side by side, until all are done or the user stops them
+progress    how far a training is, read from its metrics
+results     figures of the runs, mean and spread over seeds
+listing     what lies in a folder of runs
+"""

@@ -1,0 +1,110 @@
+"""What lies in a folder of runs."""
+
+import json
+import math
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from rnn_cli.batch.progress import MetricsReader
+from rnn_cli.batch.record import Record
+from rnn_cli.errors import UsageError
+from rnn_cli.training.run_folder import RunFolder
+from rnn_cli.training.run_lock import is_held
+
+DEEPEST = 2
+"""Levels below the folder that are looked at: runs/NAME, and runs/STUDY/NAME."""
+
+
+@dataclass(frozen=True)
+class ListedRun:
+    """A run as it lies there.
+
+    Attributes:
+        name: its folder, as seen from the folder listed.
+        state: finished, running, half (it can go on), or failed.
+        step, total_windows: updates done, and in all; None where it has not begun.
+        valid, test: perplexities; None where there are none.
+        changed: when something was last written, in local time.
+    """
+
+    name: str
+    state: str
+    step: int | None
+    total_windows: int | None
+    valid: float | None
+    test: float | None
+    changed: datetime
+
+    def to_dict(self) -> dict[str, Any]:
+        """For JSON, which knows no infinite perplexity."""
+        valid = self.valid if self.valid is not None and math.isfinite(self.valid) else None
+        return {**asdict(self), "valid": valid, "changed": self.changed.isoformat(" ", "seconds")}
+
+
+def list_runs(folder: Path) -> list[ListedRun]:
+    """The runs in a folder and in the studies in it, by name; the folder itself if it is a run.
+
+    Raises:
+        UsageError: there is no such folder, or it cannot be read.
+    """
+    if _is_run(folder):
+        return [_listed(folder, folder.parent)]
+    try:
+        return [_listed(run, folder) for run in _runs_in(folder, DEEPEST)]
+    except FileNotFoundError:
+        raise UsageError(f"{folder}: no such folder. Runs lie in runs/, or where --run-dir said.") from None
+    except OSError as error:
+        raise UsageError(f"{folder}: cannot be read ({error.strerror}).") from error
+
+
+def _runs_in(folder: Path, levels: int) -> Iterable[Path]:
+    for path in sorted(folder.iterdir()):
+        if path.is_dir():
+            if _is_run(path):
+                yield path
+            elif levels > 1:
+                yield from _runs_in(path, levels - 1)
+
+
+def _is_run(path: Path) -> bool:
+    folder = RunFolder(path)
+    return folder.metrics.exists() or folder.summary.exists() or Record.read(path) is not None
+
+
+def _listed(path: Path, root: Path) -> ListedRun:
+    folder = RunFolder(path)
+    metrics = MetricsReader(folder.metrics)
+    records = metrics.read()
+    tests = [record.get("perplexity") for record in records if record.get("event") == "test"]
+    begun = metrics.progress.total_windows is not None
+    files = [file for file in (folder.summary, folder.metrics, path) if file.exists()]
+    return ListedRun(
+        name=str(path.relative_to(root)),
+        state=_state(path),
+        step=metrics.progress.step if begun else None,
+        total_windows=metrics.progress.total_windows,
+        valid=metrics.progress.best,
+        test=tests[-1] if tests else None,
+        changed=datetime.fromtimestamp(files[0].stat().st_mtime).astimezone(),
+    )
+
+
+def _state(path: Path) -> str:
+    folder = RunFolder(path)
+    if is_held(path):
+        return "running"
+    if folder.summary.exists():
+        return "finished"
+    record = Record.read(path)
+    failed = record is not None and record.exit_code is not None and record.reason != ""
+    if failed or not folder.states():
+        return "failed"
+    return "half"
+
+
+def to_json(runs: Iterable[ListedRun]) -> str:
+    """One JSON object a line."""
+    return "\n".join(json.dumps(run.to_dict(), ensure_ascii=False) for run in runs)

@@ -1,0 +1,225 @@
+"""A plan: the file that says which trainings belong to a study, and what is done with their models."""
+
+import re
+import shlex
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Field, ValidationError, WithJsonSchema
+
+from rnn_cli.batch.choices import Choices, Values, read_choices, read_values
+from rnn_cli.batch.expansion import MOST_RUNS, Axes, PlannedRun, expand
+from rnn_cli.batch.figures import metric_problem
+from rnn_cli.config.loader import config_error, validation_problems
+from rnn_cli.config.nodes import Node, Problem, from_plain, plain
+from rnn_cli.config.paths import files_of
+from rnn_cli.config.schema import Section, SomePaths, json_schema_of
+from rnn_cli.config.sources import FileKind, read_file
+from rnn_cli.config.wording import closest, did_you_mean, shown
+
+PLAN = FileKind(
+    "plan",
+    'A plan needs "configs:" at least, such as configs: config.yaml',
+    'keys such as "configs:" and "grid:"',
+    dotted=True,
+)
+AFTER_COMMANDS = ("complete", "eval", "predict")
+"""What is usually asked of a trained model; a caller that knows all commands gives them."""
+
+_FILE_NAME = re.compile(r"\w[\w.-]*")
+_RUN = "{run}"
+
+
+def _as_seeds(value: Any) -> Any:
+    """A number of seeds as the seeds 1, 2, ...; anything else stays, for pydantic to refuse."""
+    if type(value) is int and 1 <= value <= MOST_RUNS:
+        return tuple(range(1, value + 1))
+    return tuple(value) if isinstance(value, list) else value
+
+
+_Seed = Annotated[int, Field(ge=0, le=2**32 - 1)]
+_Seeds = Annotated[
+    tuple[_Seed, ...],
+    BeforeValidator(_as_seeds),
+    Field(min_length=1),
+    WithJsonSchema({"title": f"a whole number from 1 to {MOST_RUNS:,}, or a list of seeds"}),
+]
+_Grid = Annotated[
+    dict[str, Annotated[list[Any], Field(min_length=1)]],
+    WithJsonSchema({"type": "object", "additionalProperties": {"title": "a list of values"}}),
+]
+_Commands = Annotated[
+    dict[str, str],
+    WithJsonSchema({"type": "object", "additionalProperties": {"title": 'a command such as "predict FILE"'}}),
+]
+
+
+class PlanFile(Section):
+    """The keys of a plan."""
+
+    configs: SomePaths = Field(description="the configs to train: a path, a pattern or a list of them")
+    set: dict[str, Any] = Field(default={}, description="keys to change in every config")
+    seeds: _Seeds | None = Field(default=None, description="how many seeds (1, 2, ...), or which")
+    grid: _Grid = Field(default={}, description="key: values; every combination is trained")
+    sample: dict[str, Any] = Field(default={}, description="key: values or a range; drawn at random")
+    draws: int | None = Field(
+        default=None, ge=1, le=MOST_RUNS, description="how many times to draw from sample"
+    )
+    metric: str | None = Field(
+        default=None, description="what to sort by; null = validation perplexity, if there is one"
+    )
+    after: _Commands = Field(
+        default={}, description="name: a command of rnn, run on every model when it is trained"
+    )
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A plan that was read and checked.
+
+    Attributes:
+        path: the file, as the user named it.
+        runs: every training, in the order of the plan.
+        metric: what to sort by, such as "valid.perplexity"; None where there is nothing to sort by.
+        after: the words of the commands to run on every model, by the name of the file for their output.
+    """
+
+    path: Path
+    runs: tuple[PlannedRun, ...]
+    metric: str | None
+    after: Mapping[str, tuple[str, ...]]
+
+    @property
+    def threads(self) -> int | None:
+        """The most threads that one of the trainings asks for; None where none does."""
+        return max((run.config.training.threads or 0 for run in self.runs), default=0) or None
+
+
+def load_plan(path: Path, commands: Collection[str] = AFTER_COMMANDS) -> Plan:
+    """Read a plan and the configs that it names, and check every training in it.
+
+    Args:
+        path: a YAML file. The problems name it as it is given here.
+        commands: the commands of `rnn` that may follow a training.
+
+    Raises:
+        ConfigError: every problem, in the order of the plan, then of the configs.
+    """
+    root, problems = read_file(path, PLAN)
+    if root is None:
+        raise config_error(problems)
+    assert isinstance(root.value, dict)
+    if "data" in root.value and "configs" not in root.value:
+        text = f"this is a config, not a plan. Train it with: rnn train {path}, or name it in a plan: configs: {path}"
+        raise config_error([Problem(root.value["data"].key_place, (), text)])
+    try:
+        file = PlanFile.model_validate(plain(root))
+    except ValidationError as error:
+        raise config_error(problems + validation_problems(error, root, json_schema_of(PlanFile))) from None
+    after, found = _read_after(root.value.get("after"), commands)
+    problems += found
+    axes, found = _read_axes(root.value, file)
+    problems += found
+    if problems:
+        raise config_error(problems)
+    runs, problems = expand(axes)
+    metric = file.metric or _default_metric(runs)
+    if not problems and metric and (unusable := metric_problem(metric, [run.config for run in runs], after)):
+        problems = [Problem(root.value["metric"].place, ("metric",), unusable)]
+    if problems:
+        raise config_error(problems)
+    return Plan(path, tuple(runs), metric, after)
+
+
+def command_on(run: Path, words: tuple[str, ...]) -> list[str]:
+    """The words of a command with the folder of the run where they say {run}."""
+    return [word.replace(_RUN, str(run)) for word in words]
+
+
+def _default_metric(runs: list[PlannedRun]) -> str | None:
+    return "valid.perplexity" if all(run.config.data.valid for run in runs) else None
+
+
+def _read_axes(root: dict[str, Node], file: PlanFile) -> tuple[Axes, list[Problem]]:
+    """What is combined into trainings: each part of the plan with the places where it was written."""
+    problems: list[Problem] = []
+    configs = root["configs"]
+    paths = configs.value if isinstance(configs.value, list) else [configs]
+    files = [found for path in paths for found in files_of(path, ("configs",), problems)]
+    seeds = _seed_nodes(root["seeds"], file) if file.seeds else []
+    grid: dict[str, Values] = {}
+    for key, node in _entries(root.get("grid")).items():
+        grid[key], found = read_values(node, ("grid", key))
+        problems += found
+    sample: dict[str, Choices] = {}
+    for key, node in _entries(root.get("sample")).items():
+        choices, found = read_choices(node, ("sample", key))
+        problems += found
+        if choices is not None:
+            sample[key] = choices
+    problems += _misfits(root, file)
+    return Axes(
+        tuple(files), _entries(root.get("set")), grid, sample, file.draws or 1, tuple(seeds)
+    ), problems
+
+
+def _seed_nodes(node: Node, file: PlanFile) -> list[Node]:
+    if isinstance(node.value, list):
+        return list(node.value)
+    return [from_plain(seed, node.place) for seed in file.seeds or ()]
+
+
+def _entries(node: Node | None) -> dict[str, Node]:
+    return node.value if node is not None and isinstance(node.value, dict) else {}
+
+
+def _misfits(root: dict[str, Node], file: PlanFile) -> list[Problem]:
+    """Keys of a plan that do not go together."""
+    problems = []
+    if file.sample and file.draws is None:
+        text = "needs to know how many times to draw. Add for instance: draws: 10"
+        problems.append(Problem(root["sample"].key_place, ("sample",), text))
+    if file.draws is not None and not file.sample:
+        text = "is for drawing from sample, which is not there. Take this key out."
+        problems.append(Problem(root["draws"].key_place, ("draws",), text))
+    if isinstance(root.get("seeds", root["configs"]).value, list) and file.seeds:
+        _, found = read_values(root["seeds"], ("seeds",))
+        problems += found
+    taken = {"training.seed": "seeds"} if file.seeds else {}
+    for part in ("grid", "sample"):
+        for key, node in _entries(root.get(part)).items():
+            if key in taken:
+                text = f"is varied by {taken[key]} already. Take it out of one of the two."
+                problems.append(Problem(node.key_place, (part, key), text))
+            taken[key] = part
+    return problems
+
+
+def _read_after(
+    node: Node | None, commands: Collection[str]
+) -> tuple[dict[str, tuple[str, ...]], list[Problem]]:
+    """The commands to run on every model, cut into words as a shell does."""
+    after: dict[str, tuple[str, ...]] = {}
+    problems = []
+    for name, command in _entries(node).items():
+        under = ("after", name)
+        if not _FILE_NAME.fullmatch(name):
+            text = (
+                "names the file for the output: letters, digits, points, - and _ only, such as answers.jsonl."
+            )
+            problems.append(Problem(command.key_place, under, text))
+        try:
+            words = shlex.split(str(command.value))
+        except ValueError:
+            problems.append(Problem(command.place, under, "a quote in this command is never closed."))
+            continue
+        if words[:1] == ["rnn"]:
+            del words[0]
+        if not words or words[0] not in commands:
+            meant = closest(words[0], commands) if words else None
+            unknown = f"found {shown(' '.join(words[:1]))}, allowed: a command out of {', '.join(sorted(commands))}."
+            problems.append(Problem(command.place, under, unknown + did_you_mean(meant)))
+        after[name] = tuple(words)
+    return after, problems

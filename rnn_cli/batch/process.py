@@ -1,0 +1,96 @@
+"""One command of `rnn` in a process of its own, its output in files."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Self
+
+from rnn_cli.errors import Interrupted
+
+PROGRAM = (sys.executable, "-m", "rnn_cli")
+STOPPED_IN_S = 60.0
+"""A training that was asked to stop finishes its step and saves; one that takes longer is killed."""
+
+
+class Child:
+    """A command that runs. It does not hear the terminal's Ctrl-C: whoever started it passes on one signal, once."""
+
+    def __init__(self, process: "subprocess.Popen[bytes]", log: Path, log_begins: int) -> None:
+        self._process = process
+        self._log = log
+        self._log_begins = log_begins
+
+    @classmethod
+    def start(
+        cls,
+        arguments: Sequence[str],
+        *,
+        log: Path,
+        output: Path | None = None,
+        environment: Mapping[str, str] | None = None,
+        program: Sequence[str] = PROGRAM,
+    ) -> Self:
+        """Start `rnn` with these arguments.
+
+        Args:
+            log: takes what is printed, after what stands there already.
+            output: takes standard output instead, from its beginning.
+            environment: variables to set beside those of this process.
+
+        Raises:
+            OSError: no process can be started, or no file written.
+        """
+        with log.open("ab") as log_file, (output or log).open("wb" if output else "ab") as output_file:
+            process = subprocess.Popen(
+                [*program, *arguments],
+                stdin=subprocess.DEVNULL,
+                stdout=output_file,
+                stderr=log_file,
+                env={**os.environ, **(environment or {})},
+                process_group=0,
+            )
+            return cls(process, log, log_file.tell())
+
+    def poll(self) -> int | None:
+        """The exit code, or minus the number of the signal that ended it; None while it runs."""
+        return self._process.poll()
+
+    def ask_to_stop(self) -> None:
+        """As Ctrl-C does: a training saves and ends. SIGTERM, which also ends a process that is only starting."""
+        if self._process.poll() is None:
+            self._process.send_signal(signal.SIGTERM)
+
+    def wait(self) -> None:
+        """Wait until it has stopped, and kill it if it does not."""
+        try:
+            self._process.wait(STOPPED_IN_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+    def forget_empty_log(self) -> None:
+        """Remove the log if nothing was printed."""
+        if self._log.stat().st_size == 0:
+            self._log.unlink()
+
+    def why(self) -> str:
+        """Why it failed: its last error message, or the signal."""
+        exit_code = self._process.poll()
+        if exit_code is not None and exit_code < 0:
+            return _killed(-exit_code)
+        with self._log.open("rb") as file:
+            file.seek(self._log_begins)
+            lines = file.read().decode("utf-8", "replace").splitlines()
+        if exit_code == Interrupted.exit_code:
+            return "it was stopped from outside; it goes on when the plan is started again."
+        errors = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
+        return errors[-1] if errors else f"it ended with exit code {exit_code}."
+
+
+def _killed(number: int) -> str:
+    name = signal.Signals(number).name if number in set(signal.Signals) else f"signal {number}"
+    memory = " If memory ran out, fewer --jobs need less." if number == signal.SIGKILL else ""
+    return f"it was killed ({name}).{memory}"

@@ -1,0 +1,99 @@
+"""How far a training is, read from the metrics that it writes."""
+
+import json
+import math
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+
+@dataclass
+class Progress:
+    """What the metrics of a training have told so far; None where they have not.
+
+    Attributes:
+        step, total_windows: updates done, and in all.
+        tokens_per_s: at the last record.
+        valid: the latest validation perplexity.
+        best: the lowest.
+        left_s: seconds that it will still take at the speed since it was first looked at.
+    """
+
+    step: int = 0
+    total_windows: int | None = None
+    tokens_per_s: float | None = None
+    valid: float | None = None
+    best: float | None = None
+    left_s: float | None = None
+
+
+class MetricsReader:
+    """Reads what has come to a `metrics.jsonl` since it was last looked at, also when the file begins anew."""
+
+    def __init__(self, path: Path) -> None:
+        self.progress = Progress()
+        self._path = path
+        self._file_number = -1
+        self._offset = 0
+        self._first: tuple[float, int] | None = None
+
+    def stamp(self) -> tuple[int, int] | None:
+        """Which file it is and when it was written to; None while there is none."""
+        try:
+            stat = self._path.stat()
+        except OSError:
+            return None
+        return stat.st_ino, stat.st_mtime_ns
+
+    def read(self) -> list[dict[str, Any]]:
+        """The new records; `progress` holds what they come to."""
+        records = self._new_records()
+        for record in records:
+            self._note(record)
+        if records:
+            self._expect()
+        return records
+
+    def _new_records(self) -> list[dict[str, Any]]:
+        try:
+            with self._path.open("rb") as file:
+                stat = self._path.stat()
+                if stat.st_ino != self._file_number or stat.st_size < self._offset:
+                    self._file_number, self._offset = stat.st_ino, 0
+                file.seek(self._offset)
+                new = file.read()
+        except OSError:  # not there yet
+            return []
+        whole = new[: new.rfind(b"\n") + 1]
+        self._offset += len(whole)
+        records = []
+        for line in whole.splitlines():
+            try:
+                record = json.loads(line)
+            except ValueError:
+                continue
+            if isinstance(record, dict):
+                records.append(record)
+        return records
+
+    def _note(self, record: dict[str, Any]) -> None:
+        progress = self.progress
+        match record.get("event"):
+            case "start":
+                progress.total_windows, progress.step = record["total_windows"], record["step"]
+                self._first = None
+            case "train":
+                progress.step, progress.tokens_per_s = record["step"], record["tokens_per_s"]
+            case "validation":
+                progress.valid = record["perplexity"] if record["perplexity"] is not None else math.inf
+                progress.best = min(progress.valid, math.inf if progress.best is None else progress.best)
+
+    def _expect(self) -> None:
+        """How long it will still take."""
+        now, step = time.monotonic(), self.progress.step
+        if self._first is None:
+            self._first = now, step
+        began, first = self._first
+        if step > first and self.progress.total_windows:
+            self.progress.left_s = (now - began) / (step - first) * (self.progress.total_windows - step)

@@ -1,0 +1,122 @@
+"""What a study remembers of a run: what it was trained with, how it ended, which commands followed."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+from rnn_cli.config import Config, config_from_dict, config_to_dict
+from rnn_cli.errors import ConfigError
+from rnn_cli.files import write_text
+
+NAME = "batch.json"
+
+_TEXTS = ("train", "valid", "test")
+
+
+@dataclass
+class Followed:
+    """A command that was run on the model: its words, and its exit code."""
+
+    command: list[str]
+    exit_code: int
+
+
+@dataclass
+class Record:
+    """The file `batch.json` in the folder of a run.
+
+    Attributes:
+        config: the config as planned, its paths left out.
+        texts: the sha256 of each file that it names, by key.
+        exit_code: the exit code of the last training; None while it has not come to an end.
+        reason: why the training failed; empty where it did not.
+        after: the commands that followed, by name.
+    """
+
+    config: dict[str, Any]
+    texts: dict[str, list[str]]
+    exit_code: int | None = None
+    reason: str = ""
+    after: dict[str, Followed] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, config: Config, digests: "Digests") -> Self:
+        """What a training of this config will be known by."""
+        data = config.data
+        paths = {name: list(getattr(data, name)) for name in _TEXTS}
+        paths |= {f"questions.{name}": [path] for name, path in data.questions.items()}
+        texts = {f"data.{key}": [digests.of(Path(path)) for path in files] for key, files in paths.items()}
+        settings = config_to_dict(config)
+        settings["data"] = {
+            key: value for key, value in settings["data"].items() if key not in (*_TEXTS, "questions")
+        }
+        return cls(settings, texts)
+
+    @classmethod
+    def read(cls, run: Path) -> "Record | None":
+        """The record in the folder of a run; None where there is none that can be read."""
+        try:
+            stored = json.loads((run / NAME).read_text(encoding="utf-8"))
+            after = {name: Followed(**followed) for name, followed in stored.pop("after").items()}
+            return cls(**stored, after=after)
+        except (OSError, ValueError, TypeError, KeyError, AttributeError):
+            return None
+
+    def write(self, run: Path) -> None:
+        """Write it into the folder of the run, whole or not at all."""
+        write_text(run / NAME, json.dumps(asdict(self), indent=2, ensure_ascii=False) + "\n")
+
+    def changes(self, planned: "Record") -> list[str]:
+        """How the plan differs from what the run was trained with, in words; empty where it does not."""
+        before, now = _flat(_with_defaults(self.config)), _flat(planned.config)
+        words = [
+            f"{key} was {_shown(before, key)} and is {_shown(now, key)}"
+            for key in sorted(before.keys() | now.keys())
+            if before.get(key) != now.get(key)
+        ]
+        return words + [
+            f"{key} has another text"
+            for key in sorted(self.texts.keys() | planned.texts.keys())
+            if self.texts.get(key, []) != planned.texts.get(key, [])
+        ]
+
+
+class Digests:
+    """The sha256 of files, each read once."""
+
+    def __init__(self) -> None:
+        self._known: dict[Path, str] = {}
+
+    def of(self, path: Path) -> str:
+        """In hexadecimal; empty where the file cannot be read, about which its training will complain."""
+        if path not in self._known:
+            try:
+                with path.open("rb") as file:
+                    self._known[path] = hashlib.file_digest(file, "sha256").hexdigest()
+            except OSError:
+                self._known[path] = ""
+        return self._known[path]
+
+
+def _with_defaults(stored: dict[str, Any]) -> dict[str, Any]:
+    """A config from before a key was there means the key's default."""
+    try:
+        config = config_to_dict(config_from_dict({**stored, "data": {**stored["data"], "train": "-"}}))
+    except (ConfigError, KeyError, TypeError):
+        return stored
+    config["data"] = {key: value for key, value in config["data"].items() if key in stored["data"]}
+    return config
+
+
+def _flat(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in config.items():
+        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
+    return flat
+
+
+def _shown(flat: Mapping[str, Any], key: str) -> str:
+    return json.dumps(flat[key], ensure_ascii=False) if key in flat else "not there"

@@ -1,0 +1,47 @@
+"""`rnn runs`: what lies in a folder of runs."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from rnn_cli.batch.listing import ListedRun
+
+
+def runs(
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="A folder of runs, or of studies.")] = Path(
+        "runs"
+    ),
+    json_: Annotated[bool, typer.Option("--json", help="Print one JSON object a run.")] = False,
+) -> int:
+    """List the runs in FOLDER: finished, running, half (rnn train --resume goes on) or failed, and their figures."""
+    from rnn_cli.batch.listing import list_runs, to_json
+    from rnn_cli.console import show_note, show_table
+
+    found = list_runs(folder)
+    if json_:
+        typer.echo(to_json(found))
+    elif not found:
+        show_note(f"No runs in {folder}.")
+    else:
+        columns = [
+            ("run", "left"),
+            ("state", "left"),
+            ("done", "right"),
+            ("valid", "right"),
+            ("test", "right"),
+        ]
+        show_table([*columns, ("changed", "left")], [_row(run) for run in found])
+    return 0
+
+
+def _row(run: "ListedRun") -> list[str]:
+    done = f"{run.step / run.total_windows:.0%}" if run.total_windows and run.step is not None else "-"
+    return [
+        run.name,
+        run.state,
+        done,
+        *("-" if figure is None else f"{figure:,.2f}" for figure in (run.valid, run.test)),
+        f"{run.changed:%Y-%m-%d %H:%M}",
+    ]

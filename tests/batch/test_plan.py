@@ -1,0 +1,219 @@
+"""A plan is read whole, and everything wrong in it is said at once, at its place."""
+
+from pathlib import Path
+
+import pytest
+
+from rnn_cli.batch.plan import command_on, load_plan
+from rnn_cli.errors import ConfigError
+from tests.batch.conftest import LoadPlan, WritePlan
+
+
+def problems(path: Path) -> list[str]:
+    with pytest.raises(ConfigError) as error:
+        load_plan(path)
+    return error.value.problems
+
+
+def test_a_config_alone_is_a_plan_of_one_run(plan_of: LoadPlan) -> None:
+    plan = plan_of("configs: tiny.yaml")
+    assert [run.name for run in plan.runs] == ["tiny"]
+    assert (plan.metric, plan.after, plan.threads) == ("valid.perplexity", {}, None)
+
+
+def test_configs_may_be_a_pattern_and_each_run_bears_its_configs_name(
+    plan_of: LoadPlan, folder: Path
+) -> None:
+    (folder / "many").mkdir()
+    for name in ("b", "a"):
+        (folder / "many" / f"{name}.yaml").write_text("data: {train: train.txt, valid: valid.txt}\n")
+    assert [run.name for run in plan_of("configs: many/*.yaml").runs] == ["a", "b"]
+
+
+def test_a_change_for_every_config_may_be_written_in_full_or_as_sections(plan_of: LoadPlan) -> None:
+    plan = plan_of(
+        "configs: tiny.yaml\nset: {training.max_epochs: 2, model: {hidden_size: 7}, data.tokenizer: char}"
+    )
+    (run,) = plan.runs
+    assert run.config.training.max_epochs == 2
+    assert run.config.model.hidden_size == 7
+    assert run.config.data.tokenizer.kind == "char"
+
+
+def test_threads_of_the_plan_are_the_most_that_a_run_asks_for(plan_of: LoadPlan) -> None:
+    assert plan_of("configs: tiny.yaml\ngrid: {training.threads: [1, 3]}").threads == 3
+
+
+def test_commands_to_follow_are_cut_as_a_shell_does_and_may_begin_with_rnn(plan_of: LoadPlan) -> None:
+    plan = plan_of("""\
+configs: tiny.yaml
+after:
+  a.txt: complete "the cat ____" --top 2
+  b: rnn predict {run}/prompts.txt
+""")
+    assert plan.after == {
+        "a.txt": ("complete", "the cat ____", "--top", "2"),
+        "b": ("predict", "{run}/prompts.txt"),
+    }
+    assert command_on(Path("runs/x"), plan.after["b"]) == ["predict", "runs/x/prompts.txt"]
+
+
+def test_everything_wrong_with_a_plan_is_said_at_once_in_its_order(write_plan: WritePlan) -> None:
+    plan = write_plan("""\
+configs: tiny.yml
+seed: 3
+seeds: many
+grid:
+  model.hidden_size: 64
+draws: 0
+""")
+    assert problems(plan) == [
+        'plan.yaml:2:1: seed: unknown key. Did you mean "seeds"?',
+        'plan.yaml:3:8: seeds: found "many", allowed: a whole number from 1 to 10,000, or a list of seeds, or null.',
+        "plan.yaml:5:22: grid.model.hidden_size: found 64, allowed: a list of values.",
+        "plan.yaml:6:8: draws: found 0, allowed: a whole number of 1 or more and at most 10000, or null.",
+    ]
+
+
+def test_mistakes_in_what_is_combined_are_said_at_once(write_plan: WritePlan, folder: Path) -> None:
+    plan = write_plan("""\
+configs: [tiny.yml]
+seeds: [1, 1]
+grid: {training.seed: [1, 2], model.dropout: [0.5, 0.5]}
+sample:
+  model.dropout: 3
+  training.learning_rate: {low: 1e-2, hihg: 1e-4}
+  model.hidden_size: {low: 64, high: 32}
+  training.weight_decay: {low: 0, high: 1, log: true}
+after:
+  ../answers: complete x
+  one: predcit x
+  two: complete "x
+  three: ""
+""")
+    assert problems(plan) == [
+        f'plan.yaml:1:11: configs: found "tiny.yml", but there is no such file in the current folder ({folder}). '
+        'Did you mean "tiny.yaml"?',
+        "plan.yaml:2:12: seeds: found 1 a second time. Keep one of the two.",
+        "plan.yaml:3:8: grid.training.seed: is varied by seeds already. Take it out of one of the two.",
+        "plan.yaml:3:52: grid.model.dropout: found 0.5 a second time. Keep one of the two.",
+        "plan.yaml:4:1: sample: needs to know how many times to draw. Add for instance: draws: 10",
+        "plan.yaml:5:3: sample.model.dropout: is varied by grid already. Take it out of one of the two.",
+        "plan.yaml:5:18: sample.model.dropout: found 3, allowed: a list of values, or a range such as "
+        "{low: 1e-4, high: 1e-2, log: true}.",
+        "plan.yaml:6:3: sample.training.learning_rate.high: this key is needed. Allowed: a number.",
+        'plan.yaml:6:39: sample.training.learning_rate.hihg: unknown key. Did you mean "high"?',
+        "plan.yaml:7:28: sample.model.hidden_size.low: found 64, allowed: less than high.",
+        "plan.yaml:8:32: sample.training.weight_decay.low: found 0, allowed with log: above 0.",
+        "plan.yaml:10:3: after.../answers: names the file for the output: letters, digits, points, - and _ only, "
+        "such as answers.jsonl.",
+        'plan.yaml:11:8: after.one: found "predcit", allowed: a command out of complete, eval, predict. '
+        "Did you mean predict?",
+        "plan.yaml:12:8: after.two: a quote in this command is never closed.",
+        'plan.yaml:13:10: after.three: found "", allowed: a command out of complete, eval, predict.',
+    ]
+
+
+def test_what_a_config_may_not_say_is_told_where_the_plan_or_the_config_says_it(
+    write_plan: WritePlan, folder: Path
+) -> None:
+    Path("bad.yaml").write_text("data: {train: train.txt}\nmodel: {droput: 0.1}\n")
+    plan = write_plan("""\
+configs: [tiny.yaml, bad.yaml]
+set: {training: {max_epoch: 3}}
+grid:
+  model.hiden_size: [64, 128]
+  training.batch_size: [32, none]
+  data.train: [train.txt, gone.txt]
+seeds: 2
+""")
+    assert problems(plan) == [
+        'plan.yaml:2:18: training.max_epoch: unknown key. Did you mean "training.max_epochs"?',
+        'plan.yaml:4:3: model.hiden_size: unknown key. Did you mean "model.hidden_size"?',
+        'plan.yaml:5:29: training.batch_size: found "none", allowed: a whole number of 1 or more.',
+        f'plan.yaml:6:27: data.train: found "gone.txt", but there is no such file in the current folder ({folder}).',
+        'bad.yaml:2:9: model.droput: unknown key. Did you mean "dropout"?',
+    ]
+
+
+def test_a_path_is_looked_for_beside_the_plan_first(write_plan: WritePlan, folder: Path) -> None:
+    (folder / "plans").mkdir()
+    plan = write_plan("configs: tiny.yaml\nset: {data.valid: gone.txt}").rename(
+        folder / "plans" / "plan.yaml"
+    )
+    assert problems(plan) == [
+        f'{plan}:2:19: data.valid: found "gone.txt", but there is no such file, neither beside the plan '
+        f"({folder}/plans) nor in the current folder ({folder})."
+    ]
+
+
+def test_two_configs_of_one_name_would_share_their_folders(write_plan: WritePlan, folder: Path) -> None:
+    (folder / "other").mkdir()
+    (folder / "other" / "tiny.yaml").write_text("data: {train: train.txt, valid: valid.txt}\n")
+    assert problems(write_plan("configs: [tiny.yaml, other/tiny.yaml]")) == [
+        "plan.yaml:1:22: configs: a second config called tiny; its runs would get the folders "
+        "of the first. Rename one."
+    ]
+
+
+def test_a_plan_of_too_many_runs_is_refused_before_they_are_made(write_plan: WritePlan) -> None:
+    hundred = ", ".join(str(number) for number in range(1, 101))
+    grid = "".join(f"  {key}: [{hundred}]\n" for key in ("model.hidden_size", "training.batch_size"))
+    assert problems(write_plan(f"configs: tiny.yaml\nseeds: 2\ngrid:\n{grid}")) == [
+        "plan.yaml: this plan makes 20,000 runs, and 10,000 are the most. Take some values out."
+    ]
+
+
+@pytest.mark.parametrize(
+    ("metric", "text"),
+    [
+        (
+            "valid.perplexty",
+            'found "valid.perplexty", allowed: elapsed_s, parameters, steps, valid.loss, valid.perplexity. '
+            'Did you mean "valid.perplexity"?',
+        ),
+        (
+            "test.loss",
+            'found "test.loss", which needs a text to measure on. Name one in data.test of every config.',
+        ),
+    ],
+)
+def test_a_metric_that_no_run_will_have_is_refused(write_plan: WritePlan, metric: str, text: str) -> None:
+    plan = write_plan(f"configs: tiny.yaml\nmetric: {metric}")
+    assert problems(plan) == [f"plan.yaml:2:9: metric: {text}"]
+
+
+def test_a_metric_may_be_what_a_command_that_follows_prints(plan_of: LoadPlan) -> None:
+    plan = plan_of("configs: tiny.yaml\nmetric: cloze.accuracy\nafter: {cloze: eval questions.jsonl --json}")
+    assert plan.metric == "cloze.accuracy"
+
+
+def test_without_a_validation_text_there_is_no_metric(plan_of: LoadPlan) -> None:
+    assert plan_of("configs: tiny.yaml\nset: {data.valid: null}").metric is None
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", 'plan.yaml: empty. A plan needs "configs:" at least, such as configs: config.yaml'),
+        ("[a]", 'plan.yaml:1:1: found a list, allowed: keys such as "configs:" and "grid:".'),
+        ("seeds: 2", "plan.yaml:1:1: configs: this key is needed. Allowed: a path or a list of paths."),
+        (
+            "data: {train: train.txt}",
+            "plan.yaml:1:1: this is a config, not a plan. Train it with: rnn train plan.yaml, "
+            "or name it in a plan: configs: plan.yaml",
+        ),
+        (
+            "configs: !!python/name:os.system",
+            "plan.yaml:1:10: tags (!) are not used in configs. Write the plain value.",
+        ),
+        ("grid: {a: [1, 2}", 'plan.yaml:1:11: this "[" is not closed, or a comma is missing after it.'),
+    ],
+)
+def test_a_file_that_is_no_plan_is_one_sentence(write_plan: WritePlan, text: str, message: str) -> None:
+    assert problems(write_plan(text)) == [message]
+
+
+def test_a_plan_that_is_not_there_is_met_with_a_near_name(write_plan: WritePlan) -> None:
+    write_plan("configs: tiny.yaml")
+    assert problems(Path("plam.yaml")) == ['plam.yaml: no such file. Did you mean "plan.yaml"?']

@@ -1,0 +1,92 @@
+"""What there is to do in each folder of a study."""
+
+from pathlib import Path
+
+import pytest
+
+from rnn_cli.batch.study import Next, Study, look_at
+from rnn_cli.errors import UsageError
+from tests.batch.conftest import LoadPlan, RunPlan
+
+PLAN = "configs: tiny.yaml\nseeds: [1, 66]"
+
+
+def next_steps(plan_of: LoadPlan, text: str, *, force: bool = False) -> list[Next]:
+    return [run.next for run in look_at(plan_of(text), Path("study"), force=force)]
+
+
+def test_an_empty_folder_has_everything_to_do(plan_of: LoadPlan) -> None:
+    assert next_steps(plan_of, PLAN) == [Next.TRAIN, Next.TRAIN]
+
+
+def test_a_finished_run_is_left_alone_and_a_half_one_goes_on(plan_of: LoadPlan, run_plan: RunPlan) -> None:
+    run_plan(PLAN)  # seed 66 is killed in the middle
+    assert next_steps(plan_of, PLAN) == [Next.NOTHING, Next.RESUME]
+
+
+def test_changed_runs_are_refused_with_what_has_changed(
+    plan_of: LoadPlan, run_plan: RunPlan, folder: Path
+) -> None:
+    run_plan(PLAN)
+    (folder / "train.txt").write_text("another text\n")
+    changed = f"{PLAN}\nset: {{model: {{hidden_size: 7, dropout: 0.5}}, training: {{max_epochs: 3, batch_size: 2}}}}"
+    with pytest.raises(UsageError) as error:
+        look_at(plan_of(changed), Path("study"))
+    what = (
+        "model.dropout was 0.0 and is 0.5; model.hidden_size was 128 and is 7; "
+        "training.batch_size was 32 and is 2; and 2 more."
+    )
+    assert str(error.value) == (
+        f"study/tiny,seed=1 was trained otherwise: {what}\n"
+        f"study/tiny,seed=66 was trained otherwise: {what}\n"
+        "To train them anew, give --force; "
+        "to keep what is there, choose another folder with --run-dir."
+    )
+    assert next_steps(plan_of, changed, force=True) == [Next.AGAIN, Next.AGAIN]
+
+
+def test_a_training_that_no_plan_has_made_is_not_overwritten(plan_of: LoadPlan, run_plan: RunPlan) -> None:
+    run_plan("configs: tiny.yaml")
+    Path("study/tiny/batch.json").unlink()
+    with pytest.raises(UsageError) as error:
+        look_at(plan_of("configs: tiny.yaml"), Path("study"))
+    assert str(error.value) == (
+        "study/tiny holds a training that no plan has made.\n"
+        "To train it anew, give --force; "
+        "to keep what is there, choose another folder with --run-dir."
+    )
+
+
+def test_a_folder_of_a_training_is_no_folder_for_a_study(plan_of: LoadPlan) -> None:
+    Path("study").mkdir()
+    Path("study/summary.json").write_text("{}")
+    with pytest.raises(UsageError) as error:
+        Study.open(plan_of(PLAN), Path("study"))
+    assert str(error.value) == "study holds a training of its own. Choose another folder with --run-dir."
+
+
+def test_a_study_is_held_by_one_at_a_time(plan_of: LoadPlan) -> None:
+    plan = plan_of(PLAN)
+    with Study.open(plan, Path("study")), pytest.raises(UsageError, match="study is held by process"):
+        Study.open(plan, Path("study"))
+    Study.open(plan, Path("study")).close()
+
+
+def test_a_folder_that_cannot_be_made_is_one_sentence(plan_of: LoadPlan) -> None:
+    with pytest.raises(UsageError) as error:
+        Study.open(plan_of(PLAN), Path("tiny.yaml/study"))
+    assert (
+        str(error.value)
+        == "tiny.yaml/study: cannot be written to (Not a directory). Choose another --run-dir."
+    )
+
+
+def test_threads_are_given_to_a_config_that_leaves_them_open(plan_of: LoadPlan) -> None:
+    plan = plan_of("configs: tiny.yaml\ngrid: {training.threads: [null, 3]}")
+    open_, given = look_at(plan, Path("study"))
+    assert open_.training(1) == [
+        "train", "study/tiny,threads=null/planned.yaml", "--run-dir", "study/tiny,threads=null", "--force",
+        "--set", "training.threads=1",
+    ]  # fmt: skip
+    assert "--set" not in given.training(1)
+    assert "--set" not in open_.training(None)

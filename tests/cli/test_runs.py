@@ -1,0 +1,31 @@
+"""`rnn runs` as a user meets it."""
+
+import json
+import re
+from pathlib import Path
+
+from tests.conftest import Rnn
+
+
+def test_a_finished_run_is_listed_with_its_figures(rnn: Rnn, tiny: Path, tmp_path: Path) -> None:
+    rnn("train", str(tiny), "--set", "training.max_epochs=1")
+    summary = json.loads((tmp_path / "runs/tiny/summary.json").read_text())
+    result = rnn("runs")
+    assert result.code == 0
+    heading, line = result.out.splitlines()
+    assert heading.split() == ["run", "state", "done", "valid", "test", "changed"]
+    valid, test = (f"{summary[split]['perplexity']:,.2f}" for split in ("valid", "test"))
+    assert re.fullmatch(rf"tiny +finished +100% +{valid} +{test} +\d{{4}}-\d\d-\d\d \d\d:\d\d", line.rstrip())
+    assert json.loads(rnn("runs", "--json").out)["name"] == "tiny"
+
+
+def test_an_empty_folder_says_so(rnn: Rnn, tmp_path: Path) -> None:
+    (tmp_path / "runs").mkdir()
+    result = rnn("runs")
+    assert (result.code, result.out, result.err) == (0, "", "No runs in runs.\n")
+
+
+def test_a_folder_that_is_not_there_is_a_usage_error(rnn: Rnn) -> None:
+    result = rnn("runs", "gone")
+    assert result.code == 2
+    assert result.err == "error: gone: no such folder. Runs lie in runs/, or where --run-dir said.\n"
