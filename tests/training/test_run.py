@@ -68,6 +68,10 @@ VARIANTS: dict[str, dict[str, dict[str, Any]]] = {
     "momentum": {"training": {"optimizer": "momentum", "schedule": "plateau", "learning_rate": 0.1}},
     "sampled softmax": {"output": {"softmax": "sampled", "samples": 3}},
     "lines": {"data": {"mode": "lines"}},
+    "gru": {"model": {"cell": "gru"}},
+    "lstm of two layers": {"model": {"cell": "lstm", "num_layers": 2, "dropout": 0.2}},
+    "lstm, lines": {"model": {"cell": "lstm"}, "data": {"mode": "lines"}},
+    "indrnn of three layers": {"model": {"cell": "indrnn", "num_layers": 3}},
     "two layers, reference": {"model": {"num_layers": 2}, "training": {"engine": "reference"}},
 }
 
