@@ -1,13 +1,16 @@
 """The one file that a trained model is: its weights, and everything needed to use them, without pickle.
 
 A safetensors file, read and written by `tensor_file`. Its tensors are float32, in the letters of the equations
-h_t = f(W·[h_{t-1}, x_t] + b) and y_t = g(V·h_t + c):
+h_t = f(W·[h_{t-1}, x_t] + b), or those of another cell, and y_t = g(V·h_t + c):
 
     embedding    (vocab_size, E)      x_t, one row for each token
     cells.{i}.W  (H, H + E_i)         columns in the order [h_{t-1}, x_t]; E_0 = E, E_i = H above the first layer
     cells.{i}.b  (H,)
     V            (vocab_size, H)      absent with `output.tie_embeddings`: then V is the embedding
     c            (vocab_size,)
+
+The gates of gru and lstm stand one below the other in W and b, in the orders r, z, n and i, f, g, o. The W of indrnn
+is (H, E_i), beside cells.{i}.u (H,).
 
 Its metadata are texts: `format` is "rnn_cli", `format_version` "1"; `config` (the resolved config), `tokenizer`,
 `training_data` (where the text came from) and `metrics` (what the model reached) are JSON. So is `calibration`, which
@@ -30,6 +33,7 @@ from rnn_cli.tensor_file import read_tensor_file, write_tensor_file
 FORMAT = "rnn_cli"
 FORMAT_VERSION = 1
 NAME_IN_RUN_FOLDER = "model.safetensors"
+CELLS = ("elman", "gru", "lstm", "indrnn")
 
 _MEND = f"Give the {NAME_IN_RUN_FOLDER} that `rnn train` wrote."
 _LONGEST_JSON = 10_000_000  # characters; as Python objects they may take thirty times as many bytes
@@ -57,6 +61,21 @@ class ModelFile:
     training_data: dict[str, Any]
     metrics: dict[str, Any]
     calibration: dict[str, Any] | None = None
+
+
+def cell_shapes(cell: str, input_size: int, hidden_size: int) -> dict[str, tuple[int, ...]]:
+    """The tensors of one cell and their shapes.
+
+    Raises:
+        KeyError: `cell` is none of `CELLS`.
+    """
+    E, H = input_size, hidden_size
+    return {
+        "elman": {"W": (H, H + E), "b": (H,)},
+        "gru": {"W": (3 * H, H + E), "b": (3 * H,)},
+        "lstm": {"W": (4 * H, H + E), "b": (4 * H,)},
+        "indrnn": {"W": (H, E), "u": (H,), "b": (H,)},
+    }[cell]
 
 
 def write_model_file(path: Path, model_file: ModelFile) -> None:
@@ -189,9 +208,15 @@ def _expected_shapes(path: Path, tensors: Tensors, config: Mapping[str, Any]) ->
     """Every tensor's shape by the config; the vocabulary's size is the embedding's number of rows."""
     try:
         model, tied = config["model"], config["output"]["tie_embeddings"]
+        cell = model["cell"]
         E, H, num_layers = (model[key] for key in ("embedding_size", "hidden_size", "num_layers"))
     except (KeyError, TypeError) as error:
         raise ModelFileError(f"{path}: the model's config is not complete ({error}).") from error
+    if cell not in CELLS:
+        raise ModelFileError(
+            f"{path}: the model's cell is {reprlib.repr(cell)}, which this rnn_cli does not know. "
+            "A newer rnn_cli may."
+        )
     for key, size in (("embedding_size", E), ("hidden_size", H), ("num_layers", num_layers)):
         if type(size) is not int or not 1 <= size <= _LARGEST_SIZE:
             raise ModelFileError(
@@ -205,8 +230,8 @@ def _expected_shapes(path: Path, tensors: Tensors, config: Mapping[str, Any]) ->
     vocab_size = len(tensors["embedding"]) if "embedding" in tensors and tensors["embedding"].ndim else 0
     shapes: dict[str, tuple[int, ...]] = {"embedding": (vocab_size, E), "c": (vocab_size,)}
     for layer in range(min(num_layers, len(tensors) + 1)):  # a config may claim any number of layers
-        shapes[f"cells.{layer}.W"] = (H, H + (E if layer == 0 else H))
-        shapes[f"cells.{layer}.b"] = (H,)
+        for name, shape in cell_shapes(cell, E if layer == 0 else H, H).items():
+            shapes[f"cells.{layer}.{name}"] = shape
     if not tied:
         shapes["V"] = (vocab_size, H)
     return shapes

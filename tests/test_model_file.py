@@ -13,7 +13,7 @@ import pytest
 from safetensors.numpy import save
 
 from rnn_cli.errors import ModelFileError
-from rnn_cli.model_file import ModelFile, read_model_file, write_model_file
+from rnn_cli.model_file import CELLS, ModelFile, cell_shapes, read_model_file, write_model_file
 from rnn_cli.tensor_file import write_tensor_file
 from tests.conftest import Result, Rnn
 
@@ -22,7 +22,7 @@ METADATA = {
     "format_version": "1",
     "config": json.dumps(
         {
-            "model": {"embedding_size": 3, "hidden_size": 2, "num_layers": 2},
+            "model": {"cell": "elman", "embedding_size": 3, "hidden_size": 2, "num_layers": 2},
             "output": {"tie_embeddings": False},
         }
     ),
@@ -121,7 +121,7 @@ def test_tied_weights_are_there_once(path: Path, model_file: ModelFile) -> None:
     tied["embedding"] = np.ones((5, 2), np.float32)
     tied["cells.0.W"] = np.ones((2, 4), np.float32)
     config = {
-        "model": {"embedding_size": 2, "hidden_size": 2, "num_layers": 2},
+        "model": {"cell": "elman", "embedding_size": 2, "hidden_size": 2, "num_layers": 2},
         "output": {"tie_embeddings": True},
     }
 
@@ -236,7 +236,10 @@ def test_metadata_that_is_no_json_object_is_refused(path: Path, text: str) -> No
 
 def test_a_config_that_is_not_complete_is_refused(path: Path) -> None:
     config = json.dumps(
-        {"model": {"embedding_size": 3, "hidden_size": 2}, "output": {"tie_embeddings": True}}
+        {
+            "model": {"cell": "elman", "embedding_size": 3, "hidden_size": 2},
+            "output": {"tie_embeddings": True},
+        }
     )
 
     assert refusal_of_metadata(path, config=config) == ("the model's config is not complete ('num_layers').")
@@ -274,6 +277,50 @@ def test_tensors_that_are_not_those_of_the_config_are_refused(
         del changed[name]
 
     assert refusal_of_content(path, changed, METADATA) == message
+
+
+@pytest.mark.parametrize("tied", [False, True])
+@pytest.mark.parametrize("cell", CELLS)
+def test_the_tensors_of_every_cell_have_their_place_and_no_others(
+    path: Path, model_file: ModelFile, cell: str, tied: bool
+) -> None:
+    E, H = (2, 2) if tied else (3, 2)
+    config = {
+        "model": {"cell": cell, "embedding_size": E, "hidden_size": H, "num_layers": 2},
+        "output": {"tie_embeddings": tied},
+    }
+    whole = {"embedding": np.ones((5, E), np.float32), "c": np.ones(5, np.float32)}
+    whole |= {} if tied else {"V": np.ones((5, H), np.float32)}
+    for layer, below in enumerate((E, H)):
+        for name, shape in cell_shapes(cell, below, H).items():
+            whole[f"cells.{layer}.{name}"] = np.ones(shape, np.float32)
+    write_model_file(path, replace(model_file, tensors=whole, config=config))
+    assert read_model_file(path).tensors.keys() == whole.keys()
+
+    metadata = {**METADATA, "config": json.dumps(config)}
+    without = {name: tensor for name, tensor in whole.items() if name != "cells.1.b"}
+    assert refusal_of_content(path, without, metadata).startswith("the tensor cells.1.b is missing; ")
+    one_more = {**whole, "cells.1.U": np.ones(H, np.float32)}
+    assert refusal_of_content(path, one_more, metadata) == (
+        "the tensor 'cells.1.U' has no place in a model with this config."
+    )
+
+
+@pytest.mark.parametrize(("cell", "shape"), [("gru", "(6, 5)"), ("lstm", "(8, 5)"), ("indrnn", "(2, 3)")])
+def test_the_tensors_of_another_cell_are_refused(path: Path, cell: str, shape: str) -> None:
+    assert refusal_of_metadata(path, config=with_config("model", "cell", cell)) == (
+        f"the tensor cells.0.W has the shape (2, 5); by the model's config it has to be {shape}."
+    )
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [("esn", "'esn'"), (None, "None"), ([1], "[1]"), ({"a": 1}, "{'a': 1}"), (True, "True")],
+)
+def test_a_cell_that_is_not_known_is_refused(path: Path, value: object, shown: str) -> None:
+    assert refusal_of_metadata(path, config=with_config("model", "cell", value)) == (
+        f"the model's cell is {shown}, which this rnn_cli does not know. A newer rnn_cli may."
+    )
 
 
 @pytest.mark.parametrize("key", ["embedding_size", "hidden_size", "num_layers"])

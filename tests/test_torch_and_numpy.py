@@ -10,6 +10,7 @@ from rnn_cli.config import HIDDEN_ACTIVATIONS, Config, config_to_dict
 from rnn_cli.inference import load
 from rnn_cli.model.language_model import LanguageModel
 from rnn_cli.model.losses import log_probs
+from rnn_cli.model_file import CELLS
 from rnn_cli.text.tokenizer import Tokenizer
 from rnn_cli.training.build import build_model
 from rnn_cli.training.saving import Provenance, load_weights, save_model
@@ -21,9 +22,10 @@ WORDS = torch.tensor([[1, 3], [5, 2], [2, 2], [7, 4], [3, 8]])  # (T, B)
 def make(tmp_path: Path, **model_settings: object) -> tuple[LanguageModel, Path]:
     """A torch model with weights large enough to matter, and its file."""
     tie = model_settings.pop("tie_embeddings", False)
+    mode = model_settings.pop("mode", "stream")
     config = Config.model_validate(
         {
-            "data": {"train": "train.txt"},
+            "data": {"train": "train.txt", "mode": mode},
             "model": {"embedding_size": 12, "hidden_size": 12, **model_settings},
             "output": {"tie_embeddings": tie},
         }
@@ -56,6 +58,24 @@ def test_numpy_equals_torch_to_a_hundred_thousandth(
     np.testing.assert_allclose(engine.log_probs(found_hidden), expected, atol=1e-5)
     for found, layer in zip(found_state, state, strict=True):
         np.testing.assert_allclose(found, layer.numpy(), atol=1e-5)
+
+
+@pytest.mark.parametrize("mode", ["stream", "lines"])
+@pytest.mark.parametrize("num_layers", [1, 2])
+@pytest.mark.parametrize("cell", CELLS)
+def test_a_model_of_any_cell_completes_with_the_probabilities_that_torch_gives(
+    cell: str, num_layers: int, mode: str, tmp_path: Path
+) -> None:
+    model, path = make(tmp_path, cell=cell, num_layers=num_layers, mode=mode)
+    trained = load(path)
+    before = [trained.tokenizer.eos_id, *trained.tokenizer.encode("the cat sat on")[:4]]
+    with torch.inference_mode():
+        hidden, _ = model.unroll(torch.tensor(before)[:, None], model.initial_state(1))
+        expected = log_probs(model.logits(hidden[-1, 0]), "softmax").numpy()
+    completions = trained.complete("the cat sat on ____ mat", top=5).completions
+    pieces = [piece.strip() for piece in trained.tokenizer.pieces]
+    for completion in completions:
+        assert completion.log_prob == pytest.approx(expected[pieces.index(completion.words[0])], abs=1e-5)
 
 
 def test_tied_tables_come_back_tied(tmp_path: Path) -> None:

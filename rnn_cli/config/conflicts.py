@@ -35,6 +35,9 @@ _MAX_SIZE = ("data", "tokenizer", "max_size")
 _VALID = ("data", "valid")
 _EMBEDDING_SIZE = ("model", "embedding_size")
 _HIDDEN_SIZE = ("model", "hidden_size")
+_CELL = ("model", "cell")
+_HIDDEN_ACTIVATION = ("model", "hidden_activation")
+_RECURRENT_INIT = ("model", "recurrent_init")
 _OUTPUT_ACTIVATION = ("model", "output_activation")
 _SOFTMAX = ("output", "softmax")
 _TIE_EMBEDDINGS = ("output", "tie_embeddings")
@@ -58,6 +61,18 @@ RULES = (
         (_MAX_SIZE, _KIND),
         lambda size, kind: kind == "bpe" and size is not None and size < _SMALLEST_BPE,
         'found {0}, allowed with kind "bpe": a whole number of 257 or more, or null.',
+    ),
+    Rule(
+        (_HIDDEN_ACTIVATION, _CELL),
+        lambda _, cell: cell in ("gru", "lstm"),
+        'only the cells "elman" and "indrnn" have it, and model.cell is "{1}". Take this key out.',
+        of_no_use=True,
+    ),
+    Rule(
+        (_RECURRENT_INIT, _CELL),
+        lambda _, cell: cell != "elman",
+        'only the cell "elman" has it, and model.cell is "{1}". Take this key out.',
+        of_no_use=True,
     ),
     Rule(
         (_SOFTMAX, _OUTPUT_ACTIVATION),
@@ -102,7 +117,7 @@ def conflicts(root: Node, bad: Set[Keys]) -> Iterator[Problem]:
 
 
 def without_keys_of_no_use(data: Mapping[str, Any]) -> dict[str, Any]:
-    """A copy of plain data without the keys that may not be written for this kind of token."""
+    """A copy of plain data without the keys that may not be written beside the others."""
     copy = deepcopy(dict(data))
     for rule in RULES:
         if rule.of_no_use and rule.broken(*[_value(copy, keys) for keys in rule.keys]):

@@ -135,19 +135,24 @@ class DataConfig(Section):
 
 
 class ModelConfig(Section):
-    """The network: h_t = f(W·[h_{t-1}, x_t] + b), y_t = g(V·h_t + c)."""
+    """The network: h_t = f(W·[h_{t-1}, x_t] + b), or the equation of another cell; y_t = g(V·h_t + c)."""
 
-    cell: Literal["elman"] = Field(default="elman", description="the equation of h_t: elman is the plain one")
+    cell: Literal["elman", "gru", "lstm", "indrnn"] = Field(
+        default="elman",
+        description="the equation of h_t: elman is the plain one, gru and lstm have gates, in indrnn a unit "
+        "remembers itself alone",
+    )
     embedding_size: int = Field(default=128, ge=1, description="units of x_t, the vector of a token")
     hidden_size: int = Field(default=128, ge=1, description="units of h_t, the memory of each layer")
     num_layers: int = Field(default=1, ge=1, description="layers; each reads the h_t of the one below")
     hidden_activation: HiddenActivation = Field(
         default="tanh",
-        description="f in the equation; tanh keeps h_t between -1 and 1, so that it cannot grow",
+        description="f in the equation, only for elman and indrnn; tanh keeps h_t between -1 and 1, so that it "
+        "cannot grow; indrnn without this key has relu",
     )
     recurrent_init: Literal["orthogonal", "identity", "half_identity", "uniform"] = Field(
         default="orthogonal",
-        description="first W on the side of h_{t-1}; orthogonal keeps the length of h_t",
+        description="only for elman: first W on the side of h_{t-1}; orthogonal keeps the length of h_t",
     )
     output_activation: Literal["softmax", "sigmoid"] = Field(
         default="softmax", description="g in the equation; sigmoid gives each word a yes or no of its own"
@@ -158,6 +163,13 @@ class ModelConfig(Section):
         lt=1,
         description="share of units silent in training, against learning by heart; 0 = none",
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _indrnn_has_relu_where_no_f_is_given(cls, value: Any) -> Any:
+        if isinstance(value, dict) and value.get("cell") == "indrnn":
+            return {"hidden_activation": "relu", **value}
+        return value
 
 
 class OutputConfig(Section):

@@ -1,10 +1,11 @@
 """The network at work, in NumPy: the twin of the torch model, for use without torch.
 
     x_t = embedding[id_t]
-    h_t = f(W·[h_{t-1}, x_t] + b)      each layer; the layer below is the x_t of the one above
+    h_t = f(W·[h_{t-1}, x_t] + b)      each layer, or another equation of `cells`
     y_t = g(V·h_t + c)                 h_t of the top layer
 
-B texts side by side, T steps, E embedding size, H hidden size. All numbers are float32.
+The h_t of a layer is the x_t of the one above; with cells that skip, h_t + x_t is. B texts side by side, T steps,
+E embedding size, H hidden size, S columns of a layer's state. All numbers are float32.
 """
 
 import copy
@@ -14,12 +15,13 @@ import numpy as np
 import numpy.typing as npt
 
 from rnn_cli.errors import ModelFileError
+from rnn_cli.inference import cells
 from rnn_cli.inference.activations import ACTIVATIONS
 
-Array = npt.NDArray[np.float32]
+Array = cells.Array
 Ids = npt.NDArray[np.intp]
 State = list[Array]
-"""The hidden state h of every layer, lowest first, each (B, H)."""
+"""The state of every layer, lowest first, each (B, S): its first H columns are h_t."""
 
 # Beyond these float32 has no room left to add and subtract; a model that has learnt something stays below 1e3.
 LARGEST_STATE = 1e20
@@ -45,7 +47,8 @@ class Engine:
     Args:
         tensors: the weights under the names of the model file. Without "V", V is the embedding.
         num_layers: number of layers.
-        hidden_activation: the name of f, a key of `activations.ACTIVATIONS`.
+        cell: the name of the cells' equation, "elman", "gru", "lstm" or "indrnn".
+        hidden_activation: the name of f, a key of `activations.ACTIVATIONS`; None for cells that have no f to choose.
         output_activation: the name of g, "softmax" or "sigmoid".
         temperature: ln P is divided by it and normalised anew; 1 changes nothing.
 
@@ -61,7 +64,8 @@ class Engine:
         tensors: Mapping[str, Array],
         *,
         num_layers: int,
-        hidden_activation: str,
+        cell: str = "elman",
+        hidden_activation: str | None,
         output_activation: str,
         temperature: float = 1.0,
     ) -> None:
@@ -70,11 +74,10 @@ class Engine:
         self.hidden_activation = hidden_activation
         self.output_activation = output_activation
         self._embedding = tensors["embedding"]  # (vocab_size, E)
-        self._W = [tensors[f"cells.{layer}.W"] for layer in range(num_layers)]  # (H, H + E_i)
-        self._b = [tensors[f"cells.{layer}.b"] for layer in range(num_layers)]  # (H,)
+        f = None if hidden_activation is None else ACTIVATIONS[hidden_activation]
+        self._cells = [cells.make_cell(cell, _weights_of(layer, tensors), f) for layer in range(num_layers)]
         self._V = tensors.get("V", self._embedding)  # (vocab_size, H)
         self._c = tensors["c"]  # (vocab_size,)
-        self._f = ACTIVATIONS[hidden_activation]
         self._log_g = OUTPUT_ACTIVATIONS[output_activation]
         self.temperature = temperature
 
@@ -95,8 +98,8 @@ class Engine:
         return self._V.size
 
     def initial_state(self, batch: int) -> State:
-        """No memory: zeros, (B, H) for each layer."""
-        return [np.zeros((batch, len(b)), np.float32) for b in self._b]
+        """No memory: zeros, (B, S) for each layer."""
+        return [np.zeros((batch, cell.state_size), np.float32) for cell in self._cells]
 
     @_quiet
     def step(self, ids: Ids, state: State) -> tuple[Array, State]:
@@ -109,16 +112,12 @@ class Engine:
         Returns:
             The top layer's h_t, (B, H), and the state after these tokens.
         """
-        x = self._embedding[ids]  # (B, E)
-        after = []
-        for W, b, h in zip(self._W, self._b, state, strict=True):
-            x = self._activate(np.concatenate([h, x], axis=1) @ W.T + b)  # (B, H)
-            after.append(x)
-        return x, after
+        hidden, after = self.read(ids[None], state)
+        return hidden[0], after
 
     @_quiet
     def read(self, ids: Ids, state: State) -> tuple[Array, State]:
-        """Read a whole text: the same as `step` for each token, with one matrix product for all inputs.
+        """Read a whole text, with one matrix product for all inputs of a layer.
 
         Args:
             ids: (T, B); T may be 0.
@@ -127,17 +126,17 @@ class Engine:
         Returns:
             The top layer's h_t after each token, (T, B, H), and the state after the last token.
         """
-        x = self._embedding[ids]  # (T, B, E)
+        hidden = x = self._embedding[ids]  # (T, B, E)
         after = []
-        for W, b, h in zip(self._W, self._b, state, strict=True):
-            H = len(b)
-            W_h, W_x = W[:, :H].T, W[:, H:].T
-            x = x @ W_x + b  # (T, B, H): what the inputs add at every step
-            for x_t in x:
-                x_t += h @ W_h  # noqa: PLW2901 - in place: h_t takes the place of x_t
-                h = x_t[...] = self._activate(x_t)  # (B, H)  # noqa: PLW2901 - h_{t-1} becomes h_t
-            after.append(h)
-        return x, after
+        for cell, before in zip(self._cells, state, strict=True):
+            s = before  # (B, S)
+            hidden = np.empty((*ids.shape, cell.hidden_size), np.float32)  # (T, B, H)
+            for t, inputs_t in enumerate(cell.inputs(x)):
+                s = cell.step(inputs_t, s)
+                hidden[t] = s[:, : cell.hidden_size]
+            after.append(s)
+            x = hidden + x if cell.skips and hidden.shape == x.shape else hidden  # of the layer above
+        return hidden, after
 
     def read_each(self, texts: Sequence[Sequence[int]]) -> tuple[Array, State]:
         """Read texts of different lengths side by side, each from its beginning.
@@ -160,13 +159,13 @@ class Engine:
             going_on = sum(len(text) >= end for text in ordered)
             for t in range(start, end, at_once):
                 ids = np.array([text[t : min(t + at_once, end)] for text in ordered[:going_on]], np.intp).T
-                _, after = self.read(ids, [h[:going_on] for h in state])
-                for h, h_after in zip(state, after, strict=True):
-                    h[:going_on] = h_after
+                _, after = self.read(ids, [layer[:going_on] for layer in state])
+                for layer, layer_after in zip(state, after, strict=True):
+                    layer[:going_on] = layer_after
             start = end
         back = np.argsort(order)
-        state = [h[back] for h in state]
-        return state[-1], state
+        state = [layer[back] for layer in state]
+        return state[-1][:, : self._cells[-1].hidden_size], state
 
     @_quiet
     def log_probs(self, hidden: Array) -> Array:
@@ -186,9 +185,11 @@ class Engine:
         log_probs = self._log_g(z)
         return log_probs if self.temperature == 1 else log_softmax(log_probs / np.float32(self.temperature))
 
-    def _activate(self, x: Array) -> Array:
-        h: Array = self._f(x).astype(np.float32, copy=False)
-        return h
+
+def _weights_of(layer: int, tensors: Mapping[str, Array]) -> dict[str, Array]:
+    """A layer's weights by their letters."""
+    prefix = f"cells.{layer}."
+    return {name.removeprefix(prefix): t for name, t in tensors.items() if name.startswith(prefix)}
 
 
 def log_softmax(z: Array) -> Array:

@@ -15,7 +15,7 @@ class Memory:
 
     Attributes:
         hidden: the top layer's h_t after the context, (1, H).
-        state: the state after the context, (1, H) for each layer.
+        state: the state after the context, (1, S) for each layer.
         last: the last id of the context.
     """
 

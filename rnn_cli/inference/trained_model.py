@@ -13,6 +13,7 @@ import numpy as np
 
 from rnn_cli.errors import ModelFileError, RnnError, UsageError
 from rnn_cli.inference.activations import ACTIVATIONS
+from rnn_cli.inference.cells import GATED, WITH_ACTIVATION
 from rnn_cli.inference.choices import checked_choices
 from rnn_cli.inference.completer import Completer, Request
 from rnn_cli.inference.completion import CompletionResult
@@ -257,11 +258,14 @@ class TrainedModel:
 def _engine(model_file: ModelFile) -> Engine:
     """The builder: the config of a model file stops here."""
     model = model_file.config["model"]
-    for key, known in (
-        ("cell", ("elman",)),
-        ("hidden_activation", tuple(ACTIVATIONS)),
-        ("output_activation", tuple(OUTPUT_ACTIVATIONS)),
-    ):
+    allowed: dict[str, tuple[str, ...]] = {
+        "cell": (*WITH_ACTIVATION, *GATED),
+        "output_activation": tuple(OUTPUT_ACTIVATIONS),
+    }
+    has_activation = model["cell"] not in tuple(GATED)
+    if has_activation:
+        allowed["hidden_activation"] = tuple(ACTIVATIONS)
+    for key, known in allowed.items():
         if model[key] not in known:
             raise ValueError(
                 f"the model's {key} is {reprlib.repr(model[key])}, which this rnn_cli does not know. "
@@ -270,7 +274,8 @@ def _engine(model_file: ModelFile) -> Engine:
     return Engine(
         model_file.tensors,
         num_layers=model["num_layers"],
-        hidden_activation=model["hidden_activation"],
+        cell=model["cell"],
+        hidden_activation=model["hidden_activation"] if has_activation else None,
         output_activation=model["output_activation"],
         temperature=_temperature(model_file),
     )

@@ -115,4 +115,4 @@ def _slopes(engine: Engine, reading: Reading, layer: int) -> Floats:
     """f'(a_t) at every step of a layer, (T, H)."""
     W, b = engine.weights[f"cells.{layer}.W"], engine.weights[f"cells.{layer}.b"]
     h_and_x = np.concatenate([reading.hidden[layer][:-1], reading.inputs[layer]], axis=1)  # (T, H + E_i)
-    return np.asarray(SLOPES[engine.hidden_activation]((h_and_x @ W.T + b).astype(np.float64)))
+    return np.asarray(SLOPES[str(engine.hidden_activation)]((h_and_x @ W.T + b).astype(np.float64)))

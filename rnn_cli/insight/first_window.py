@@ -9,6 +9,7 @@ import torch
 from rnn_cli.config import Config, config_from_dict
 from rnn_cli.errors import TextError
 from rnn_cli.inference import load
+from rnn_cli.insight.cells import check_can_follow
 from rnn_cli.model.language_model import LanguageModel
 from rnn_cli.text.corpus import Corpus, prepare_corpus
 from rnn_cli.text.streams import Window
@@ -78,6 +79,7 @@ def _prepare_torch(config: Config) -> None:
 
 def _first(config: Config, model: LanguageModel, corpus: Corpus, on_event: OnEvent) -> FirstWindow:
     """The first window of a text, with as many of its streams as finite differences have time for."""
+    check_can_follow(config.model.model_dump(), "rnn check-grad")
     window = next(iter(build_windows(config, corpus, on_event).epoch(0)))
     T, B = window.inputs.shape
     streams = max(1, min(B, MOST_STREAMS, MOST_SCORES // (T * model.vocab_size)))

@@ -11,7 +11,7 @@ All in float64, without dropout, with the exact loss.
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +20,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from rnn_cli.model.activations import ACTIVATIONS
+from rnn_cli.model.cells import Cell
 from rnn_cli.model.fused import has_fast_path, read_window
 from rnn_cli.model.fused_softmax import fused_cross_entropy
 from rnn_cli.model.language_model import LanguageModel, WindowReader, step_by_step
@@ -148,7 +149,7 @@ def check_gradients(
     one_graph = dict(zip(names, found, strict=True))
     reference = trained_on(model, window, step_by_step, SLOW_LOSSES[output_activation])
     fast = None
-    if has_fast_path(hidden_activation):
+    if all(has_fast_path(cast(Cell, cell)) for cell in model.cells):
         fast = trained_on(model, window, read_window, FAST_LOSSES[output_activation])
     least = SMALLEST_SCALE * max(float(gradient.abs().max()) for gradient in one_graph.values())
 

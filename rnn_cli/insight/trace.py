@@ -14,6 +14,7 @@ from rnn_cli.inference.prompt import Prompt, read_context
 from rnn_cli.inference.ranking import only, top_ids
 from rnn_cli.inference.trained_model import TrainedModel
 from rnn_cli.insight.backward import Floats, Reading, back_through_time, loss_gradient, read
+from rnn_cli.insight.cells import check_can_follow
 from rnn_cli.insight.labels import label
 
 MOST_TOKENS = 400  # leaving out each token in turn takes time with the square of their number
@@ -134,10 +135,11 @@ def trace(model: TrainedModel, text: str, *, answer: str | None = None) -> Trace
         answer: the token to explain at the last step; None: the most probable one (for a blank, word).
 
     Raises:
-        UsageError: the text is empty, longer than `MOST_TOKENS` tokens or has several blanks, or the answer is not
+        UsageError: the cell is not elman, the text is empty, longer than `MOST_TOKENS` tokens or has several blanks, or the answer is not
             one token of the vocabulary.
         ModelFileError: the model's numbers grew too large while it read the text.
     """
+    check_can_follow(model.config["model"], "rnn trace")
     prompt = Prompt.parse(text)
     if prompt.blanks > 1:
         raise UsageError(

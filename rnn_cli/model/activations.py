@@ -37,3 +37,25 @@ ACTIVATIONS: dict[str, Activation] = {
     "softshrink": functional.softshrink,
     "hardshrink": functional.hardshrink,
 }
+
+
+def tanh_into(a: Tensor, out: Tensor) -> Tensor:
+    """tanh a = 2 σ(2a) - 1: torch's own tanh takes five times as long as its sigmoid."""
+    return torch.sigmoid(torch.mul(a, 2, out=out), out=out).mul_(2).sub_(1)
+
+
+INTO: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+    "tanh": tanh_into,
+    "relu": lambda a, out: torch.clamp(a, min=0, out=out),
+    "sigmoid": lambda a, out: torch.sigmoid(a, out=out),
+    "identity": lambda a, out: out.copy_(a),
+}
+"""h = f(a), written into a tensor that is there already."""
+
+DERIVATIVES: dict[str, Callable[[Tensor], Tensor]] = {
+    "tanh": lambda h: 1 - h * h,
+    "relu": lambda h: (h > 0).to(h.dtype),
+    "sigmoid": lambda h: h * (1 - h),
+    "identity": torch.ones_like,
+}
+"""f'(a) written in terms of h = f(a). Other derivatives cannot be read off the value."""

@@ -1,62 +1,59 @@
-"""The fast path through a window: the Elman recurrence with its backward pass through time derived by hand.
+"""The fast path through a window: a cell's recurrence with its backward pass through time derived by hand.
 
-The same equations as `language_model.step_by_step` with `ElmanCell`; a test holds values and gradients equal.
-It is faster because the products that do not wait for a state (W's input columns, and all of ∂Loss/∂W) are made
-for the whole window at once, and because they may be made in bfloat16 where the CPU has such products. States,
-sums and weights stay float32.
+The same equations as `language_model.step_by_step` with the cell; a test holds values and gradients equal. It is
+faster because the products that do not wait for a state (W's input columns, and all of ∂Loss/∂W) are made for the
+whole window at once, because every step writes into what is there already, and because products may be made in
+bfloat16 where the CPU has such products. States, sums and weights stay float32.
+
+Here is the Elman recurrence; the other cells are in `fused_gru`, `fused_lstm` and `fused_indrnn`.
 """
 
-from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from rnn_cli.model.cells import ElmanCell
+from rnn_cli.model.activations import DERIVATIVES, INTO
+from rnn_cli.model.cells import Cell, ElmanCell, GRUCell, IndRNNCell, LSTMCell
+from rnn_cli.model.fused_gru import GRUWindow
+from rnn_cli.model.fused_indrnn import IndRNNWindow
+from rnn_cli.model.fused_lstm import LSTMWindow
+from rnn_cli.model.language_model import step_by_step
 
 
-def _tanh(a: Tensor, out: Tensor) -> Tensor:
-    """tanh a = 2 σ(2a) - 1: torch's own tanh takes five times as long as its sigmoid."""
-    return torch.sigmoid(torch.mul(a, 2, out=out), out=out).mul_(2).sub_(1)
-
-
-INTO: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
-    "tanh": _tanh,
-    "relu": lambda a, out: torch.clamp(a, min=0, out=out),
-    "sigmoid": lambda a, out: torch.sigmoid(a, out=out),
-    "identity": lambda a, out: out.copy_(a),
-}
-"""h = f(a), written into a tensor that is there already."""
-
-DERIVATIVES: dict[str, Callable[[Tensor], Tensor]] = {
-    "tanh": lambda h: 1 - h * h,
-    "relu": lambda h: (h > 0).to(h.dtype),
-    "sigmoid": lambda h: h * (1 - h),
-    "identity": torch.ones_like,
-}
-"""f'(a) written in terms of h = f(a). Other activations cannot be read off their value: they take the slow path."""
-
-
-def has_fast_path(activation: str) -> bool:
-    """Whether this module knows the derivative of the activation."""
-    return activation in DERIVATIVES
+def has_fast_path(cell: Cell) -> bool:
+    """Whether there is a hand-derived pass through this cell: not if it takes f'(a), and f(a) does not tell it."""
+    return not isinstance(cell, ElmanCell | IndRNNCell) or cell.activation in DERIVATIVES
 
 
 def read_window(
-    cell: ElmanCell, x: Tensor, h_0: Tensor, *, product_dtype: torch.dtype | None = None
-) -> Tensor:
-    """Every hidden state of a window: x (T, B, E) and h_0 (B, H) give h_1 .. h_T, (T, B, H).
+    cell: Cell, x: Tensor, state: Tensor, *, product_dtype: torch.dtype | None = None
+) -> tuple[Tensor, Tensor]:
+    """See `language_model.WindowReader`. A cell that has no fast path is read step by step.
 
     Args:
         product_dtype: what matrix products are made in; bfloat16 keeps 8 bits of each factor. None: as the weights.
     """
-    hidden: Tensor = _ElmanWindow.apply(
-        x, h_0, cell.W, cell.b, cell.activation, product_dtype or cell.W.dtype
-    )  # type: ignore[no-untyped-call]
-    return hidden
+    dtype = product_dtype or cell.W.dtype
+    if not has_fast_path(cell):
+        return step_by_step(cell, x, state)
+    match cell:
+        case LSTMCell():
+            h_0, s_0 = state.chunk(2, dim=1)  # (B, H) each
+            hidden, s_T = LSTMWindow.apply(x, h_0, s_0, cell.W, cell.b, dtype)  # type: ignore[no-untyped-call]
+            return hidden, torch.cat([hidden[-1], s_T], dim=1)
+        case GRUCell():
+            hidden = GRUWindow.apply(x, state, cell.W, cell.b, dtype)  # type: ignore[no-untyped-call]
+        case IndRNNCell():
+            hidden = IndRNNWindow.apply(x, state, cell.W, cell.u, cell.b, cell.activation, dtype)  # type: ignore[no-untyped-call]
+        case ElmanCell():
+            hidden = ElmanWindow.apply(x, state, cell.W, cell.b, cell.activation, dtype)  # type: ignore[no-untyped-call]
+        case _:
+            raise TypeError(f"no window is written for {type(cell).__name__}")
+    return hidden, hidden[-1]
 
 
-class _ElmanWindow(torch.autograd.Function):
+class ElmanWindow(torch.autograd.Function):
     """a_t = W_h · h_{t-1} + W_x · x_t + b,  h_t = f(a_t), with W = [W_h, W_x].
 
     Backward, from the last step to the first, with δ_t = ∂Loss/∂a_t:

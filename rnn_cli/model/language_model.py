@@ -7,42 +7,44 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from rnn_cli.model.cells import ElmanCell
+from rnn_cli.model.cells import Cell, make_cell
 
 State = list[Tensor]
-"""The hidden state h of every layer, lowest first, each (B, H)."""
+"""The state of every layer, lowest first, each (B, S): h_t, and what else the cell keeps (see `cells`)."""
 
 Masks = list[Tensor] | None
 """What each unit is multiplied by under dropout, 0 or 1 / (1 - rate): (B, E) or (B, H) for each layer's input, and
 (B, H) for the top layer's output. None: no dropout."""
 
-WindowReader = Callable[[ElmanCell, Tensor, Tensor], Tensor]
-"""Reads a window with one cell: x (T, B, E) and h_0 (B, H) give h_1 .. h_T, (T, B, H)."""
+WindowReader = Callable[[Cell, Tensor, Tensor], tuple[Tensor, Tensor]]
+"""Reads a window with one cell: x (T, B, E) and the state before it (B, S) give h_1 .. h_T (T, B, H) and the state
+after it (B, S)."""
 
 
-def step_by_step(cell: ElmanCell, x: Tensor, h_0: Tensor) -> Tensor:
+def step_by_step(cell: Cell, x: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
     """Read a window with one cell, word by word: the plain way, differentiated by autograd. See `WindowReader`."""
-    h_t = h_0
     hidden = []
     for x_t in x:  # (B, E)
-        h_t = cell(x_t, h_t)  # (B, H)
-        hidden.append(h_t)
-    return torch.stack(hidden)
+        state = cell(x_t, state)  # (B, S)
+        hidden.append(state[:, : cell.hidden_size])  # (B, H)
+    return torch.stack(hidden), state
 
 
 class LanguageModel(nn.Module):
     """A stack of recurrent cells between an embedding table and the output equation.
 
         x_t = embedding[word_t]
-        h_t = f(W · [h_{t-1}, x_t] + b)          each layer; the layer below is the x_t of the one above
+        h_t = f(W · [h_{t-1}, x_t] + b)          each layer, or the equation of another cell
         y_t = g(V · h_t + c)                     h_t of the top layer
+
+    The h_t of a layer is the x_t of the layer above; with cells that skip (see `cells.Cell`), h_t + x_t is.
 
     `g` turns scores into what the network says of the next word: `softmax` gives one probability
     distribution over all words (exactly one word comes next), `sigmoid` gives each word a yes-or-no
     probability of its own. The loss that belongs to each, and g itself, are in `losses.py`; this class
     stops at the scores `V · h_t + c` (logits), because both losses are computed more exactly from them.
 
-    Parameters: embedding (vocab_size, E), cells.i.W (H, H + E_i), cells.i.b (H,), V (vocab_size, H), c (vocab_size,).
+    Parameters: embedding (vocab_size, E), those of cells.i (see each cell), V (vocab_size, H), c (vocab_size,).
     With `tie_embeddings` V is the embedding table itself (E must equal H).
     """
 
@@ -53,8 +55,10 @@ class LanguageModel(nn.Module):
         embedding_size: int,
         hidden_size: int,
         num_layers: int = 1,
+        cell: str = "elman",
         hidden_activation: str = "tanh",
         recurrent_init: str = "orthogonal",
+        memory_steps: int | None = None,
         dropout: float = 0.0,
         tie_embeddings: bool = False,
         window_reader: WindowReader = step_by_step,
@@ -65,11 +69,13 @@ class LanguageModel(nn.Module):
         self.dropout = dropout
         self.embedding = nn.Parameter(torch.empty(vocab_size, embedding_size).uniform_(-0.1, 0.1))
         self.cells = nn.ModuleList(
-            ElmanCell(
+            make_cell(
+                cell,
                 input_size=embedding_size if layer == 0 else hidden_size,
                 hidden_size=hidden_size,
                 activation=hidden_activation,
                 recurrent_init=recurrent_init,
+                memory_steps=memory_steps,
             )
             for layer in range(num_layers)
         )
@@ -101,8 +107,17 @@ class LanguageModel(nn.Module):
         return sum(parameter.numel() for parameter in self.parameters())
 
     def initial_state(self, batch_size: int) -> State:
-        """No memory: zeros, (B, H) for each layer."""
-        return [self.c.new_zeros(batch_size, self.hidden_size) for _ in self.cells]
+        """No memory: zeros, (B, S) for each layer."""
+        return [self.c.new_zeros(batch_size, cell.state_size) for cell in self.layers()]
+
+    def layers(self) -> list[Cell]:
+        """The cells, lowest first."""
+        return cast(list[Cell], list(self.cells))
+
+    def constrain(self) -> None:
+        """Bring the parameters back into the bounds that they have; called after each update."""
+        for cell in self.layers():
+            cell.constrain()
 
     def draw_masks(self, batch_size: int) -> Masks:
         """Masks of dropout for one window: which units of x_t, of each layer's x_t and of the top h_t are silent.
@@ -115,7 +130,7 @@ class LanguageModel(nn.Module):
         if not self.training or self.dropout == 0.0:
             return None
         keep = 1 - self.dropout
-        sizes = [*(cast(ElmanCell, cell).input_size for cell in self.cells), self.hidden_size]
+        sizes = [*(cell.input_size for cell in self.layers()), self.hidden_size]
         return [self.c.new_empty(batch_size, size).bernoulli_(keep) / keep for size in sizes]
 
     def unroll(
@@ -131,7 +146,7 @@ class LanguageModel(nn.Module):
 
         Args:
             words: ids, (T, B).
-            state: the state before the first word, (B, H) for each layer.
+            state: the state before the first word, (B, S) for each layer.
             masks: from `draw_masks`.
             sparse: give the embedding table a gradient that holds only the rows read.
             reader: reads the window in place of the model's own `window_reader`.
@@ -140,13 +155,13 @@ class LanguageModel(nn.Module):
             The top layer's h_t after each word, (T, B, H), and the state after the last word.
         """
         x = functional.embedding(words, self.embedding, sparse=sparse)  # (T, B, E)
-        state_after = []
-        for layer, (cell, h_0) in enumerate(zip(self.cells, state, strict=True)):
-            if masks is not None:
-                x = x * masks[layer]
-            x = (reader or self.window_reader)(cast(ElmanCell, cell), x, h_0)  # (T, B, H)
-            state_after.append(x[-1])
-        return x if masks is None else x * masks[-1], state_after
+        read = reader or self.window_reader
+        hidden, state_after = x, []
+        for layer, (cell, before) in enumerate(zip(self.layers(), state, strict=True)):
+            hidden, after = read(cell, x if masks is None else x * masks[layer], before)  # (T, B, H), (B, S)
+            state_after.append(after)
+            x = hidden + x if cell.skips and hidden.shape == x.shape else hidden  # of the layer above
+        return hidden if masks is None else hidden * masks[-1], state_after
 
     def logits(self, hidden: Tensor) -> Tensor:
         """V · h + c: hidden (..., H) gives scores (..., vocab_size)."""

@@ -47,7 +47,7 @@ def train_on_window(
 
     Args:
         window: inputs and targets (T, B); the target of a step is the word that comes next.
-        state: the state that the last window ended with, (B, H) for each layer.
+        state: the state that the last window ended with, (B, S) for each layer.
         workers: each of them reads some of the streams.
 
     Returns:
@@ -64,7 +64,7 @@ def train_on_window(
         # Forward, word by word. The state comes without its graph: no gradient crosses the window's edge.
         hidden, state_after = model.unroll(
             inputs[:, streams],
-            [h[streams].detach() for h in state],
+            [layer[streams].detach() for layer in state],
             masks=masks and [mask[streams] for mask in masks],
             sparse=True,
         )  # (T, B, H)
@@ -89,7 +89,8 @@ def train_on_window(
 
     # W := W - η ∂Loss/∂W
     optimizer.step(learning_rate)
-    state = [torch.cat(h) for h in zip(*(part[0] for part in parts), strict=True)]
+    model.constrain()
+    state = [torch.cat(layer) for layer in zip(*(part[0] for part in parts), strict=True)]
     return state, Update(
         objective=sum(part[1] for part in parts),
         nll=sum(part[2] for part in parts),

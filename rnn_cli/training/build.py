@@ -1,6 +1,7 @@
 """From a config to the things that a training is made of. Config objects stop here."""
 
 import functools
+import math
 import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ import torch
 
 from rnn_cli.config import Config
 from rnn_cli.errors import TrainingError
-from rnn_cli.model.fused import has_fast_path, read_window
+from rnn_cli.model.fused import read_window
 from rnn_cli.model.fused_softmax import fused_cross_entropy
 from rnn_cli.model.language_model import LanguageModel, WindowReader, step_by_step
 from rnn_cli.model.losses import (
@@ -22,6 +23,7 @@ from rnn_cli.model.losses import (
     SampledSoftmax,
     softmax_cross_entropy,
 )
+from rnn_cli.model_file import cell_shapes
 from rnn_cli.text.corpus import Corpus, prepare_corpus, train_tokenizer
 from rnn_cli.text.streams import LineWindows, StreamWindows, Windows, fit_batch_size
 from rnn_cli.text.tokenizer import Tokenizer
@@ -151,8 +153,10 @@ def build_model(config: Config, counts: np.ndarray) -> LanguageModel:
         embedding_size=config.model.embedding_size,
         hidden_size=config.model.hidden_size,
         num_layers=config.model.num_layers,
+        cell=config.model.cell,
         hidden_activation=config.model.hidden_activation,
         recurrent_init=config.model.recurrent_init,
+        memory_steps=None if config.data.mode == "stream" else config.training.bptt_steps,
         dropout=config.model.dropout,
         tie_embeddings=config.output.tie_embeddings,
         window_reader=window_reader(config),
@@ -163,9 +167,7 @@ def build_model(config: Config, counts: np.ndarray) -> LanguageModel:
 
 def check_memory(config: Config, vocab_size: int) -> None:
     """Refuse a network whose weights, gradients and optimizer are larger than this machine's memory."""
-    E, H, layers = config.model.embedding_size, config.model.hidden_size, config.model.num_layers
-    tables = vocab_size * (E + (0 if config.output.tie_embeddings else H) + 1)
-    parameters = tables + H * (H + E + 1) + (layers - 1) * H * (2 * H + 1)
+    parameters = parameter_count(config, vocab_size)
     needed = COPIES_IN_TRAINING * 4 * parameters
     there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     if needed > there:
@@ -176,9 +178,20 @@ def check_memory(config: Config, vocab_size: int) -> None:
         )
 
 
+def parameter_count(config: Config, vocab_size: int) -> int:
+    """Numbers that a network for so many words would learn, without making it."""
+    E, H, layers = config.model.embedding_size, config.model.hidden_size, config.model.num_layers
+    tables = vocab_size * (E + (0 if config.output.tie_embeddings else H) + 1)
+    first, further = (
+        sum(math.prod(shape) for shape in cell_shapes(config.model.cell, below, H).values())
+        for below in (E, H)
+    )
+    return tables + first + (layers - 1) * further
+
+
 def window_reader(config: Config) -> WindowReader:
-    """How a cell reads a window: step by step on autograd, or by the hand-derived pass if f has one."""
-    if config.training.engine == "reference" or not has_fast_path(config.model.hidden_activation):
+    """How a cell reads a window: step by step on autograd, or by the hand-derived pass if it has one."""
+    if config.training.engine == "reference":
         return step_by_step
     return functools.partial(read_window, product_dtype=product_dtype(config))
 

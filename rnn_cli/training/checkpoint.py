@@ -89,8 +89,8 @@ def save_checkpoint(
                     tensors[name] = value
                 else:
                     numbers[name] = value
-    for layer, h in enumerate(state):
-        tensors[f"state.{layer}"] = h.detach()
+    for number, layer in enumerate(state):
+        tensors[f"state.{number}"] = layer.detach()
     tensors["random.torch"] = torch.get_rng_state()
     if isinstance(loss_function, SampledSoftmax):
         tensors["random.samples"] = loss_function.generator.get_state()

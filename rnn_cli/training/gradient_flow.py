@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from rnn_cli.model.cells import ElmanCell
+from rnn_cli.model.cells import Cell
 from rnn_cli.model.language_model import LanguageModel, step_by_step
 from rnn_cli.model.losses import log_probs
 from rnn_cli.text.streams import Window
@@ -11,6 +11,8 @@ from rnn_cli.text.streams import Window
 
 def gradient_by_lag(model: LanguageModel, window: Window, output_activation: str) -> list[float]:
     """‖∂Loss_T/∂h_{T-k}‖ for k = 0, 1, ... T-1, nats per unit of the state; the mean over the streams.
+
+    h stands for all that the cell keeps: for lstm its slow memory, too.
 
     Loss_T is the error at the window's last step alone. Where the norms fall with k, what stands k words back cannot
     teach the network much (the gradient vanishes); where they rise, it explodes. Source: Hochreiter, "Untersuchungen
@@ -24,11 +26,12 @@ def gradient_by_lag(model: LanguageModel, window: Window, output_activation: str
     streams = counts[last].nonzero()[:, 0]
     words = torch.from_numpy(window.inputs)[: last + 1, streams]  # (T, B)
     came = torch.from_numpy(window.targets)[last, streams]  # (B,)
-    read: list[Tensor] = []  # h_t of each layer, step after step, (1, B, H)
+    read: list[Tensor] = []  # the state of each layer, step after step, (B, S)
 
-    def remember(cell: ElmanCell, x: Tensor, h_0: Tensor) -> Tensor:
-        read.append(step_by_step(cell, x, h_0))
-        return read[-1]
+    def remember(cell: Cell, x: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
+        hidden, state = step_by_step(cell, x, state)
+        read.append(state)
+        return hidden, state
 
     was_training = model.training
     model.eval()
@@ -42,6 +45,6 @@ def gradient_by_lag(model: LanguageModel, window: Window, output_activation: str
         model.train(was_training)
     layers = len(read) // (last + 1)
     steps = [
-        torch.cat(gradients[at : at + layers], dim=2)[0] for at in range(0, len(read), layers)
-    ]  # (B, all H)
+        torch.cat(gradients[at : at + layers], dim=1) for at in range(0, len(read), layers)
+    ]  # (B, all S)
     return [step.norm(dim=1).mean().item() for step in reversed(steps)]

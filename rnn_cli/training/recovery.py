@@ -37,7 +37,7 @@ def what_went_wrong(training: Training, window: Window, state: State, update: Up
     suddenly speaks another language: there the weights of the last good state are as helpless.
 
     Args:
-        state: the state before the window, (B, H) for each layer.
+        state: the state before the window, (B, S) for each layer.
     """
     progress = training.progress
     loss = update.nll / update.words  # what any weights can be asked for, whatever they are trained with

@@ -5,10 +5,9 @@ from collections.abc import Callable
 import torch
 
 from rnn_cli.inference.scoring import Perplexity
-from rnn_cli.model.cells import ElmanCell
-from rnn_cli.model.fused import has_fast_path, read_window
+from rnn_cli.model.fused import read_window
 from rnn_cli.model.fused_softmax import fused_cross_entropy
-from rnn_cli.model.language_model import LanguageModel, State, step_by_step
+from rnn_cli.model.language_model import LanguageModel, State
 from rnn_cli.model.losses import log_probs
 from rnn_cli.text.corpus import Corpus
 from rnn_cli.text.streams import LineWindows, StreamWindows, Window, Windows
@@ -67,7 +66,8 @@ def read_and_score(
 ) -> tuple[float, int, State]:
     """The sum of -ln P over a window's words that count, in nats; how many these are; the state after it."""
     inputs, targets = torch.from_numpy(window.inputs), torch.from_numpy(window.targets)  # (T, B)
-    hidden, state = model.unroll(inputs, state, reader=_read_exactly)  # (T, B, H)
+    # In the precision of the weights, whatever the training's own products are made in.
+    hidden, state = model.unroll(inputs, state, reader=read_window)  # (T, B, H)
     counts = (
         torch.ones_like(targets, dtype=torch.bool) if window.mask is None else torch.from_numpy(window.mask)
     )
@@ -79,12 +79,6 @@ def read_and_score(
 
     parts = workers.map(nll, workers.shares(len(targets))) if workers else [nll(slice(None))]
     return sum(parts), len(targets), state
-
-
-def _read_exactly(cell: ElmanCell, x: torch.Tensor, h_0: torch.Tensor) -> torch.Tensor:
-    """Read a window in the precision of the weights, whatever the training's own products are made in."""
-    reader = read_window if has_fast_path(cell.activation) else step_by_step
-    return reader(cell, x, h_0)
 
 
 def evaluation_windows(corpus: Corpus, mode: str) -> Windows:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from rnn_cli.model.fused import DERIVATIVES
+from rnn_cli.model.activations import DERIVATIVES
 from tests.conftest import Result, Rnn
 
 

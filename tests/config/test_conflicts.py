@@ -49,6 +49,21 @@ NEEDS_A_TEXT = "which needs a text to measure on. Name one in data.valid, or"
             "a whole number of 257 or more, or null.",
         ),
         (
+            "data: {train: a}\nmodel: {cell: gru, hidden_activation: relu}",
+            '2:20: model.hidden_activation: only the cells "elman" and "indrnn" have it, and model.cell is "gru". '
+            "Take this key out.",
+        ),
+        (
+            "data: {train: a}\nmodel: {cell: lstm, hidden_activation: tanh}",
+            '2:21: model.hidden_activation: only the cells "elman" and "indrnn" have it, and model.cell is "lstm". '
+            "Take this key out.",
+        ),
+        (
+            "data: {train: a}\nmodel: {recurrent_init: identity, cell: indrnn}",
+            '2:9: model.recurrent_init: only the cell "elman" has it, and model.cell is "indrnn". '
+            "Take this key out.",
+        ),
+        (
             "data: {train: a}\noutput: {tie_embeddings: true}\nmodel: {hidden_size: 256}",
             "2:26: output.tie_embeddings: found true, which needs model.embedding_size = model.hidden_size. "
             "They are 128 and 256.",
@@ -79,6 +94,8 @@ def test_keys_that_do_not_go_together_are_answered_in_one_exact_sentence(text: s
         "data: {train: a, tokenizer: {kind: bpe, max_size: 257}}",
         "data: {train: a, tokenizer: {kind: bpe}}",
         "data: {train: a}\noutput: {tie_embeddings: true}",
+        "data: {train: a}\nmodel: {cell: lstm, num_layers: 2}",
+        "data: {train: a}\nmodel: {cell: indrnn, hidden_activation: tanh}",
         "data: {train: a}\noutput: {softmax: auto}\nmodel: {output_activation: sigmoid}",
         "data: {train: a, valid: a}\ntraining: {schedule: plateau, patience: 3}",
     ],
@@ -107,12 +124,12 @@ def test_a_rule_about_a_value_that_is_wrong_by_itself_is_not_asked() -> None:
 
 
 def test_conflicts_are_told_beside_other_problems() -> None:
-    text = "data: {train: a}\nlr: 3\noutput: {tie_embeddings: true}\nmodel: {hidden_size: 2, cell: gru}\n"
+    text = "data: {train: a}\nlr: 3\noutput: {tie_embeddings: true}\nmodel: {hidden_size: 2, cell: esn}\n"
     assert problems_of(text) == [
         "c.yaml:2:1: lr: unknown key. Allowed here: data, model, output, training, logging.",
         "c.yaml:3:26: output.tie_embeddings: found true, which needs model.embedding_size = model.hidden_size. "
         "They are 128 and 2.",
-        'c.yaml:4:31: model.cell: found "gru", allowed: "elman".',
+        'c.yaml:4:31: model.cell: found "esn", allowed: "elman", "gru", "lstm", "indrnn".',
     ]
 
 
@@ -121,3 +138,9 @@ def test_keys_of_no_use_are_taken_out_of_a_copy() -> None:
     assert without_keys_of_no_use(data) == {"data": {"tokenizer": {"kind": "bpe", "max_size": 300}}}
     assert "split" in data["data"]["tokenizer"]
     assert without_keys_of_no_use({"model": {"cell": "elman"}}) == {"model": {"cell": "elman"}}
+    settings = {"hidden_activation": "tanh", "recurrent_init": "orthogonal", "dropout": 0.1}
+    kept = {
+        cell: without_keys_of_no_use({"model": {"cell": cell, **settings}}) for cell in ("lstm", "indrnn")
+    }
+    assert kept["lstm"] == {"model": {"cell": "lstm", "dropout": 0.1}}
+    assert kept["indrnn"] == {"model": {"cell": "indrnn", "hidden_activation": "tanh", "dropout": 0.1}}

@@ -138,6 +138,19 @@ def test_two_configs_do_not_share_their_questions() -> None:
     assert first.data.questions is not second.data.questions
 
 
+@pytest.mark.parametrize(
+    ("model", "expected"),
+    [
+        ({"cell": "elman"}, "tanh"),
+        ({"cell": "indrnn"}, "relu"),
+        ({"cell": "indrnn", "hidden_activation": "tanh"}, "tanh"),
+    ],
+)
+def test_f_is_tanh_where_none_is_given_and_relu_for_indrnn(model: dict[str, str], expected: str) -> None:
+    config = Config.model_validate({"data": DATA, "model": model})
+    assert config.model.hidden_activation == expected
+
+
 def test_the_hidden_activations_are_twenty_one_different_names() -> None:
     assert len(set(HIDDEN_ACTIVATIONS)) == len(HIDDEN_ACTIVATIONS) == 21
     assert get_args(ModelConfig.model_fields["hidden_activation"].annotation) == HIDDEN_ACTIVATIONS

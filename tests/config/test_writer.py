@@ -120,10 +120,13 @@ def configs(draw: st.DrawFn) -> Config:
         "questions": draw(st.dictionaries(strange, strange, max_size=2)),
         "tokenizer": {"kind": kind, "max_size": draw(st.none() | st.integers(257, 99999))},
     }
+    cell = draw(st.sampled_from(["elman", "gru", "lstm", "indrnn"]))
     model = {
-        "hidden_activation": draw(st.sampled_from(HIDDEN_ACTIVATIONS)),
+        "cell": cell,
         "dropout": draw(st.floats(0, 1, exclude_max=True)),
     }
+    if cell in ("elman", "indrnn"):
+        model["hidden_activation"] = draw(st.sampled_from(HIDDEN_ACTIVATIONS))
     training = {
         "learning_rate": draw(st.floats(0, 1e9, exclude_min=True)),
         "max_grad_norm": draw(st.none() | st.floats(1e-9, 1e300)),
@@ -195,7 +198,7 @@ def test_the_json_schema_accepts_the_starting_and_the_resolved_config() -> None:
         "data: {train: a, valid: 3}",
         "data: {train: a, questions: {b: 3}}",
         "data: {train: a}\nlr: 3",
-        "data: {train: a}\nmodel: {cell: lstm}",
+        "data: {train: a}\nmodel: {cell: ltsm}",
         "data: {train: a}\nmodel: {dropout: 1}",
         "data: {train: a}\nmodel: {hidden_activation: tahn}",
         "data: {train: a}\ntraining: {batch_size: 0}",

@@ -19,6 +19,8 @@ _SEEDS = (
     "# rnn train\ndata: {train: a.txt, mode: lines, encoding: utf-8}\noutput:\n  tie_embeddings: true\n",
     "training:\n  learning_rate: 1e-3\n  max_grad_norm: null\n  patience: 3\n"
     'data: {train: "a.txt", valid: b.txt}\n',
+    "model: {cell: indrnn, num_layers: 3}\ndata: {train: a.txt}\n",
+    "model:\n  cell: gru\n  hidden_size: 8\ndata:\n  train: a.txt\n",
     "model:\n  cell: elman\n  dropout: .5\n  num_layers: 2\ndata:\n  train: a.txt\n"
     "  tokenizer: {kind: word, split: whitespace, min_count: 2}\n",
 )

@@ -12,7 +12,7 @@ import numpy as np
 
 from rnn_cli.errors import ModelFileError
 from rnn_cli.inference import TrainedModel
-from rnn_cli.model_file import ModelFile, read_model_file, write_model_file
+from rnn_cli.model_file import CELLS, ModelFile, read_model_file, write_model_file
 from rnn_cli.tensor_file import write_tensor_file
 from tests.fuzz import nasty
 from tests.fuzz.models import KINDS, tiny_model_file
@@ -35,6 +35,7 @@ _ODD_VALUES: tuple[Any, ...] = (
     [1],
     {"a": 1},
     "tanh",
+    *CELLS,
 )
 _ODD_SHAPES = ((), (0,), (0, 5), (1, 1, 1), (2**8, 0), (6,))
 _ODD_FLOATS = (math.nan, math.inf, -math.inf, 3e38, -3e38, 1e-45, 1e31, 1e20, 0.0)
@@ -55,7 +56,8 @@ class ModelFileTarget:
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / "m.safetensors"
-        self._seeds = [self._seed(tiny_model_file(kind)) for kind in KINDS]
+        files = [*map(tiny_model_file, KINDS), *(tiny_model_file("word", cell) for cell in CELLS[1:])]
+        self._seeds = [self._seed(file) for file in files]
 
     def _seed(self, file: ModelFile) -> _Seed:
         write_model_file(self._path, file)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from rnn_cli.model_file import ModelFile
+from rnn_cli.model_file import ModelFile, cell_shapes
 from rnn_cli.text.tokenizer import Tokenizer
 
 KINDS = ("word", "char", "bpe")
@@ -26,14 +26,16 @@ WORDS = (
 )
 
 
-def tiny_model_file(kind: str) -> ModelFile:
+def tiny_model_file(kind: str, cell: str = "elman") -> ModelFile:
     """A model of one layer of 6 units, always the same one."""
     tokenizer = Tokenizer.train(LINES * 2, kind=kind, max_size=290 if kind == "bpe" else None)
     N, E, H = tokenizer.vocab_size, 5, 6
     generator = np.random.default_rng(7)
-    shapes = {"embedding": (N, E), "cells.0.W": (H, H + E), "cells.0.b": (H,), "V": (N, H), "c": (N,)}
-    model = {"cell": "elman", "embedding_size": E, "hidden_size": H, "num_layers": 1}
-    model |= {"hidden_activation": "tanh", "output_activation": "softmax"}
+    shapes: dict[str, tuple[int, ...]] = {"embedding": (N, E), "V": (N, H), "c": (N,)}
+    shapes |= {f"cells.0.{name}": shape for name, shape in cell_shapes(cell, E, H).items()}
+    model = {"cell": cell, "embedding_size": E, "hidden_size": H, "num_layers": 1}
+    model |= {"output_activation": "softmax"}
+    model |= {"hidden_activation": "tanh"} if cell in ("elman", "indrnn") else {}
     return ModelFile(
         {name: generator.standard_normal(shape).astype(np.float32) for name, shape in shapes.items()},
         {"data": {"mode": "stream"}, "model": model, "output": {"tie_embeddings": False}},

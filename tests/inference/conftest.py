@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from rnn_cli.inference import TrainedModel
-from rnn_cli.model_file import ModelFile, Tensors
+from rnn_cli.model_file import ModelFile, Tensors, cell_shapes
 from rnn_cli.text.tokenizer import Tokenizer
 
 LINES = [
@@ -21,7 +21,14 @@ MakeModel = Callable[..., TrainedModel]
 
 
 def random_tensors(
-    vocab_size: int, *, E: int = 5, H: int = 6, num_layers: int = 1, scale: float = 0.8, tied: bool = False
+    vocab_size: int,
+    *,
+    cell: str = "elman",
+    E: int = 5,
+    H: int = 6,
+    num_layers: int = 1,
+    scale: float = 0.8,
+    tied: bool = False,
 ) -> Tensors:
     """Weights under the names of the model file; always the same ones."""
     generator = np.random.default_rng(7)
@@ -31,8 +38,8 @@ def random_tensors(
 
     tensors = {"embedding": some(vocab_size, E), "c": some(vocab_size)}
     for layer in range(num_layers):
-        tensors[f"cells.{layer}.W"] = some(H, H + (E if layer == 0 else H))
-        tensors[f"cells.{layer}.b"] = some(H)
+        for name, shape in cell_shapes(cell, E if layer == 0 else H, H).items():
+            tensors[f"cells.{layer}.{name}"] = some(*shape)
     if not tied:
         tensors["V"] = some(vocab_size, H)
     return tensors
@@ -52,6 +59,7 @@ def make_model_file() -> MakeModelFile:
         lines: list[str] = LINES,
         *,
         mode: str = "stream",
+        cell: str = "elman",
         E: int = 5,
         H: int = 6,
         num_layers: int = 1,
@@ -59,19 +67,19 @@ def make_model_file() -> MakeModelFile:
         **settings: Any,
     ) -> ModelFile:
         tokenizer = Tokenizer.train(lines, **settings)
-        config = {
-            "data": {"mode": mode},
-            "model": {
-                "cell": "elman",
-                "embedding_size": E,
-                "hidden_size": H,
-                "num_layers": num_layers,
-                "hidden_activation": "tanh",
-                "output_activation": "softmax",
-            },
-            "output": {"tie_embeddings": False},
+        model = {
+            "cell": cell,
+            "embedding_size": E,
+            "hidden_size": H,
+            "num_layers": num_layers,
+            "output_activation": "softmax",
         }
-        tensors = random_tensors(tokenizer.vocab_size, E=E, H=H, num_layers=num_layers, scale=scale)
+        if cell in ("elman", "indrnn"):
+            model["hidden_activation"] = "tanh"
+        config = {"data": {"mode": mode}, "model": model, "output": {"tie_embeddings": False}}
+        tensors = random_tensors(
+            tokenizer.vocab_size, cell=cell, E=E, H=H, num_layers=num_layers, scale=scale
+        )
         return ModelFile(tensors, config, tokenizer.to_json(), {"lines": len(lines)}, {"valid": None})
 
     return make

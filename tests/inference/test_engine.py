@@ -10,20 +10,33 @@ from rnn_cli.inference.activations import ACTIVATIONS
 from rnn_cli.inference.engine import Engine
 from rnn_cli.model.language_model import LanguageModel
 from rnn_cli.model.losses import log_probs as torch_log_probs
-from rnn_cli.model_file import Tensors
+from rnn_cli.model_file import CELLS, Tensors
 
 MakeTensors = Callable[..., Tensors]
 
 
-@pytest.fixture
-def engine(make_tensors: MakeTensors) -> Engine:
-    return make_engine(make_tensors(11, num_layers=2), num_layers=2)
+@pytest.fixture(params=CELLS)
+def engine(make_tensors: MakeTensors, request: pytest.FixtureRequest) -> Engine:
+    """Two layers of each cell in turn; E is H, so that an indrnn skips."""
+    cell = request.param
+    return make_engine(make_tensors(11, cell=cell, E=6, num_layers=2), cell=cell, num_layers=2)
 
 
 def make_engine(
-    tensors: Tensors, *, num_layers: int = 1, hidden: str = "tanh", output: str = "softmax"
+    tensors: Tensors,
+    *,
+    num_layers: int = 1,
+    cell: str = "elman",
+    hidden: str = "tanh",
+    output: str = "softmax",
 ) -> Engine:
-    return Engine(tensors, num_layers=num_layers, hidden_activation=hidden, output_activation=output)
+    return Engine(
+        tensors,
+        num_layers=num_layers,
+        cell=cell,
+        hidden_activation=hidden if cell in ("elman", "indrnn") else None,
+        output_activation=output,
+    )
 
 
 def written_out(tensors: Tensors, num_layers: int, ids: list[int], output: str) -> list[float]:
@@ -161,6 +174,53 @@ def test_scores_that_are_no_usable_numbers_are_refused(
 
     with pytest.raises(ModelFileError, match="grew beyond all bounds"):
         make_engine(tensors, output=output).log_probs(np.ones((2, 6), np.float32))
+
+
+@pytest.mark.parametrize("E", [5, 6])
+@pytest.mark.parametrize("num_layers", [1, 2])
+@pytest.mark.parametrize("cell", CELLS)
+def test_each_way_of_reading_gives_what_the_torch_model_gives(
+    make_tensors: MakeTensors, cell: str, num_layers: int, E: int
+) -> None:
+    tensors = make_tensors(9, cell=cell, E=E, num_layers=num_layers, scale=0.6)
+    engine = make_engine(tensors, num_layers=num_layers, cell=cell, hidden="relu")
+    model = LanguageModel(
+        vocab_size=9,
+        embedding_size=E,
+        hidden_size=6,
+        num_layers=num_layers,
+        cell=cell,
+        hidden_activation="relu",
+    )
+    ids = np.array([[1, 1], [3, 5], [8, 0]])
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            parameter.copy_(torch.from_numpy(tensors[name]))
+        theirs, their_state = model.unroll(torch.from_numpy(ids), model.initial_state(2))
+
+    ours, state = engine.read(ids, engine.initial_state(2))
+    np.testing.assert_allclose(ours, theirs.numpy(), atol=1e-5)
+    last, state_each = engine.read_each(ids.T.tolist())
+    np.testing.assert_allclose(last, theirs[-1].numpy(), atol=1e-5)
+    before = engine.initial_state(2)
+    for ids_t in ids:
+        h, before = engine.step(ids_t, before)
+    np.testing.assert_allclose(h, theirs[-1].numpy(), atol=1e-5)
+    for layer, theirs_after in enumerate(their_state):
+        for found in (state[layer], state_each[layer], before[layer]):
+            np.testing.assert_allclose(found, theirs_after.numpy(), atol=1e-5)
+
+
+@pytest.mark.parametrize("cell", ["elman", "indrnn"])
+def test_a_cell_with_an_f_to_choose_needs_one(make_tensors: MakeTensors, cell: str) -> None:
+    with pytest.raises(ValueError, match=f"the cell {cell} needs a hidden_activation"):
+        Engine(
+            make_tensors(7, cell=cell),
+            num_layers=1,
+            cell=cell,
+            hidden_activation=None,
+            output_activation="softmax",
+        )
 
 
 def test_zero_weights_give_every_token_the_same_probability(make_tensors: MakeTensors) -> None:

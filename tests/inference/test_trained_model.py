@@ -55,7 +55,7 @@ def test_a_vocabulary_of_another_model_is_refused(make_model_file: MakeModelFile
 
 
 @pytest.mark.parametrize(
-    ("key", "value"), [("cell", "lstm"), ("hidden_activation", "swoosh"), ("output_activation", "sparsemax")]
+    ("key", "value"), [("cell", "esn"), ("hidden_activation", "swoosh"), ("output_activation", "sparsemax")]
 )
 def test_an_equation_that_is_not_known_is_named(make_model_file: MakeModelFile, key: str, value: str) -> None:
     model_file = make_model_file()

@@ -10,7 +10,7 @@ import torch
 
 from rnn_cli.insight import gradient_check
 from rnn_cli.insight.gradient_check import EXACT, FINITE, GradientCheck, Recurrence, check_gradients
-from rnn_cli.model.fused import DERIVATIVES
+from rnn_cli.model.activations import DERIVATIVES
 from rnn_cli.model.language_model import LanguageModel
 from rnn_cli.text.streams import Window
 

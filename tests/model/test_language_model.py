@@ -1,9 +1,13 @@
 """The unrolled network: word by word equals the whole, windows with carried state equal one long pass."""
 
+import pytest
 import torch
 from torch.nn import functional
 
 from rnn_cli.model.language_model import LanguageModel
+from rnn_cli.model_file import CELLS
+
+ALL_CELLS = pytest.mark.parametrize("cell", CELLS)
 
 
 def make_model(**changes: object) -> LanguageModel:
@@ -28,8 +32,9 @@ def test_the_parameters_carry_the_names_and_shapes_of_the_equations() -> None:
     }
 
 
-def test_word_by_word_equals_the_whole() -> None:
-    model = make_model()
+@ALL_CELLS
+def test_word_by_word_equals_the_whole(cell: str) -> None:
+    model = make_model(cell=cell)
     whole, state_after = model.unroll(WORDS, model.initial_state(2))
     state = model.initial_state(2)
     for t, words in enumerate(WORDS):
@@ -38,8 +43,9 @@ def test_word_by_word_equals_the_whole() -> None:
     torch.testing.assert_close(state, state_after, atol=1e-15, rtol=0)
 
 
-def test_windows_with_carried_state_equal_one_long_pass() -> None:
-    model = make_model()
+@ALL_CELLS
+def test_windows_with_carried_state_equal_one_long_pass(cell: str) -> None:
+    model = make_model(cell=cell)
     whole, _ = model.unroll(WORDS, model.initial_state(2))
     first, state = model.unroll(WORDS[:4], model.initial_state(2))
     second, _ = model.unroll(WORDS[4:], state)
@@ -53,6 +59,29 @@ def test_the_layer_above_reads_the_state_of_the_layer_below() -> None:
     h_below = below(model.embedding[WORDS[0]], torch.zeros(2, 5).double())
     torch.testing.assert_close(hidden[0], above(h_below, torch.zeros(2, 5).double()))
     torch.testing.assert_close(state[0], h_below)
+
+
+def test_the_layer_above_an_indrnn_reads_its_state_and_its_input_where_they_are_of_one_size() -> None:
+    model = make_model(cell="indrnn", embedding_size=5, num_layers=3)
+    state = [torch.rand(2, 5).double() for _ in range(3)]
+    hidden, after = model.unroll(WORDS[:1], state)
+    x = model.embedding[WORDS[0]]
+    for cell, before, found in zip(model.layers(), state, after, strict=True):
+        h = cell(x, before)
+        torch.testing.assert_close(found, h)
+        x = h + x
+    torch.testing.assert_close(hidden[0], after[-1])
+    smaller = make_model(cell="indrnn")  # E is not H: nothing to add
+    hidden, after = smaller.unroll(WORDS[:1], smaller.initial_state(2))
+    torch.testing.assert_close(hidden[0], smaller.layers()[1](after[0], torch.zeros(2, 5).double()))
+
+
+def test_what_goes_past_a_cell_is_not_silenced_by_dropout() -> None:
+    model = make_model(cell="indrnn", embedding_size=5, dropout=0.5)
+    masks = [torch.zeros(2, 5).double(), *(torch.ones(2, 5).double() for _ in range(2))]
+    hidden, after = model.unroll(WORDS[:1], model.initial_state(2), masks=masks)
+    x = after[0] + model.embedding[WORDS[0]]
+    torch.testing.assert_close(hidden[0], model.layers()[1](x, torch.zeros(2, 5).double()))
 
 
 def test_state_is_not_kept_between_calls() -> None:

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 import torch
 
-from rnn_cli.model.cells import ElmanCell
+from rnn_cli.model.cells import ElmanCell, IndRNNCell
 from rnn_cli.model.language_model import LanguageModel, State
 from rnn_cli.model.losses import ExactSoftmax, LossFunction, OneHotSigmoid, SampledSoftmax
+from rnn_cli.model_file import CELLS
 from rnn_cli.text.streams import Window
 from rnn_cli.training.bptt import Update, train_on_window
 from rnn_cli.training.optimizer import build_optimizer
@@ -70,8 +71,9 @@ def gradients(model: LanguageModel, read: Window, state: State, **changes: Any) 
 
 @pytest.mark.parametrize("loss_function", [ExactSoftmax(), OneHotSigmoid()])
 @pytest.mark.parametrize("num_layers", [1, 2])
+@pytest.mark.parametrize("cell", CELLS)
 def test_gradients_equal_finite_differences(
-    loss_function: ExactSoftmax | OneHotSigmoid, num_layers: int
+    loss_function: ExactSoftmax | OneHotSigmoid, num_layers: int, cell: str
 ) -> None:
     def loss() -> float:
         inputs, targets = torch.from_numpy(WORDS[:-1]), torch.from_numpy(WORDS[1:]).flatten()
@@ -80,9 +82,10 @@ def test_gradients_equal_finite_differences(
             loss_function(hidden.flatten(0, 1), targets, model.V, model.c).objective.item() / targets.numel()
         )
 
-    model = make_model(num_layers=num_layers)
-    state = [torch.full((B, H), 0.3).double() for _ in range(num_layers)]
-    found = gradients(make_model(num_layers=num_layers), window(), state, loss_function=loss_function)
+    settings = {"cell": cell, "num_layers": num_layers, "embedding_size": H}  # where E is H, an indrnn skips
+    model = make_model(**settings)
+    state = [torch.full_like(layer, 0.3) for layer in model.initial_state(B)]
+    found = gradients(make_model(**settings), window(), state, loss_function=loss_function)
     step = 1e-5
     for name, parameter in model.named_parameters():
         flat = parameter.detach().view(-1)
@@ -219,18 +222,31 @@ def test_the_gradient_on_its_way_back_through_time(
         assert earlier == pytest.approx(scale * later)
 
 
+def test_an_update_leaves_the_weights_of_an_indrnn_within_their_bounds() -> None:
+    model = make_model(cell="indrnn", memory_steps=T)
+    cell = cast(IndRNNCell, model.cells[0])
+    with torch.no_grad():
+        cell.u.copy_(torch.tensor([2.0, -2.0, 0.5, 1.0]))
+    update(model, window(), model.initial_state(B), learning_rate=0.0)
+    largest = 2 ** (1 / T)
+    assert cell.u.tolist() == pytest.approx([largest, -largest, 0.5, 1.0])
+
+
 @pytest.mark.parametrize("masked", [False, True])
-@pytest.mark.parametrize("count", [2, 3, 7])
-def test_workers_change_the_speed_and_not_the_update(count: int, masked: bool) -> None:
+@pytest.mark.parametrize(
+    ("cell", "count"), [("elman", 2), ("elman", 3), ("elman", 7), ("gru", 2), ("lstm", 3)]
+)
+def test_workers_change_the_speed_and_not_the_update(cell: str, count: int, masked: bool) -> None:
     words = np.random.default_rng(0).integers(VOCAB, size=(T + 1, 5))
     mask = np.ones((T, 5), dtype=bool)
     mask[2:, 1] = mask[:, 4] = False  # a short line, and a stream with nothing that counts
     read = window(words, mask if masked else None)
 
     def found(workers: Workers) -> tuple[State, Update, list[torch.Tensor]]:
-        model = make_model(num_layers=2, dropout=0.5, hidden_size=H).train()
+        model = make_model(cell=cell, num_layers=2, dropout=0.5, hidden_size=H).train()
         torch.manual_seed(1)  # the same masks
-        state, seen = update(model, read, [torch.full((5, H), 0.3).double()] * 2, workers=workers)
+        before = [torch.full_like(layer, 0.3) for layer in model.initial_state(5)]
+        state, seen = update(model, read, before, workers=workers)
         return state, seen, [p.detach() for p in model.parameters()]
 
     alone, together = found(Workers(1)), found(Workers(count))

@@ -9,9 +9,11 @@ import torch
 
 from rnn_cli.config import Config
 from rnn_cli.errors import TrainingError
+from rnn_cli.model.cells import IndRNNCell
 from rnn_cli.model.fused import read_window
 from rnn_cli.model.language_model import LanguageModel, step_by_step
 from rnn_cli.model.losses import ExactSoftmax, LossFunction, OneHotSigmoid, SampledSoftmax
+from rnn_cli.model_file import CELLS, cell_shapes
 from rnn_cli.text.streams import LineWindows, StreamWindows, Windows
 from rnn_cli.training.build import (
     build_loss,
@@ -20,6 +22,7 @@ from rnn_cli.training.build import (
     build_training_optimizer,
     build_windows,
     describe_corpus,
+    parameter_count,
     product_dtype,
     rows_only,
     softmax_kind,
@@ -133,6 +136,30 @@ def test_the_network_has_the_shapes_of_the_config(make_config: MakeConfig) -> No
     }
 
 
+@pytest.mark.parametrize("tied", [False, True])
+@pytest.mark.parametrize("num_layers", [1, 3])
+@pytest.mark.parametrize("cell", CELLS)
+def test_the_parameters_counted_beforehand_are_those_of_the_network(
+    make_config: MakeConfig, cell: str, num_layers: int, tied: bool
+) -> None:
+    sizes = {"embedding_size": 6 if tied else 5, "hidden_size": 6, "num_layers": num_layers}
+    config = make_config(model={"cell": cell, **sizes}, output={"tie_embeddings": tied})
+    model = build_model(config, COUNTS)
+    shapes = {name: tuple(p.shape) for name, p in model.cells[-1].named_parameters()}
+    assert shapes == cell_shapes(cell, sizes["embedding_size"] if num_layers == 1 else 6, 6)
+    assert model.parameter_count == parameter_count(config, len(COUNTS))
+
+
+@pytest.mark.parametrize(("mode", "largest_u"), [("stream", 1.0), ("lines", 2 ** (1 / 4))])
+def test_a_state_of_an_indrnn_may_double_over_a_window_unless_it_is_carried_without_end(
+    make_config: MakeConfig, mode: str, largest_u: float
+) -> None:
+    (cell,) = build_model(make_config(model={"cell": "indrnn"}, data={"mode": mode}), COUNTS).layers()
+    assert isinstance(cell, IndRNNCell)
+    assert cell.largest_u == largest_u
+    assert cell.activation == "relu"
+
+
 def test_the_settings_of_the_network_reach_it(make_config: MakeConfig) -> None:
     settings = {"hidden_activation": "relu", "recurrent_init": "identity", "dropout": 0.25}
     model = build_model(make_config(model=settings, output={"tie_embeddings": True}), COUNTS)
@@ -153,16 +180,16 @@ def test_a_new_network_says_each_word_as_often_as_it_occurs(
     assert g(model.c.detach()).tolist() == pytest.approx(shares.tolist(), rel=1e-5)
 
 
-def test_the_reference_engine_and_activations_without_a_fast_path_read_step_by_step(
-    make_config: MakeConfig,
+@pytest.mark.parametrize("cell", CELLS)
+def test_the_reference_engine_reads_step_by_step_and_the_others_by_hand_derived_passes(
+    make_config: MakeConfig, cell: str
 ) -> None:
-    def reader(engine: str, activation: str) -> Any:
-        config = make_config(model={"hidden_activation": activation}, training={"engine": engine})
+    def reader(engine: str) -> Any:
+        config = make_config(model={"cell": cell}, training={"engine": engine})
         return build_model(config, COUNTS).window_reader
 
-    assert reader("reference", "tanh") is step_by_step
-    assert reader("auto", "gelu") is step_by_step
-    fast = reader("auto", "tanh")
+    assert reader("reference") is step_by_step
+    fast = reader("auto")
     assert fast.func is read_window
     assert fast.keywords == {"product_dtype": torch.float32}
 

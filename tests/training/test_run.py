@@ -72,6 +72,10 @@ VARIANTS: dict[str, dict[str, dict[str, Any]]] = {
         "training": {"engine": "float32", "threads": 2},
     },
     "lines": {"data": {"mode": "lines"}},
+    "gru": {"model": {"cell": "gru"}},
+    "lstm of two layers": {"model": {"cell": "lstm", "num_layers": 2, "dropout": 0.2}},
+    "lstm, lines": {"model": {"cell": "lstm"}, "data": {"mode": "lines"}},
+    "indrnn of three layers": {"model": {"cell": "indrnn", "num_layers": 3}},
     "two layers, reference": {"model": {"num_layers": 2}, "training": {"engine": "reference"}},
 }
 
