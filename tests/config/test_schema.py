@@ -27,6 +27,7 @@ def test_every_key_has_the_default_that_the_manual_says() -> None:
             "train": ("a",),
             "valid": (),
             "test": (),
+            "split": {"valid": 0.0, "test": 0.0},
             "mode": "stream",
             "encoding": "auto",
             "questions": {},
