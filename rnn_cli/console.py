@@ -71,9 +71,12 @@ def show_table(
 class TrainingDisplay:
     """Shows the events of a training: a live bar in a terminal, plain lines elsewhere."""
 
-    def __init__(self, *, max_epochs: int, console: Console | None = None) -> None:
+    def __init__(
+        self, *, max_epochs: int, max_minutes: float | None = None, console: Console | None = None
+    ) -> None:
         self._console = console or standard_error()
         self._max_epochs = max_epochs
+        self._max_s = None if max_minutes is None else round(60 * max_minutes)
         self._bar: _TrainingBar | None = None
         self._task: TaskID | None = None
         self._last_line_at = -math.inf
@@ -142,9 +145,12 @@ class TrainingDisplay:
         if self._console.is_terminal:
             self._bar = _TrainingBar(self._console)
             self._bar.start()
-            self._task = self._bar.add_task(
-                "training", total=event.total_windows, completed=event.step, unit="windows"
-            )
+            if self._max_s is None:
+                self._task = self._bar.add_task(
+                    "training", total=event.total_windows, completed=event.step, unit="windows"
+                )
+            else:
+                self._task = self._bar.add_task("training", total=self._max_s, unit="seconds")
 
     def _show_trained(self, event: Trained) -> None:
         figures = (
@@ -154,12 +160,15 @@ class TrainingDisplay:
         if self._bar is not None:
             assert self._task is not None
             self._bar.figures = figures
-            self._bar.update(
-                self._task, completed=event.step, description=f"epoch {event.epoch}/{self._max_epochs}"
-            )
+            done = event.step if self._max_s is None else round(event.elapsed_s)
+            self._bar.update(self._task, completed=done, description=self._epoch(event))
         elif time.monotonic() - self._last_line_at >= SECONDS_BETWEEN_PLAIN_LINES:
             self._last_line_at = time.monotonic()
-            self._console.print(f"epoch {event.epoch}/{self._max_epochs}  step {event.step:,}  {figures}")
+            self._console.print(f"{self._epoch(event)}  step {event.step:,}  {figures}")
+
+    def _epoch(self, event: Trained) -> str:
+        """Which epoch it is; and of how many, unless the clock will end them."""
+        return f"epoch {event.epoch}" + ("" if self._max_s is not None else f"/{self._max_epochs}")
 
 
 class _TrainingBar(Progress):

@@ -86,11 +86,11 @@ def plain(*events: Event) -> list[str]:
     return console.file.getvalue().splitlines()
 
 
-def in_terminal(*events: Event, width: int = 100) -> str:
+def in_terminal(*events: Event, width: int = 100, max_minutes: float | None = None) -> str:
     """All that events draw in a terminal, without colours and movements of the cursor."""
     output = StringIO()
     console = Console(file=output, force_terminal=True, width=width, highlight=False, soft_wrap=True)
-    with TrainingDisplay(max_epochs=2, console=console) as display:
+    with TrainingDisplay(max_epochs=2, max_minutes=max_minutes, console=console) as display:
         for event in events:
             display.show(event)
     return without_control_codes(output)
@@ -207,6 +207,12 @@ def test_a_resumed_training_begins_its_bar_where_it_stopped() -> None:
     )
     assert "700/2000" in in_terminal(resumed)
     assert plain(resumed)[-1] == "Going on from step 700."
+
+
+def test_a_training_that_the_clock_ends_has_a_bar_of_seconds() -> None:
+    drawn = in_terminal(STARTED, trained(500), max_minutes=1.5)
+    bar = re.findall(r"^epoch 1 .*$", drawn, re.MULTILINE)[-1]
+    assert re.fullmatch(r"epoch 1 [━╸╺ ]+ 3/90 seconds +(\d+:\d\d:\d\d|-:--:--) left *", bar)
 
 
 def test_a_terminal_of_80_columns_loses_no_figure() -> None:

@@ -107,7 +107,9 @@ def _train(config: "Config", folder: "RunFolder", *, as_json: bool, resume: bool
     crash.remember("config", config_to_yaml(config))
     # Read before the training, so that a mistake in them does not come up after hours.
     questions = {name: read_questions(Path(path)) for name, path in config.data.questions.items()}
-    with TrainingDisplay(max_epochs=config.training.max_epochs) as display:
+    with TrainingDisplay(
+        max_epochs=config.training.max_epochs, max_minutes=config.training.max_minutes
+    ) as display:
         outcome = train_run(config, folder, on_event=display.show, resume=resume)
     answers = {}
     if questions:

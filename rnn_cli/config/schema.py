@@ -232,6 +232,12 @@ class TrainingConfig(Section):
         description="a longer gradient is cut to this length, so none explodes; null = never",
     )
     max_epochs: int = Field(default=10, ge=1, description="times the training text is read")
+    max_minutes: float | None = Field(
+        default=None,
+        gt=0,
+        description="if given, updates, validations and test end in time, the learning rate and validations follow "
+        "the clock",
+    )
     patience: int | None = Field(
         default=None, ge=1, description="validations without improvement before an early stop; null = never"
     )

@@ -122,7 +122,7 @@ class Measured(Event):
 
 @dataclass(frozen=True)
 class Ended(Event):
-    """Training is over; `reason` is one of: epochs done, stopped early, interrupted."""
+    """Training is over; `reason` is one of: epochs done, time is up, stopped early, interrupted."""
 
     name: ClassVar[str] = "end"
     step: int

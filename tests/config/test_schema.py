@@ -61,6 +61,7 @@ def test_every_key_has_the_default_that_the_manual_says() -> None:
             "warmup_steps": 0,
             "max_grad_norm": 1.0,
             "max_epochs": 10,
+            "max_minutes": None,
             "patience": None,
             "validate_every_epochs": 1,
             "seed": 1,
