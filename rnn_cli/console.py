@@ -68,6 +68,22 @@ def show_table(
     standard_output().print(table)
 
 
+def show_plan(rows: Iterable[tuple[str, str, str]]) -> None:
+    """What was chosen for a text, how, and why: a table in a terminal, plain lines elsewhere."""
+    console = standard_error()
+    if not console.is_terminal:
+        for what, choice, why in rows:
+            console.print(Text(f"{what}: {choice} ({why})"))
+        return
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_header=False)
+    table.add_column(style="dim", no_wrap=True)
+    table.add_column(no_wrap=False, style="bold")
+    table.add_column()
+    for row in rows:
+        table.add_row(*(Text(cell) for cell in row))
+    console.print(table, soft_wrap=False)
+
+
 class TrainingDisplay:
     """Shows the events of a training: a live bar in a terminal, plain lines elsewhere."""
 
