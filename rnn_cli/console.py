@@ -13,7 +13,17 @@ from rich.table import Table
 from rich.text import Text
 
 from rnn_cli.errors import Interrupted, RnnError
-from rnn_cli.training.events import Ended, Event, Measured, Notice, Preparing, RolledBack, Started, Trained
+from rnn_cli.training.events import (
+    Ended,
+    Event,
+    Measured,
+    Notice,
+    Preparing,
+    RolledBack,
+    Sampled,
+    Started,
+    Trained,
+)
 
 SECONDS_BETWEEN_PLAIN_LINES = 5.0
 
@@ -47,6 +57,11 @@ def show_failure(failure: RnnError) -> int:
 def show_note(message: str) -> None:
     """Something the user should know."""
     standard_error().print(Text(message, style="yellow"))
+
+
+def results_are_read() -> bool:
+    """Whether a person reads the results, and not a file or a program."""
+    return standard_output().is_terminal
 
 
 def show_line(line: str) -> None:
@@ -120,6 +135,9 @@ class TrainingDisplay:
                 self._console.print(
                     f"epoch {event.epoch}: {event.split} perplexity {event.result.perplexity:,.2f}{mark}"
                 )
+            case Sampled():
+                if self._console.is_terminal:
+                    self._console.print(Text(f"  {event.text}", style="italic dim"))
             case RolledBack():
                 self._console.print(
                     Text(

@@ -15,10 +15,21 @@ from rnn_cli.console import (
     show_error,
     show_line,
     show_note,
+    show_plan,
     show_table,
 )
 from rnn_cli.inference.scoring import Perplexity
-from rnn_cli.training.events import Ended, Event, Measured, Notice, Preparing, RolledBack, Started, Trained
+from rnn_cli.training.events import (
+    Ended,
+    Event,
+    Measured,
+    Notice,
+    Preparing,
+    RolledBack,
+    Sampled,
+    Started,
+    Trained,
+)
 
 STARTED = Started(
     step=0,
@@ -142,6 +153,17 @@ def test_a_rollback_says_what_happened_and_what_comes_of_it() -> None:
 @pytest.mark.parametrize("reason", ["epochs done", "interrupted"])
 def test_an_end_that_speaks_for_itself_is_no_line(reason: str) -> None:
     assert plain(Ended(step=1_000, epoch=1, reason=reason, elapsed_s=3.0)) == []
+
+
+def test_what_the_network_writes_is_shown_in_a_terminal_alone() -> None:
+    sample = Sampled(step=10, text="the cat sat [on] the mat")
+    assert in_terminal(sample) == "  the cat sat [on] the mat\n"
+    assert plain(sample) == []
+
+
+def test_a_plan_is_plain_lines_without_a_terminal(capfd: pytest.CaptureFixture[str]) -> None:
+    show_plan([("dropout", "0.3", "for a text read 12 times")])
+    assert capfd.readouterr() == ("", "dropout: 0.3 (for a text read 12 times)\n")
 
 
 def test_square_brackets_in_a_notice_are_no_markup() -> None:

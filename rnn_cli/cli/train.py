@@ -168,9 +168,11 @@ def _resume(run: Path, *, as_json: bool) -> int:
 def _train(config: "Config", folder: "RunFolder", *, as_json: bool, resume: bool) -> int:
     from rnn_cli import crash
     from rnn_cli.config import config_to_yaml
-    from rnn_cli.console import TrainingDisplay, show_line
+    from rnn_cli.console import TrainingDisplay, results_are_read, show_line
     from rnn_cli.evaluation.questions import answer_questions, read_questions
     from rnn_cli.inference import load
+    from rnn_cli.recipe.advice import advice
+    from rnn_cli.training.history import curves, read_history
     from rnn_cli.training.run import train as train_run
 
     crash.remember("config", config_to_yaml(config))
@@ -208,6 +210,10 @@ def _train(config: "Config", folder: "RunFolder", *, as_json: bool, resume: bool
         show_line(line)
     for name, accuracy in answers.items():
         _show_accuracy(name, accuracy)
+    if results_are_read():
+        history = read_history(folder.metrics)
+        for line in ["", *curves(history), "", advice(history, config, outcome.reason), ""]:
+            show_line(line)
     show_line(f"The model lies in {folder.path}. Try it:")
     show_line(f"  {next_command}")
     return 0

@@ -121,6 +121,15 @@ class Measured(Event):
 
 
 @dataclass(frozen=True)
+class Sampled(Event):
+    """What the network wrote after a validation, the opening of the training text before it."""
+
+    name: ClassVar[str] = "sample"
+    step: int
+    text: str
+
+
+@dataclass(frozen=True)
 class Ended(Event):
     """Training is over; `reason` is one of: epochs done, time is up, stopped early, interrupted."""
 

@@ -5,7 +5,7 @@ import time
 from typing import Any
 
 from rnn_cli.training.bptt import Update, train_on_window
-from rnn_cli.training.events import Ended, Measured, Trained
+from rnn_cli.training.events import Ended, Measured, Sampled, Trained
 from rnn_cli.training.interrupt import Stopped
 from rnn_cli.training.optimizer import scheduled_learning_rate
 from rnn_cli.training.parts import Training
@@ -167,6 +167,8 @@ def _validate(training: Training) -> None:
             update_cpu_s=progress.update_cpu_s,
         )
     )
+    if training.sampler is not None and (text := training.sampler.write(training.model)):
+        training.on_event(Sampled(progress.step, text))
     training.take_time()
     progress.validated_at_s = progress.elapsed_s
 

@@ -13,6 +13,7 @@ from rnn_cli.training.events import OnEvent
 from rnn_cli.training.interrupt import StopSignal
 from rnn_cli.training.optimizer import Optimizer
 from rnn_cli.training.run_folder import RunFolder
+from rnn_cli.training.samples import Sampler
 from rnn_cli.training.saving import Provenance
 from rnn_cli.training.time_limit import TimeLimit
 from rnn_cli.training.workers import Workers
@@ -33,6 +34,7 @@ class Training:
         max_rollbacks: how often training that goes wrong is taken back before it stops.
         folder: where the best model so far and the states to go on from lie.
         stop: set by Ctrl-C; looked at after each update.
+        sampler: writes something after each validation; None: nobody does.
         time_limit: set where the clock ends the training; None: the epochs do.
         saved_at: when a state was saved last, on the clock of time.perf_counter.
         started_at: when the training began, on the same clock, as if it had never been stopped.
@@ -65,6 +67,7 @@ class Training:
     on_event: OnEvent
     progress: Progress = field(default_factory=Progress)
     state: State = field(default_factory=list)
+    sampler: Sampler | None = None
     time_limit: TimeLimit | None = None
     saved_at: float = 0.0
     started_at: float = 0.0

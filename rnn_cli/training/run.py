@@ -28,6 +28,7 @@ from rnn_cli.training.events import Event, Measured, Notice, OnEvent, Started
 from rnn_cli.training.interrupt import Stopped, StopSignal
 from rnn_cli.training.parts import Training
 from rnn_cli.training.run_folder import RunFolder
+from rnn_cli.training.samples import Sampler
 from rnn_cli.training.saving import Provenance, load_weights, save_model
 from rnn_cli.training.time_limit import TimeLimit
 from rnn_cli.training.validation import measure, seconds_per_token
@@ -210,6 +211,13 @@ def _assemble(
         ),
         stop=stop,
         on_event=on_event,
+        sampler=Sampler(
+            texts.tokenizer,
+            _opening_words(texts),
+            hidden_activation=config.model.hidden_activation,
+            output_activation=config.model.output_activation,
+            independent_lines=config.data.mode == "lines",
+        ),
     )
 
 

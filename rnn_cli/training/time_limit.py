@@ -11,6 +11,9 @@ VALIDATING_SHARE = 0.05
 MARGIN_SHARE = 0.005
 """Left over for what cannot be foreseen: writing the model, a core that others want."""
 
+LEAST_TRAINING_SHARE = 0.5
+"""Where measuring would take more than half of the time, the training is late rather than none."""
+
 
 @dataclass
 class TimeLimit:
@@ -33,11 +36,11 @@ class TimeLimit:
     def updates_until_s(self) -> float:
         """When the updates end, so that the last validation and the test end in time."""
         closing_s = self.saving_s + self.token_s * (self.valid_tokens + self.test_tokens)
-        return max(0.0, self.total_s * (1 - MARGIN_SHARE) - closing_s)
+        return self.total_s * max(LEAST_TRAINING_SHARE, 1 - MARGIN_SHARE - closing_s / self.total_s)
 
     def share(self, elapsed_s: float) -> float:
         """The share of the time for updates that is spent, from 0 to 1."""
-        return 1.0 if self.is_up(elapsed_s) else elapsed_s / self.updates_until_s
+        return min(1.0, elapsed_s / self.updates_until_s)
 
     def is_up(self, elapsed_s: float) -> bool:
         """Whether the updates have to end."""

@@ -1,5 +1,6 @@
 """Measuring a model on text that it is not trained on: every word counted once, exact softmax, no dropout."""
 
+import math
 import time
 from collections.abc import Callable
 
@@ -69,19 +70,24 @@ def seconds_per_token(
     output_activation: str,
     workers: Workers | None = None,
 ) -> float:
-    """How long `measure` will take for a token, by a trial of a moment in the middle of the corpus."""
+    """How long `measure` will take for a token, by a trial of a moment in the middle of the corpus.
+
+    The fastest window counts: a moment in which another process had the core says nothing about the rest.
+    """
     model.eval()
     windows = evaluation_windows(corpus, mode)
-    tokens, took_s = 0, 0.0
+    fastest, took_s = math.inf, 0.0
     for window in windows.epoch(0, first=windows.windows_in_epoch(0) // 2):
         began_at = time.perf_counter()
         state = model.initial_state(window.inputs.shape[1])
-        tokens += read_and_score(model, window, state, output_activation, workers)[1]
-        took_s += time.perf_counter() - began_at
+        _, tokens, _ = read_and_score(model, window, state, output_activation, workers)
+        window_s = time.perf_counter() - began_at
+        fastest = min(fastest, window_s / tokens)
+        took_s += window_s
         if took_s > TRIAL_S:
             break
     model.train()
-    return took_s / tokens
+    return fastest
 
 
 def read_and_score(
