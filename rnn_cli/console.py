@@ -13,7 +13,17 @@ from rich.table import Table
 from rich.text import Text
 
 from rnn_cli.errors import Interrupted, RnnError
-from rnn_cli.training.events import Ended, Event, Measured, Notice, Preparing, RolledBack, Started, Trained
+from rnn_cli.training.events import (
+    Ended,
+    Event,
+    Measured,
+    Notice,
+    Preparing,
+    RolledBack,
+    Sampled,
+    Started,
+    Trained,
+)
 
 SECONDS_BETWEEN_PLAIN_LINES = 5.0
 _EIGHTHS = ("", "▏", "▎", "▍", "▌", "▋", "▊", "▉")
@@ -50,6 +60,11 @@ def show_note(message: str) -> None:
     standard_error().print(Text(message, style="yellow"))
 
 
+def results_are_read() -> bool:
+    """Whether a person reads the results, and not a file or a program."""
+    return standard_output().is_terminal
+
+
 def show_line(line: str) -> None:
     """One plain line of a result."""
     standard_output().print(Text(line))
@@ -77,12 +92,31 @@ def bar(value: float, *, of: float, width: int) -> str:
     return "█" * (eighths // 8) + _EIGHTHS[eighths % 8]
 
 
+def show_plan(rows: Iterable[tuple[str, str, str]]) -> None:
+    """What was chosen for a text, how, and why: a table in a terminal, plain lines elsewhere."""
+    console = standard_error()
+    if not console.is_terminal:
+        for what, choice, why in rows:
+            console.print(Text(f"{what}: {choice} ({why})"))
+        return
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_header=False)
+    table.add_column(style="dim", no_wrap=True)
+    table.add_column(no_wrap=False, style="bold")
+    table.add_column()
+    for row in rows:
+        table.add_row(*(Text(cell) for cell in row))
+    console.print(table, soft_wrap=False)
+
+
 class TrainingDisplay:
     """Shows the events of a training: a live bar in a terminal, plain lines elsewhere."""
 
-    def __init__(self, *, max_epochs: int, console: Console | None = None) -> None:
+    def __init__(
+        self, *, max_epochs: int, max_minutes: float | None = None, console: Console | None = None
+    ) -> None:
         self._console = console or standard_error()
         self._max_epochs = max_epochs
+        self._max_s = None if max_minutes is None else round(60 * max_minutes)
         self._bar: _TrainingBar | None = None
         self._task: TaskID | None = None
         self._last_line_at = -math.inf
@@ -110,6 +144,9 @@ class TrainingDisplay:
                 self._console.print(
                     f"epoch {event.epoch}: {event.split} perplexity {event.result.perplexity:,.2f}{mark}"
                 )
+            case Sampled():
+                if self._console.is_terminal:
+                    self._console.print(Text(f"  {event.text}", style="italic dim"))
             case RolledBack():
                 self._console.print(
                     Text(
@@ -151,9 +188,12 @@ class TrainingDisplay:
         if self._console.is_terminal:
             self._bar = _TrainingBar(self._console)
             self._bar.start()
-            self._task = self._bar.add_task(
-                "training", total=event.total_windows, completed=event.step, unit="windows"
-            )
+            if self._max_s is None:
+                self._task = self._bar.add_task(
+                    "training", total=event.total_windows, completed=event.step, unit="windows"
+                )
+            else:
+                self._task = self._bar.add_task("training", total=self._max_s, unit="seconds")
 
     def _show_trained(self, event: Trained) -> None:
         figures = (
@@ -163,12 +203,15 @@ class TrainingDisplay:
         if self._bar is not None:
             assert self._task is not None
             self._bar.figures = figures
-            self._bar.update(
-                self._task, completed=event.step, description=f"epoch {event.epoch}/{self._max_epochs}"
-            )
+            done = event.step if self._max_s is None else round(event.elapsed_s)
+            self._bar.update(self._task, completed=done, description=self._epoch(event))
         elif time.monotonic() - self._last_line_at >= SECONDS_BETWEEN_PLAIN_LINES:
             self._last_line_at = time.monotonic()
-            self._console.print(f"epoch {event.epoch}/{self._max_epochs}  step {event.step:,}  {figures}")
+            self._console.print(f"{self._epoch(event)}  step {event.step:,}  {figures}")
+
+    def _epoch(self, event: Trained) -> str:
+        """Which epoch it is; and of how many, unless the clock will end them."""
+        return f"epoch {event.epoch}" + ("" if self._max_s is not None else f"/{self._max_epochs}")
 
 
 class _TrainingBar(Progress):

@@ -16,10 +16,21 @@ from rnn_cli.console import (
     show_error,
     show_line,
     show_note,
+    show_plan,
     show_table,
 )
 from rnn_cli.inference.scoring import Perplexity
-from rnn_cli.training.events import Ended, Event, Measured, Notice, Preparing, RolledBack, Started, Trained
+from rnn_cli.training.events import (
+    Ended,
+    Event,
+    Measured,
+    Notice,
+    Preparing,
+    RolledBack,
+    Sampled,
+    Started,
+    Trained,
+)
 
 STARTED = Started(
     step=0,
@@ -87,11 +98,11 @@ def plain(*events: Event) -> list[str]:
     return console.file.getvalue().splitlines()
 
 
-def in_terminal(*events: Event, width: int = 100) -> str:
+def in_terminal(*events: Event, width: int = 100, max_minutes: float | None = None) -> str:
     """All that events draw in a terminal, without colours and movements of the cursor."""
     output = StringIO()
     console = Console(file=output, force_terminal=True, width=width, highlight=False, soft_wrap=True)
-    with TrainingDisplay(max_epochs=2, console=console) as display:
+    with TrainingDisplay(max_epochs=2, max_minutes=max_minutes, console=console) as display:
         for event in events:
             display.show(event)
     return without_control_codes(output)
@@ -143,6 +154,17 @@ def test_a_rollback_says_what_happened_and_what_comes_of_it() -> None:
 @pytest.mark.parametrize("reason", ["epochs done", "interrupted"])
 def test_an_end_that_speaks_for_itself_is_no_line(reason: str) -> None:
     assert plain(Ended(step=1_000, epoch=1, reason=reason, elapsed_s=3.0)) == []
+
+
+def test_what_the_network_writes_is_shown_in_a_terminal_alone() -> None:
+    sample = Sampled(step=10, text="the cat sat [on] the mat")
+    assert in_terminal(sample) == "  the cat sat [on] the mat\n"
+    assert plain(sample) == []
+
+
+def test_a_plan_is_plain_lines_without_a_terminal(capfd: pytest.CaptureFixture[str]) -> None:
+    show_plan([("dropout", "0.3", "for a text read 12 times")])
+    assert capfd.readouterr() == ("", "dropout: 0.3 (for a text read 12 times)\n")
 
 
 def test_square_brackets_in_a_notice_are_no_markup() -> None:
@@ -208,6 +230,12 @@ def test_a_resumed_training_begins_its_bar_where_it_stopped() -> None:
     )
     assert "700/2000" in in_terminal(resumed)
     assert plain(resumed)[-1] == "Going on from step 700."
+
+
+def test_a_training_that_the_clock_ends_has_a_bar_of_seconds() -> None:
+    drawn = in_terminal(STARTED, trained(500), max_minutes=1.5)
+    bar = re.findall(r"^epoch 1 .*$", drawn, re.MULTILINE)[-1]
+    assert re.fullmatch(r"epoch 1 [━╸╺ ]+ 3/90 seconds +(\d+:\d\d:\d\d|-:--:--) left *", bar)
 
 
 def test_a_terminal_of_80_columns_loses_no_figure() -> None:

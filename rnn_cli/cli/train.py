@@ -1,14 +1,17 @@
-"""`rnn train`: one training after another, each into a run folder of its own."""
+"""`rnn train`: one training after another, of a config or of a text, each into a run folder of its own."""
 
 import json
 import shlex
+import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from rnn_cli.cli.texts import DEFAULT_BUDGET, check_budget, is_config, run_name, text_files
 from rnn_cli.errors import Interrupted, RnnError, UsageError
 
 if TYPE_CHECKING:
@@ -20,7 +23,22 @@ if TYPE_CHECKING:
 def train(
     configs: Annotated[
         list[Path] | None,
-        typer.Argument(metavar="CONFIG...", help="YAML files; each is trained in turn.", show_default=False),
+        typer.Argument(
+            metavar="CONFIG|TEXT...",
+            help="YAML files, or texts (files or folders, also packed), for which everything is chosen; "
+            "each is trained in turn.",
+            show_default=False,
+        ),
+    ] = None,
+    budget: Annotated[
+        str | None,
+        typer.Option(
+            "--budget",
+            metavar="TIME",
+            help=f"How long a text may take, reading it and the test included: 90s, 10m, 1.5h. "
+            f"Left out, it is {DEFAULT_BUDGET}.",
+            show_default=False,
+        ),
     ] = None,
     set_: Annotated[
         list[str] | None,
@@ -33,7 +51,7 @@ def train(
         typer.Option(
             "--run-dir",
             help="The folder to write to; with several configs, the folder for their folders. "
-            "Left out, it is runs/NAME-OF-THE-CONFIG.",
+            "Left out, it is runs/NAME-OF-THE-CONFIG-OR-TEXT.",
             show_default=False,
         ),
     ] = None,
@@ -48,44 +66,95 @@ def train(
         bool, typer.Option("--json", help="Print the summary as one JSON object a run.")
     ] = False,
 ) -> int:
-    """Train a network as CONFIG says, keep the best model, and say how good it is."""
+    """Train a network as CONFIG says, or on TEXT in the time of --budget; keep the best model, say how good it is."""
     if resume is not None:
-        if configs or set_ or run_dir or force:
+        if configs or set_ or run_dir or force or budget:
             raise UsageError(
-                "--resume goes on with a run as it is: give it alone, without CONFIG, --set, --run-dir or --force."
+                "--resume goes on with a run as it is: give it alone, without CONFIG, --set, --run-dir, --budget "
+                "or --force."
             )
         return _worst([_attempt(partial(_resume, resume, as_json=json_))])
     if not configs:
-        raise UsageError("CONFIG is missing. To get a first one: rnn init > config.yaml")
+        raise UsageError(
+            "CONFIG or TEXT is missing. With a text everything is chosen for you: rnn train my.txt. "
+            "To get a first config: rnn init > config.yaml"
+        )
+    budget_s = check_budget(budget, configs)
 
-    names = [config.stem for config in configs]
+    names = [run_name(path) for path in configs]
     if (run_dir or force) and (twice := [name for name in names if names.count(name) > 1]):
         raise UsageError(
-            f"{names.count(twice[0])} configs are called {twice[0]}, and each would be written to the same folder. "
-            "Rename them, or train them in calls of their own."
+            f"{names.count(twice[0])} configs or texts are called {twice[0]}, and each would be written to the same "
+            "folder. Rename them, or train them in calls of their own."
         )
     codes = []
-    for config_path in configs:
-        where = run_dir / config_path.stem if run_dir and len(configs) > 1 else run_dir
-        codes.append(
-            _attempt(partial(_train_anew, config_path, set_ or [], where, force=force, as_json=json_))
-        )
+    for path, name in zip(configs, names, strict=True):
+        where = run_dir / name if run_dir and len(configs) > 1 else run_dir
+        source = _Config(path, set_ or []) if is_config(path) else _Text(path, set_ or [], budget_s)
+        codes.append(_attempt(partial(_train_anew, source, name, where, force=force, as_json=json_)))
         if codes[-1] == Interrupted.exit_code:
             break
     return _worst(codes)
 
 
+@dataclass(frozen=True)
+class _Config:
+    """A config file, to be trained as it says."""
+
+    path: Path
+    overrides: list[str]
+
+    def check(self) -> Callable[[], "Config"]:
+        """Everything that is wrong with it, before a folder is made."""
+        from rnn_cli.config import load_config
+
+        config = load_config(self.path, self.overrides)
+        return lambda: config
+
+
+@dataclass(frozen=True)
+class _Text:
+    """A text, for which everything is chosen."""
+
+    path: Path
+    overrides: list[str]
+    budget_s: float
+
+    def check(self) -> Callable[[], "Config"]:
+        """Everything that can be told at once; the choice itself takes some seconds."""
+        started_at = time.perf_counter()
+        files = text_files(self.path)
+        return partial(self._choose, files, started_at)
+
+    def _choose(self, files: list[Path], started_at: float) -> "Config":
+        from rnn_cli.console import TrainingDisplay, show_plan
+        from rnn_cli.recipe.make import make_recipe
+
+        try:
+            with TrainingDisplay(max_epochs=1) as display:
+                recipe = make_recipe(
+                    files,
+                    budget_s=self.budget_s,
+                    overrides=self.overrides,
+                    started_at=started_at,
+                    on_event=display.show,
+                )
+        except KeyboardInterrupt:
+            raise Interrupted("Stopped before the first step: there was nothing to save.") from None
+        show_plan((reason.what, reason.choice, reason.why) for reason in recipe.reasons)
+        return recipe.config
+
+
 def _train_anew(
-    config_path: Path, overrides: list[str], run_dir: Path | None, *, force: bool, as_json: bool
+    source: _Config | _Text, name: str, run_dir: Path | None, *, force: bool, as_json: bool
 ) -> int:
-    from rnn_cli.config import load_config
+    make_config = source.check()
     from rnn_cli.training.run_folder import RunFolder, free_run_path
 
-    config = load_config(config_path, overrides)
     runs = Path("runs")
-    path = run_dir or (runs / config_path.stem if force else free_run_path(runs, config_path.stem))
+    path = run_dir or (runs / name if force else free_run_path(runs, name))
     with RunFolder.create(path, force=force) as folder:
-        return _train(config, folder, as_json=as_json, resume=False)
+        return _train(make_config(), folder, as_json=as_json, resume=False)
 
 
 def _resume(run: Path, *, as_json: bool) -> int:
@@ -99,15 +168,19 @@ def _resume(run: Path, *, as_json: bool) -> int:
 def _train(config: "Config", folder: "RunFolder", *, as_json: bool, resume: bool) -> int:
     from rnn_cli import crash
     from rnn_cli.config import config_to_yaml
-    from rnn_cli.console import TrainingDisplay, show_line
+    from rnn_cli.console import TrainingDisplay, results_are_read, show_line
     from rnn_cli.evaluation.questions import answer_questions, read_questions
     from rnn_cli.inference import load
+    from rnn_cli.recipe.advice import advice
+    from rnn_cli.training.history import curves, read_history
     from rnn_cli.training.run import train as train_run
 
     crash.remember("config", config_to_yaml(config))
     # Read before the training, so that a mistake in them does not come up after hours.
     questions = {name: read_questions(Path(path)) for name, path in config.data.questions.items()}
-    with TrainingDisplay(max_epochs=config.training.max_epochs) as display:
+    with TrainingDisplay(
+        max_epochs=config.training.max_epochs, max_minutes=config.training.max_minutes
+    ) as display:
         outcome = train_run(config, folder, on_event=display.show, resume=resume)
     answers = {}
     if questions:
@@ -137,6 +210,10 @@ def _train(config: "Config", folder: "RunFolder", *, as_json: bool, resume: bool
         show_line(line)
     for name, accuracy in answers.items():
         _show_accuracy(name, accuracy)
+    if results_are_read():
+        history = read_history(folder.metrics)
+        for line in ["", *curves(history), "", advice(history, config, outcome.reason), ""]:
+            show_line(line)
     show_line(f"The model lies in {folder.path}. Try it:")
     show_line(f"  {next_command}")
     return 0

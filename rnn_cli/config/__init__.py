@@ -6,7 +6,13 @@
 Every problem of a file comes in one `ConfigError`, each with its line and column.
 """
 
-from rnn_cli.config.loader import config_from_dict, config_to_dict, load_config
+from rnn_cli.config.loader import (
+    config_from_choices,
+    config_from_dict,
+    config_to_dict,
+    load_config,
+    read_overrides,
+)
 from rnn_cli.config.schema import (
     HIDDEN_ACTIVATIONS,
     Config,
@@ -28,10 +34,12 @@ __all__ = [
     "OutputConfig",
     "TokenizerConfig",
     "TrainingConfig",
+    "config_from_choices",
     "config_from_dict",
     "config_to_dict",
     "config_to_yaml",
     "json_schema",
     "load_config",
+    "read_overrides",
     "starter_yaml",
 ]

@@ -33,6 +33,9 @@ _SPLIT = ("data", "tokenizer", "split")
 _MIN_COUNT = ("data", "tokenizer", "min_count")
 _MAX_SIZE = ("data", "tokenizer", "max_size")
 _VALID = ("data", "valid")
+_TEST = ("data", "test")
+_VALID_SHARE = ("data", "split", "valid")
+_TEST_SHARE = ("data", "split", "test")
 _EMBEDDING_SIZE = ("model", "embedding_size")
 _HIDDEN_SIZE = ("model", "hidden_size")
 _CELL = ("model", "cell")
@@ -86,13 +89,23 @@ RULES = (
         "found true, which needs model.embedding_size = model.hidden_size. They are {1} and {2}.",
     ),
     Rule(
-        (_SCHEDULE, _VALID),
-        lambda schedule, valid: schedule == "plateau" and not valid,
+        (_VALID_SHARE, _VALID),
+        lambda share, valid: share > 0 and bool(valid),
+        "found {0}, but data.valid names a text already. Take one of the two out.",
+    ),
+    Rule(
+        (_TEST_SHARE, _TEST),
+        lambda share, test: share > 0 and bool(test),
+        "found {0}, but data.test names a text already. Take one of the two out.",
+    ),
+    Rule(
+        (_SCHEDULE, _VALID, _VALID_SHARE),
+        lambda schedule, valid, share: schedule == "plateau" and not (valid or share),
         'found "plateau", which needs a text to measure on. Name one in data.valid, or change the schedule.',
     ),
     Rule(
-        (_PATIENCE, _VALID),
-        lambda patience, valid: patience is not None and not valid,
+        (_PATIENCE, _VALID, _VALID_SHARE),
+        lambda patience, valid, share: patience is not None and not (valid or share),
         "found {0}, which needs a text to measure on. Name one in data.valid, or take patience out.",
     ),
 )

@@ -34,15 +34,48 @@ def load_config(path: Path, overrides: Sequence[str] = ()) -> Config:
     root, problems = read_file(path)
     if root is not None:
         root = spelled_out(root)  # before an override may change a part of it
+    root, found = _overridden(root, overrides)
+    problems += found
+    if root is None:
+        raise config_error(problems)
+    root, found = resolve_paths(root)
+    return _checked(root, problems + found)
+
+
+def config_from_choices(choices: Mapping[str, Any], overrides: Sequence[str] = ()) -> Config:
+    """The config that a program chose, with the overrides laid over it.
+
+    Args:
+        choices: plain data, with absolute paths.
+        overrides: as for `load_config`.
+
+    Raises:
+        ConfigError: every problem.
+    """
+    root, problems = _overridden(
+        from_plain(choices, Place(Source("the choice", folders=(Path.cwd(),)))), overrides
+    )
+    assert root is not None
+    root, found = resolve_paths(root)
+    return _checked(root, problems + found)
+
+
+def read_overrides(overrides: Sequence[str]) -> dict[str, Any]:
+    """What the overrides say, section by section, as plain data; those that cannot be read are left out."""
+    nothing = from_plain({}, Place(Source("--set")))
+    root, _ = _overridden(nothing, overrides)
+    return dict(plain(root)) if root is not None else {}
+
+
+def _overridden(root: Node | None, overrides: Sequence[str]) -> tuple[Node | None, list[Problem]]:
+    """The root with the overrides laid over it, and what is wrong with them."""
+    problems: list[Problem] = []
     for number, text in enumerate(overrides, 1):
         override, found = read_override(text, number)
         problems += found
         if root is not None and override is not None:
             root = spelled_out(merge(root, override))
-    if root is None:
-        raise config_error(problems)
-    root, found = resolve_paths(root)
-    return _checked(root, problems + found)
+    return root, problems
 
 
 def check_config(root: Node) -> tuple[Config | None, list[Problem]]:

@@ -107,6 +107,23 @@ class TokenizerConfig(Section):
     )
 
 
+class SplitConfig(Section):
+    """Parts of data.train kept apart to measure on: of a stream in blocks, of lines one here, one there."""
+
+    valid: float = Field(
+        default=0.0,
+        ge=0,
+        le=0.4,
+        description="share of data.train to measure progress on, in place of a data.valid; 0 = none",
+    )
+    test: float = Field(
+        default=0.0,
+        ge=0,
+        le=0.4,
+        description="share of data.train to measure once, in place of a data.test; 0 = none",
+    )
+
+
 class DataConfig(Section):
     """What is read. A relative path is looked for beside this file, then in the current folder."""
 
@@ -122,6 +139,7 @@ class DataConfig(Section):
     test: Paths = Field(
         default=None, validate_default=True, description="a text to measure once, at the end; null = none"
     )
+    split: SplitConfig = SplitConfig()
     mode: Literal["stream", "lines"] = Field(
         default="stream", description="stream reads on over line ends; lines starts each line with no memory"
     )
@@ -226,6 +244,12 @@ class TrainingConfig(Section):
         description="a longer gradient is cut to this length, so none explodes; null = never",
     )
     max_epochs: int = Field(default=10, ge=1, description="times the training text is read")
+    max_minutes: float | None = Field(
+        default=None,
+        gt=0,
+        description="if given, updates, validations and test end in time, the learning rate and validations follow "
+        "the clock",
+    )
     patience: int | None = Field(
         default=None, ge=1, description="validations without improvement before an early stop; null = never"
     )

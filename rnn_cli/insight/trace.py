@@ -135,8 +135,8 @@ def trace(model: TrainedModel, text: str, *, answer: str | None = None) -> Trace
         answer: the token to explain at the last step; None: the most probable one (for a blank, word).
 
     Raises:
-        UsageError: the cell is not elman, the text is empty, longer than `MOST_TOKENS` tokens or has several blanks, or the answer is not
-            one token of the vocabulary.
+        UsageError: the cell is not elman; the text is empty, longer than `MOST_TOKENS` tokens or has several blanks;
+            or the answer is not one token of the vocabulary.
         ModelFileError: the model's numbers grew too large while it read the text.
     """
     check_can_follow(model.config["model"], "rnn trace")

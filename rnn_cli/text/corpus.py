@@ -31,6 +31,7 @@ from rnn_cli.files import write_text
 from rnn_cli.text.encoding import COMPRESSIONS, check_encoding
 from rnn_cli.text.line_encoder import LineEncoder, TokenIds, ids_dtype
 from rnn_cli.text.reader import ProgressCallback, TextFacts, TextReader, file_status, hash_file
+from rnn_cli.text.split import Part, PartReader
 from rnn_cli.text.tokenizer import LONGEST_WORD, Tokenizer
 
 FORMAT_VERSION = 2
@@ -100,11 +101,13 @@ def train_tokenizer(
     lowercase: bool = False,
     min_count: int = 1,
     max_size: int | None = None,
+    part: Part | None = None,
     on_progress: ProgressCallback | None = None,
 ) -> Tokenizer:
     """`Tokenizer.train` on the lines of the files, or the same from the cache.
 
     Args:
+        part: only the lines of this part; None: all.
         cache_dir: None means `cache_folder()`. For the other settings see `Tokenizer.train`.
 
     Raises:
@@ -122,10 +125,12 @@ def train_tokenizer(
     )
     rules = train([]).to_json()  # without a vocabulary: when the rules change, so does the key
     hashes = _hashes(paths, encoding, cache_dir)
-    entry = cache_dir / "tokenizers" / f"{_key(paths, hashes, encoding, rules, min_count, max_size)}.json"
+    entry = (
+        cache_dir / "tokenizers" / f"{_key(paths, hashes, part, encoding, rules, min_count, max_size)}.json"
+    )
     with suppress(OSError, ValueError):  # not there yet, or damaged
         return Tokenizer.from_json(entry.read_text("utf-8"))
-    reader = TextReader(paths, encoding, on_progress)
+    reader = _reader(paths, part, encoding, on_progress)
     tokenizer = train(reader)
     _check_unchanged(reader.facts, hashes)
     _check_vocabulary(tokenizer, paths, min_count)
@@ -140,11 +145,13 @@ def prepare_corpus(
     *,
     encoding: str = "auto",
     cache_dir: Path | None = None,
+    part: Part | None = None,
     on_progress: ProgressCallback | None = None,
 ) -> Corpus:
     """The token ids of the files' lines, from the cache or encoded into it.
 
     Args:
+        part: only the lines of this part, which may be none; None: all.
         cache_dir: None means `cache_folder()`.
         on_progress: called while the files are read, not when everything is in the cache.
 
@@ -153,14 +160,14 @@ def prepare_corpus(
     """
     cache_dir = cache_dir or cache_folder()
     hashes = _hashes(paths, encoding, cache_dir)
-    entry = cache_dir / "corpora" / _key(paths, hashes, encoding, tokenizer.to_json())
+    entry = cache_dir / "corpora" / _key(paths, hashes, part, encoding, tokenizer.to_json())
     was_there = entry.exists()
     corpus = _load(entry, tokenizer)
     if corpus is None:
         if was_there:
             shutil.rmtree(entry, ignore_errors=True)  # damaged: entries appear whole or not at all
         with _writing_to(cache_dir), _appearing_whole(entry) as folder:
-            reader = TextReader(paths, encoding, on_progress)
+            reader = _reader(paths, part, encoding, on_progress)
             _encode(reader, tokenizer, folder)
             _check_unchanged(reader.facts, hashes)
         corpus = _load(entry, tokenizer)
@@ -173,7 +180,15 @@ def prepare_corpus(
     return replace(corpus, texts=texts)
 
 
-def _encode(reader: TextReader, tokenizer: Tokenizer, folder: Path) -> None:
+def _reader(
+    paths: Sequence[Path], part: Part | None, encoding: str, on_progress: ProgressCallback | None
+) -> TextReader | PartReader:
+    if part is None:
+        return TextReader(paths, encoding, on_progress)
+    return PartReader(paths, part, encoding=encoding, on_progress=on_progress)
+
+
+def _encode(reader: TextReader | PartReader, tokenizer: Tokenizer, folder: Path) -> None:
     """Write the ids and what was found into `folder`."""
     encoder = LineEncoder(tokenizer)
     with (folder / IDS_FILE).open("wb") as file:
@@ -240,8 +255,10 @@ def _writing_to(cache_dir: Path) -> Iterator[None]:
         ) from error
 
 
-def _key(paths: Sequence[Path], hashes: list[str], *settings: object) -> str:
+def _key(paths: Sequence[Path], hashes: list[str], part: Part | None, *settings: object) -> str:
     """One name for everything that an entry depends on."""
+    if part is not None:
+        settings = (part.key(), *settings)
     # The ending of a file's name says whether it is unpacked.
     content = [
         (sha256, COMPRESSIONS.get(path.suffix.lower())) for sha256, path in zip(hashes, paths, strict=True)

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from rnn_cli.config import Config
-from rnn_cli.errors import TrainingError
+from rnn_cli.errors import TextError, TrainingError
 from rnn_cli.model.fused import read_window
 from rnn_cli.model.fused_softmax import fused_cross_entropy
 from rnn_cli.model.language_model import LanguageModel, WindowReader, step_by_step
@@ -25,6 +25,7 @@ from rnn_cli.model.losses import (
 )
 from rnn_cli.model_file import cell_shapes
 from rnn_cli.text.corpus import Corpus, prepare_corpus, train_tokenizer
+from rnn_cli.text.split import Part, PartName
 from rnn_cli.text.streams import LineWindows, StreamWindows, Windows, fit_batch_size
 from rnn_cli.text.tokenizer import Tokenizer
 from rnn_cli.training.events import Notice, OnEvent, Preparing
@@ -46,7 +47,11 @@ class Texts:
 
 
 def build_texts(config: Config, on_event: OnEvent) -> Texts:
-    """Learn the vocabulary from the training text alone, then tokenise every split (or find it in the cache)."""
+    """Learn the vocabulary from the training text alone, then tokenise every split (or find it in the cache).
+
+    Raises:
+        TextError: a text cannot be used, or is too short for a part of it to be kept apart.
+    """
     data = config.data
     settings = data.tokenizer
     on_progress = _progress_events(on_event)
@@ -58,15 +63,26 @@ def build_texts(config: Config, on_event: OnEvent) -> Texts:
         lowercase=settings.lowercase,
         min_count=settings.min_count,
         max_size=settings.max_size,
+        part=_part(config, "train"),
         on_progress=on_progress("train"),
     )
 
-    def prepare(split: str, paths: Sequence[str]) -> Corpus | None:
-        if not paths:
+    def prepare(split: PartName, paths: Sequence[str]) -> Corpus | None:
+        part = None if paths and split != "train" else _part(config, split)
+        if not (paths or part):
             return None
         corpus = prepare_corpus(
-            [Path(path) for path in paths], tokenizer, encoding=data.encoding, on_progress=on_progress(split)
+            [Path(path) for path in paths or data.train],
+            tokenizer,
+            encoding=data.encoding,
+            part=part,
+            on_progress=on_progress(split),
         )
+        if corpus.tokens == 0:
+            raise TextError(_too_short(config, split))
+        if part is not None and split != "train":
+            on_event(Notice(_describe_part(split, corpus)))
+            return corpus
         for sentence in (describe_corpus(split, corpus), *describe_encodings(split, corpus)):
             on_event(Notice(sentence))
         return corpus
@@ -74,6 +90,27 @@ def build_texts(config: Config, on_event: OnEvent) -> Texts:
     train = prepare("train", data.train)
     assert train is not None
     return Texts(tokenizer, train, prepare("valid", data.valid), prepare("test", data.test))
+
+
+def _part(config: Config, name: PartName) -> Part | None:
+    """The part of data.train that a split is; None where it is a text of its own, whole, or not there."""
+    shares = config.data.split
+    share = {"train": shares.valid + shares.test, "valid": shares.valid, "test": shares.test}[name]
+    if share == 0:
+        return None
+    return Part(name, valid=shares.valid, test=shares.test, mode=config.data.mode)
+
+
+def _too_short(config: Config, name: PartName) -> str:
+    shares = config.data.split
+    if name == "train":
+        found = f"valid {shares.valid:g} and test {shares.test:g} leave"
+    else:
+        found = f"{name} {shares.valid if name == 'valid' else shares.test:g} gives"
+    return (
+        f"data.split: {found} no line of {config.data.train[0]} for {name}: the text has too few lines for it. "
+        "Change the share, or set it to 0."
+    )
 
 
 def _progress_events(on_event: OnEvent) -> Callable[[str], Callable[[int, int], None]]:
@@ -94,6 +131,13 @@ def describe_corpus(split: str, corpus: Corpus) -> str:
     return (
         f"{split}: {corpus.lines:,} lines, {corpus.tokens:,} tokens, {corpus.unknown_share:.2%} unknown; "
         f"encoding {encodings}; line ends {found}"
+    )
+
+
+def _describe_part(split: str, corpus: Corpus) -> str:
+    return (
+        f"{split}: {corpus.lines:,} lines, {corpus.tokens:,} tokens of the same text, kept apart, "
+        f"{corpus.unknown_share:.2%} unknown"
     )
 
 

@@ -28,6 +28,7 @@ class Progress:
         since_best: validations since then.
         rate_factor: what plateaus and rollbacks have made of the learning rate.
         elapsed_s: seconds spent, also before a resume.
+        validated_at_s: `elapsed_s` at the end of the latest validation.
         update_cpu_s: CPU seconds of all threads spent in updates, without any measuring.
         objective, nll, words, seconds: sums since the last record.
         level: the running mean of the windows' nll, nats per token; None before the first window.
@@ -45,6 +46,7 @@ class Progress:
     since_best: int = 0
     rate_factor: float = 1.0
     elapsed_s: float = 0.0
+    validated_at_s: float = 0.0
     update_cpu_s: float = 0.0
     objective: float = 0.0
     nll: float = 0.0

@@ -136,8 +136,17 @@ class GradientFlow(Event):
 
 
 @dataclass(frozen=True)
+class Sampled(Event):
+    """What the network wrote after a validation, the opening of the training text before it."""
+
+    name: ClassVar[str] = "sample"
+    step: int
+    text: str
+
+
+@dataclass(frozen=True)
 class Ended(Event):
-    """Training is over; `reason` is one of: epochs done, stopped early, interrupted."""
+    """Training is over; `reason` is one of: epochs done, time is up, stopped early, interrupted."""
 
     name: ClassVar[str] = "end"
     step: int

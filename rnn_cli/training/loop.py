@@ -5,7 +5,7 @@ import time
 from typing import Any
 
 from rnn_cli.training.bptt import Update, train_on_window
-from rnn_cli.training.events import Ended, GradientFlow, Measured, Trained
+from rnn_cli.training.events import Ended, GradientFlow, Measured, Sampled, Trained
 from rnn_cli.training.gradient_flow import gradient_by_lag
 from rnn_cli.training.interrupt import Stopped
 from rnn_cli.training.optimizer import scheduled_learning_rate
@@ -18,7 +18,7 @@ PLATEAU_CUT = 0.5  # what the plateau schedule makes of the learning rate when a
 
 
 def run(training: Training) -> str:
-    """Train to the end of all epochs, to an early stop, or until asked to stop; returns which of them it was."""
+    """Train to the end of all epochs or of the time, to an early stop, or until asked to stop; returns which."""
     try:
         reason = _train(training)
     except Stopped:
@@ -30,14 +30,14 @@ def run(training: Training) -> str:
 
 
 def _train(training: Training) -> str:
-    started_at = time.perf_counter() - training.progress.elapsed_s
+    training.started_at = time.perf_counter() - training.progress.elapsed_s
     training.model.train()
     if training.progress.step == 0:
         training.state = training.model.initial_state(training.windows.batch_size)
         training.keep_good_state()
     while training.progress.epoch < training.max_epochs:
         progress = training.progress
-        if training.patience is not None and progress.since_best >= training.patience:
+        if training.is_out_of_patience():
             return "stopped early"
         for window in training.windows.epoch(progress.epoch, first=progress.window):
             if window.resets:
@@ -59,19 +59,27 @@ def _train(training: Training) -> str:
             progress.step += 1
             progress.seconds += time.perf_counter() - began_at
             progress.update_cpu_s += time.process_time() - cpu_before
-            progress.elapsed_s = time.perf_counter() - started_at
+            training.take_time()
             if wrong := what_went_wrong(training, window, state_before, update):
                 roll_back(training, wrong, update, learning_rate)
                 break  # on from where the good state stands
             _count(training, update, learning_rate)
+            if training.time_is_up():
+                _validate(training)
+                training.save_state(training.folder.checkpoint)  # the test may be interrupted
+                return "time is up"
+            if training.validation_is_due():
+                _validate(training)
+                if training.is_out_of_patience():
+                    return "stopped early"
             _save_if_due(training)
             training.stop.check()
         else:
             done = progress.epoch + 1
-            if done % training.validate_every_epochs == 0 or done == training.max_epochs:
+            if training.validates_after_epoch(done):
                 _validate(training)
             progress.epoch, progress.window = done, 0
-            progress.elapsed_s = time.perf_counter() - started_at
+            training.take_time()
             training.keep_good_state()
     training.stop.check()
     return "epochs done"
@@ -85,12 +93,14 @@ def _save_if_due(training: Training) -> None:
 
 
 def _learning_rate(training: Training) -> float:
+    limit = training.time_limit
     scheduled = scheduled_learning_rate(
         training.progress.step,
         total_steps=training.total_steps,
         learning_rate=training.learning_rate,
         schedule=training.schedule,
         warmup_steps=training.warmup_steps,
+        share_of_time=limit.share(training.progress.elapsed_s) if limit else 0.0,
     )
     return scheduled * training.progress.rate_factor
 
@@ -128,6 +138,7 @@ def _validate(training: Training) -> None:
     if training.valid is None:
         _save_best(training, {})
         return
+    began_at = time.perf_counter()
     result = measure(
         training.model,
         training.valid,
@@ -147,6 +158,8 @@ def _validate(training: Training) -> None:
         progress.since_best += 1
         if training.schedule == "plateau":
             progress.rate_factor *= PLATEAU_CUT
+    if training.time_limit:
+        training.time_limit.validated(time.perf_counter() - began_at)
     training.on_event(
         Measured(
             step=progress.step,
@@ -158,6 +171,10 @@ def _validate(training: Training) -> None:
             update_cpu_s=progress.update_cpu_s,
         )
     )
+    if training.sampler is not None and (text := training.sampler.write(training.model)):
+        training.on_event(Sampled(progress.step, text))
+    training.take_time()
+    progress.validated_at_s = progress.elapsed_s
 
 
 def _save_best(training: Training, metrics: dict[str, Any]) -> None:

@@ -140,16 +140,25 @@ def _gradients(parameters: Iterable[nn.Parameter]) -> Iterator[Tensor]:
 
 
 def scheduled_learning_rate(
-    step: int, *, total_steps: int, learning_rate: float, schedule: str, warmup_steps: int
+    step: int,
+    *,
+    total_steps: int,
+    learning_rate: float,
+    schedule: str,
+    warmup_steps: int,
+    share_of_time: float = 0.0,
 ) -> float:
     """The learning rate η of update number `step` (from 0) of `total_steps`.
 
     It rises linearly over `warmup_steps`; then: constant and plateau stay, linear falls in a straight line and
     cosine in half a wave, both to nearly 0 at the last update. (A plateau's own cuts come on top, in the loop.)
+
+    Where a clock ends the training, `share_of_time`, from 0 to 1, says how much of its time is spent; the rate then
+    falls with the updates or with the time, whichever is further along.
     """
     if step < warmup_steps:
         return learning_rate * (step + 1) / warmup_steps
-    left = 1 - (step - warmup_steps) / max(1, total_steps - warmup_steps)
+    left = min(1 - (step - warmup_steps) / max(1, total_steps - warmup_steps), 1 - share_of_time)
     if schedule == "linear":
         return learning_rate * left
     if schedule == "cosine":

@@ -13,7 +13,9 @@ from rnn_cli.training.events import OnEvent
 from rnn_cli.training.interrupt import StopSignal
 from rnn_cli.training.optimizer import Optimizer
 from rnn_cli.training.run_folder import RunFolder
+from rnn_cli.training.samples import Sampler
 from rnn_cli.training.saving import Provenance
+from rnn_cli.training.time_limit import TimeLimit
 from rnn_cli.training.workers import Workers
 
 
@@ -33,7 +35,10 @@ class Training:
         max_rollbacks: how often training that goes wrong is taken back before it stops.
         folder: where the best model so far and the states to go on from lie.
         stop: set by Ctrl-C; looked at after each update.
+        sampler: writes something after each validation; None: nobody does.
+        time_limit: set where the clock ends the training; None: the epochs do.
         saved_at: when a state was saved last, on the clock of time.perf_counter.
+        started_at: when the training began, on the same clock, as if it had never been stopped.
     """
 
     model: LanguageModel
@@ -64,7 +69,10 @@ class Training:
     on_event: OnEvent
     progress: Progress = field(default_factory=Progress)
     state: State = field(default_factory=list)
+    sampler: Sampler | None = None
+    time_limit: TimeLimit | None = None
     saved_at: float = 0.0
+    started_at: float = 0.0
 
     @property
     def total_steps(self) -> int:
@@ -74,7 +82,33 @@ class Training:
     def current_loss(self) -> LossFunction:
         """The loss of the next update."""
         last = self.progress.step >= round((1 - self.last_share) * self.total_steps)
+        if self.time_limit is not None:
+            last = last or self.time_limit.share(self.progress.elapsed_s) >= 1 - self.last_share
         return self.last_loss if self.last_loss is not None and last else self.loss_function
+
+    def take_time(self) -> None:
+        """Bring `progress.elapsed_s` up to date."""
+        self.progress.elapsed_s = time.perf_counter() - self.started_at
+
+    def time_is_up(self) -> bool:
+        """Whether no update may follow, so that what comes after them ends in time."""
+        return self.time_limit is not None and self.time_limit.is_up(self.progress.elapsed_s)
+
+    def validation_is_due(self) -> bool:
+        """Whether the clock asks for a validation now."""
+        progress = self.progress
+        return self.time_limit is not None and self.time_limit.validation_is_due(
+            progress.elapsed_s, progress.validated_at_s
+        )
+
+    def validates_after_epoch(self, done: int) -> bool:
+        """Whether a validation follows on epoch number `done`, from 1; the last one where the clock rules."""
+        by_epochs = self.time_limit is None and done % self.validate_every_epochs == 0
+        return by_epochs or done == self.max_epochs
+
+    def is_out_of_patience(self) -> bool:
+        """Whether the latest validations were no better than one before them."""
+        return self.patience is not None and self.progress.since_best >= self.patience
 
     def keeps_good_state_next(self) -> bool:
         """Whether the state after the latest update is one to come back to.
@@ -101,6 +135,7 @@ class Training:
 
     def save_state(self, path: Path) -> None:
         """Save everything needed to go on from here."""
+        began_at = time.perf_counter()
         with self.folder.writing():
             self.progress.metrics_bytes = self.folder.sync_metrics()
             save_checkpoint(
@@ -113,6 +148,8 @@ class Training:
                 fingerprint=self.provenance.fingerprint(),
             )
         self.saved_at = time.perf_counter()
+        if self.time_limit is not None:
+            self.time_limit.saving_s = self.saved_at - began_at
 
     def load_state(self, path: Path) -> None:
         """Put everything back as it was saved, the metrics too.

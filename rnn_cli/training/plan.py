@@ -33,6 +33,7 @@ class Plan:
     softmax_reason: str
     engine: Choice
     expected_s: float
+    max_minutes: float | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """For JSON."""
@@ -51,11 +52,16 @@ class Plan:
             ("windows", f"{self.windows_per_epoch:,} an epoch, {self.total_windows:,} in all"),
             ("softmax", f"{self.softmax}: {self.softmax_reason}"),
             ("engine", self.engine.sentence()),
-            (
-                "time",
-                f"about {_duration(self.expected_s)} for {self.train_tokens:,} tokens an epoch, without validation",
-            ),
+            ("time", self._time()),
         ]
+
+    def _time(self) -> str:
+        if self.max_minutes is not None and 60 * self.max_minutes < self.expected_s:
+            return (
+                f"{_duration(60 * self.max_minutes)} with validation and test, as training.max_minutes says; "
+                f"all epochs would take about {_duration(self.expected_s)}"
+            )
+        return f"about {_duration(self.expected_s)} for {self.train_tokens:,} tokens an epoch, without validation"
 
 
 def make_plan(config: Config, *, on_event: OnEvent) -> Plan:
@@ -83,6 +89,7 @@ def make_plan(config: Config, *, on_event: OnEvent) -> Plan:
         softmax_reason=softmax_reason(config, model.vocab_size),
         engine=choice,
         expected_s=texts.train.tokens * config.training.max_epochs / choice.taken.tokens_per_s,
+        max_minutes=config.training.max_minutes,
     )
 
 

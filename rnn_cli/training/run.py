@@ -28,9 +28,11 @@ from rnn_cli.training.events import Event, Measured, Notice, OnEvent, Started
 from rnn_cli.training.interrupt import Stopped, StopSignal
 from rnn_cli.training.parts import Training
 from rnn_cli.training.run_folder import RunFolder
+from rnn_cli.training.samples import Sampler
 from rnn_cli.training.saving import Provenance, load_weights, save_model
 from rnn_cli.training.tensorboard import TensorBoard, check_tensorboard
-from rnn_cli.training.validation import measure
+from rnn_cli.training.time_limit import TimeLimit
+from rnn_cli.training.validation import measure, seconds_per_token
 
 
 @dataclass(frozen=True)
@@ -110,6 +112,7 @@ def _train(
     windows = build_windows(config, texts.train, record)
     config = _with_engine(config, windows, texts, record)
     training = _assemble(config, texts, windows, folder, stop, record)
+    training.time_limit = _time_limit(config, texts, training)
     if resume:
         _go_on(training)
     else:
@@ -226,6 +229,36 @@ def _assemble(
         ),
         stop=stop,
         on_event=on_event,
+        sampler=Sampler(
+            texts.tokenizer,
+            _opening_words(texts),
+            cell=config.model.cell,
+            hidden_activation=config.model.hidden_activation,
+            output_activation=config.model.output_activation,
+            independent_lines=config.data.mode == "lines",
+        ),
+    )
+
+
+def _time_limit(config: Config, texts: Texts, training: Training) -> TimeLimit | None:
+    """The time that the config gives, with a first guess at how much of it measuring will take."""
+    minutes = config.training.max_minutes
+    if minutes is None:
+        return None
+    measured = [corpus for corpus in (texts.valid, texts.test) if corpus is not None]
+    return TimeLimit(
+        total_s=60 * minutes,
+        valid_tokens=texts.valid.tokens if texts.valid else 0,
+        test_tokens=texts.test.tokens if texts.test else 0,
+        token_s=seconds_per_token(
+            training.model,
+            measured[0],
+            mode=training.mode,
+            output_activation=training.output_activation,
+            workers=training.workers,
+        )
+        if measured
+        else 0.0,
     )
 
 

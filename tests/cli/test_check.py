@@ -93,6 +93,7 @@ def test_the_plan_has_the_parameters_bytes_and_windows_of_the_training(rnn: Rnn,
         "total_windows": 54,
         "softmax": "exact",
         "softmax_reason": "over all 11 words (auto: fewer than 4 times output.samples)",
+        "max_minutes": None,
     }
 
 

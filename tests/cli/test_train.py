@@ -81,7 +81,7 @@ def test_metrics_hold_one_record_an_event(rnn: Rnn, tiny: Path, tmp_path: Path) 
     found = records(tmp_path / "runs/tiny")
     kinds = [record["event"] for record in found]
     assert [kind for kind in kinds if kind not in ("notice", "train")] == [
-        "start", "validation", "validation", "validation", "end", "test",
+        "start", "validation", "sample", "validation", "sample", "validation", "sample", "end", "test",
     ]  # fmt: skip
     trained = records(tmp_path / "runs/tiny", "train")
     assert [record["step"] for record in trained] == list(range(1, len(trained) + 1))
@@ -176,7 +176,7 @@ def test_two_configs_for_one_folder_are_refused_before_anything_is_trained(
     result = rnn("train", "a/x.yaml", "b/x.yaml", *option)
     assert result.code == 2
     assert result.err == (
-        "error: 2 configs are called x, and each would be written to the same folder. "
+        "error: 2 configs or texts are called x, and each would be written to the same folder. "
         "Rename them, or train them in calls of their own.\n"
     )
     assert list(tmp_path.iterdir()) == []
@@ -185,7 +185,10 @@ def test_two_configs_for_one_folder_are_refused_before_anything_is_trained(
 def test_without_a_config_the_message_says_how_to_get_one(rnn: Rnn) -> None:
     result = rnn("train")
     assert result.code == 2
-    assert result.err == "error: CONFIG is missing. To get a first one: rnn init > config.yaml\n"
+    assert result.err == (
+        "error: CONFIG or TEXT is missing. With a text everything is chosen for you: rnn train my.txt. "
+        "To get a first config: rnn init > config.yaml\n"
+    )
 
 
 def test_early_stopping_ends_a_training_that_no_longer_improves(rnn: Rnn, tiny: Path, tmp_path: Path) -> None:

@@ -114,6 +114,17 @@ def test_a_conflict_with_an_override_is_reported_where_the_key_to_blame_was_writ
     ]
 
 
+def test_a_part_kept_apart_takes_the_place_of_a_text_but_not_both() -> None:
+    assert (
+        problems_of("data: {train: a, split: {valid: 0.1}}\ntraining: {patience: 3, schedule: plateau}\n")
+        == []
+    )
+    assert problems_of("data: {train: a, valid: a, test: a, split: {valid: 0.1, test: 0.1}}\n") == [
+        "c.yaml:1:52: data.split.valid: found 0.1, but data.valid names a text already. Take one of the two out.",
+        "c.yaml:1:63: data.split.test: found 0.1, but data.test names a text already. Take one of the two out.",
+    ]
+
+
 def test_a_rule_about_a_value_that_is_wrong_by_itself_is_not_asked() -> None:
     assert problems_of("data: {train: a, valid: gone}\ntraining: {patience: 3}\n", "data.valid=3") == [
         "--set data.valid=3: found 3, allowed: a path, a list of paths, or null."

@@ -264,6 +264,7 @@ def test_a_stored_config_leaves_out_the_keys_that_its_kind_of_token_has_no_use_f
         "train": "a",
         "valid": None,
         "test": None,
+        "split": {"valid": 0.0, "test": 0.0},
         "mode": "stream",
         "encoding": "auto",
         "questions": {},

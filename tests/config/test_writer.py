@@ -92,6 +92,9 @@ data:
   - b
   valid: null
   test: null
+  split:
+    valid: 0.0
+    test: 0.0
   mode: stream
   encoding: auto
   questions: {}

@@ -1,6 +1,7 @@
 """From a config to the parts of a training."""
 
 import functools
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 import torch
 
 from rnn_cli.config import Config
-from rnn_cli.errors import TrainingError
+from rnn_cli.errors import TextError, TrainingError
 from rnn_cli.model.cells import IndRNNCell
 from rnn_cli.model.fused import read_window
 from rnn_cli.model.language_model import LanguageModel, step_by_step
@@ -78,6 +79,37 @@ def test_reading_is_reported_split_by_split(make_config: MakeConfig) -> None:
     prepared = [event for event in events if isinstance(event, Preparing)]
     assert {event.split for event in prepared} <= {"train", "valid", "test"}
     assert all(0 <= event.done_bytes <= event.total_bytes for event in prepared)
+
+
+def test_parts_of_the_training_text_are_kept_apart_and_said(make_config: MakeConfig) -> None:
+    events: list[Event] = []
+    texts = build_texts(
+        make_config(data={"valid": None, "split": {"valid": 0.2, "test": 0.1}}), events.append
+    )
+    assert [event.message for event in events if isinstance(event, Notice)] == [
+        "train: 14 lines, 101 tokens, 0.00% unknown; encoding utf-8; line ends LF (20)",
+        "valid: 4 lines, 29 tokens of the same text, kept apart, 0.00% unknown",
+        "test: 2 lines, 15 tokens of the same text, kept apart, 0.00% unknown",
+    ]
+    assert texts.valid is not None
+    assert texts.tokenizer.decode(texts.valid.ids.tolist()).splitlines()[0] == "a cat saw the dog"
+
+
+def test_a_text_of_its_own_goes_with_a_part_kept_apart(make_config: MakeConfig) -> None:
+    texts = build_texts(make_config(data={"split": {"test": 0.25}}), ignore)
+    assert texts.valid is not None
+    assert texts.test is not None
+    assert (texts.train.lines, texts.valid.lines, texts.test.lines) == (16, 2, 4)
+
+
+def test_a_text_too_short_for_its_parts_is_refused(make_config: MakeConfig, tmp_path: Path) -> None:
+    (tmp_path / "train.txt").write_text("the cat\n")
+    with pytest.raises(TextError) as caught:
+        build_texts(make_config(data={"valid": None, "split": {"valid": 0.2}}), ignore)
+    assert str(caught.value) == (
+        f"data.split: valid 0.2 gives no line of {tmp_path}/train.txt for valid: the text has too few lines for it. "
+        "Change the share, or set it to 0."
+    )
 
 
 def test_encodings_and_line_ends_of_all_files_are_named(make_config: MakeConfig, tmp_path: Any) -> None:

@@ -62,7 +62,7 @@ def test_there_is_a_norm_for_each_step_of_the_window(num_layers: int) -> None:
 def test_a_linear_recurrence_that_shrinks_by_half_a_step_lets_the_gradient_vanish_by_half_a_step() -> None:
     model = make_model()
     cell = cast(ElmanCell, model.cells[0])
-    cell.f = lambda a: a  # type: ignore[method-assign]
+    cell.f = lambda a: a
     with torch.no_grad():
         cell.W[:, :H] = 0.5 * torch.eye(H)
     found = gradient_by_lag(model, window(), "softmax")

@@ -154,6 +154,26 @@ def test_a_warm_up_rises_in_a_straight_line_to_the_full_rate() -> None:
     assert rates("linear", warmup_steps=4)[:5] == pytest.approx([0.25, 0.5, 0.75, 1.0, 1.0])
 
 
+@pytest.mark.parametrize(
+    ("schedule", "left"), [("linear", 0.25), ("cosine", (1 - math.sqrt(0.5)) / 2), ("constant", 1.0)]
+)
+def test_where_the_clock_is_further_along_than_the_updates_the_rate_follows_it(
+    schedule: str, left: float
+) -> None:
+    def rate(share_of_time: float) -> float:
+        return scheduled_learning_rate(
+            5,
+            total_steps=10,
+            learning_rate=1.0,
+            schedule=schedule,
+            warmup_steps=0,
+            share_of_time=share_of_time,
+        )
+
+    assert rate(0.75) == pytest.approx(left)
+    assert rate(0.3) == rate(0.0)
+
+
 def test_rows_under_adam_take_the_whole_gradient_of_an_exact_softmax_too() -> None:
     tables = []
     for whole in (False, True):

@@ -106,6 +106,14 @@ def test_a_person_reads_it_in_rows() -> None:
     ]
 
 
+def test_a_training_that_the_clock_ends_says_what_its_epochs_would_take() -> None:
+    assert replace(PLAN, max_minutes=5).rows()[-1] == (
+        "time",
+        "5 min with validation and test, as training.max_minutes says; all epochs would take about 11 min",
+    )
+    assert replace(PLAN, max_minutes=20).rows()[-1] == PLAN.rows()[-1]
+
+
 @pytest.mark.parametrize(
     ("seconds", "shown"),
     [

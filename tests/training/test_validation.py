@@ -11,7 +11,7 @@ from rnn_cli.model.fused import read_window
 from rnn_cli.model.language_model import LanguageModel
 from rnn_cli.text.corpus import Corpus, prepare_corpus, train_tokenizer
 from rnn_cli.training import validation
-from rnn_cli.training.validation import measure
+from rnn_cli.training.validation import measure, seconds_per_token
 
 TEXT = "a b c a\nb\n\nc c a b\n"
 
@@ -108,3 +108,13 @@ def test_measuring_is_exact_whatever_the_training_computes_in(model: LanguageMod
     exact = measure(model, corpus, mode="stream", output_activation="softmax")
     model.window_reader = functools.partial(read_window, product_dtype=torch.bfloat16)
     assert measure(model, corpus, mode="stream", output_activation="softmax") == exact
+
+
+@pytest.mark.parametrize("mode", ["stream", "lines"])
+def test_how_long_measuring_takes_is_tried_without_changing_the_model(
+    model: LanguageModel, corpus: Corpus, mode: str
+) -> None:
+    before = [p.clone() for p in model.parameters()]
+    assert 0 < seconds_per_token(model.train(), corpus, mode=mode, output_activation="softmax") < 1
+    assert model.training
+    assert all(torch.equal(p, old) for p, old in zip(model.parameters(), before, strict=True))

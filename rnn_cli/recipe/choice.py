@@ -1,0 +1,297 @@
+"""What to make of a text in a given time: pure functions from facts to settings, each with its reason.
+
+The numbers come from trials on WikiText-2, tinyshakespeare and a million words with a vocabulary of 10,000; see
+docs/results.md.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from rnn_cli.recipe.look import Look
+
+Settings = dict[str, dict[str, Any]]
+"""A config, section by section, as plain data."""
+
+Kind = Literal["word", "char", "bpe"]
+
+WORDS_FOR_WORDS = 20_000
+"""With fewer, most words are seen once or twice, and characters say more."""
+
+LONGEST_MEAN_WORD = 20.0
+MOST_DISTINCT = 0.7
+"""Chinese, base64, a list of names: what lies between white space is no word that comes again."""
+
+UNRELATED = 1.5
+FEWEST_LINES = 100
+MOST_BLANK = 0.05
+"""Lines are taken as independent if there are many, none of them blank, and neighbours share hardly more rare words
+than lines far apart do. (LAMBADA 1.1, favourites 0.9; tinyshakespeare 5, WikiText-2 33.)"""
+
+MOST_WORDS = 50_000
+"""A larger vocabulary would spend the time on words that occur a few times in millions."""
+
+FEWEST_MEASURED_CHARACTERS = 5_000
+MEASURED_SHARE = 0.05
+MEASURED_CHARACTERS_PER_MINUTE = 30_000
+LEAST_MEASURED, MOST_MEASURED = 60_000, 1_000_000
+"""Characters that validation and test take each: enough to be sure of the figure, few enough for the time."""
+
+SIZES: dict[str, tuple[tuple[int, int, int], ...]] = {
+    "word": ((128, 0, 0), (256, 100_000, 0), (400, 700_000, 20_000_000), (650, 1_500_000, 60_000_000)),
+    "char": ((128, 0, 0), (256, 30_000, 0), (512, 500_000, 12_000_000), (1024, 3_000_000, 100_000_000)),
+}
+"""(units, tokens that the text needs to have, tokens that there must be time to read)."""
+
+CHARACTERS_IN_A_WORD = 5
+
+MOST_DROPOUT_BLIND = 0.2
+"""A text too short to be measured on is there to be learnt by heart."""
+
+MOST_EPOCHS = 40
+LEAST_UPDATES = 1_500
+"""A tiny text is read more often: a network needs some hundreds of updates to say anything at all."""
+
+
+@dataclass(frozen=True)
+class Reason:
+    """One line of the plan: what was decided, how, and why."""
+
+    what: str
+    choice: str
+    why: str
+
+
+@dataclass(frozen=True)
+class Choices:
+    """Settings, and the reasons for them."""
+
+    settings: Settings
+    reasons: tuple[Reason, ...]
+
+
+@dataclass(frozen=True)
+class Speed:
+    """What a network of so many units was measured to train at."""
+
+    units: int
+    tokens_per_s: float
+    engine: str
+    threads: int
+
+
+def choose_text(
+    look: Look,
+    *,
+    budget_s: float,
+    kind: Kind | None = None,
+    mode: str | None = None,
+    has: frozenset[str] = frozenset(),
+) -> Choices:
+    """How the text is read, and what of it is kept apart.
+
+    Args:
+        kind, mode: what the user asks for; None: to be chosen.
+        has: those of "valid" and "test" that have a text of their own.
+    """
+    kind_reason = _kind(look) if kind is None else Reason("tokens", kind, "as asked")
+    mode_reason = _mode(look) if mode is None else Reason("lines", mode, "as asked")
+    tokenizer: dict[str, Any] = {"kind": kind_reason.choice}
+    reasons = [kind_reason, mode_reason]
+    if tokenizer["kind"] == "word":
+        tokenizer |= {"split": "whitespace"} if look.is_split else {"min_count": 2}
+        tokenizer["max_size"] = MOST_WORDS
+        words = "words as they stand between spaces" if look.is_split else "words seen twice or more"
+        why = (
+            "the text marks rare words itself"
+            if look.is_split
+            else "what is seen once teaches what <unk> is like"
+        )
+        reasons.append(Reason("vocabulary", f"{words}, {MOST_WORDS:,} at most", why))
+    split, reason = _split(look, budget_s, has)
+    return Choices(
+        {"data": {"mode": mode_reason.choice, "split": split, "tokenizer": tokenizer}}, (*reasons, reason)
+    )
+
+
+def _kind(look: Look) -> Reason:
+    if look.characters_per_word > LONGEST_MEAN_WORD:
+        return Reason("tokens", "char", f"no spaces: one in {look.characters_per_word:,.0f} characters")
+    if look.words < WORDS_FOR_WORDS:
+        return Reason("tokens", "char", f"{look.words:,} words are too few to learn words from")
+    if look.distinct_share > MOST_DISTINCT:
+        return Reason("tokens", "char", f"{look.distinct_share:.0%} of the words never come again")
+    return Reason("tokens", "word", f"about {look.words:,} words")
+
+
+def _mode(look: Look) -> Reason:
+    if look.lines < FEWEST_LINES or look.blank_share > MOST_BLANK:
+        few = look.lines < FEWEST_LINES
+        return Reason("lines", "stream", "few lines" if few else "blank lines part paragraphs: running text")
+    if look.likeness < UNRELATED:
+        return Reason("lines", "lines", "a line has no more to do with the next than with any other")
+    return Reason(
+        "lines", "stream", f"a line shares {look.likeness:.1f} times as much with the next as with others"
+    )
+
+
+def _split(look: Look, budget_s: float, has: frozenset[str]) -> tuple[dict[str, float], Reason]:
+    """The shares of validation and test text."""
+    affordable = min(max(MEASURED_CHARACTERS_PER_MINUTE * budget_s / 60, LEAST_MEASURED), MOST_MEASURED)
+    share = min(MEASURED_SHARE, affordable / look.characters)
+    if share * look.characters < FEWEST_MEASURED_CHARACTERS:
+        share = min(0.1, FEWEST_MEASURED_CHARACTERS / 2 / look.characters)
+    share = float(f"{share:.2g}")
+    wanted = [name for name in ("valid", "test") if name not in has]
+    if look.characters < 2 * FEWEST_MEASURED_CHARACTERS or look.lines < 40:
+        kept: list[str] = []
+        why = "too short to spare a part of it: nothing tells how good the model is"
+    elif look.characters < 8 * FEWEST_MEASURED_CHARACTERS and "valid" in wanted:
+        kept, share = ["valid"], 0.1
+        why = "too short for a test as well"
+    else:
+        kept, why = wanted, "lines here and there; the vocabulary is learnt without them"
+        if look.blank_share > MOST_BLANK or look.likeness >= UNRELATED:
+            why = "blocks, for neighbouring lines tell of the same; the vocabulary is learnt without them"
+    if not wanted:
+        return {}, Reason("kept apart", "nothing", "validation and test have texts of their own")
+    shown = ", ".join(f"{name} {share:.2%}" for name in kept) or "nothing"
+    return {name: share if name in kept else 0.0 for name in wanted}, Reason("kept apart", shown, why)
+
+
+def sizes_to_try(kind: Kind, tokens: int) -> list[tuple[int, int]]:
+    """Numbers of units fit for a text of so many tokens, smallest first, and the tokens that each wants to read."""
+    fit = [
+        (units, wanted)
+        for units, least, wanted in SIZES["char" if kind == "char" else "word"]
+        if tokens >= least
+    ]
+    at_once = [size for size in fit if size[1] == 0]
+    return at_once[-1:] + fit[len(at_once) :]
+
+
+def choose_network(
+    *, kind: Kind, tokens: int, vocab_size: int, has_valid: bool, speeds: list[Speed], training_s: float
+) -> Choices:
+    """Sizes, regularisation, softmax and schedule.
+
+    Args:
+        tokens: of the training text.
+        speeds: of the sizes that were tried, smallest first.
+        training_s: the time that there is, measuring included.
+    """
+    speed = _best_size(kind, tokens, speeds, training_s)
+    readable = speed.tokens_per_s * training_s
+    char = kind == "char"
+    steps = 100 if char else 35
+    batch = batch_for(tokens, steps)
+    most = max(MOST_EPOCHS, min(400, math.ceil(LEAST_UPDATES * batch * steps / tokens)))
+    epochs = min(readable / tokens, most)
+    dropout = dropout_for(epochs, tokens if not char else tokens // CHARACTERS_IN_A_WORD)
+    if not has_valid:
+        dropout = min(dropout, MOST_DROPOUT_BLIND)
+    tied = not char
+    softmax = softmax_for(vocab_size)
+    settings: Settings = {
+        "model": {
+            "embedding_size": speed.units if tied else min(speed.units, 128),
+            "hidden_size": speed.units,
+            "dropout": dropout,
+        },
+        "output": {"tie_embeddings": tied, **softmax},
+        "training": {
+            "batch_size": batch,
+            "bptt_steps": steps,
+            **rates_for(kind, speed.units),
+            "schedule": "linear",
+            "warmup_steps": 100,
+            "max_epochs": max(1, math.ceil(min(1.5 * readable / tokens, most))),
+            "max_minutes": float(f"{training_s / 60:.4g}"),
+            "patience": 4 if has_valid else None,
+            "engine": speed.engine,
+            "threads": speed.threads,
+            "log_every_windows": 20,
+        },
+    }
+    return Choices(settings, _reasons(settings, speed, tokens, vocab_size, epochs, training_s))
+
+
+def _best_size(kind: Kind, tokens: int, speeds: list[Speed], training_s: float) -> Speed:
+    """The largest network that there is time for."""
+    wanted = dict(sizes_to_try(kind, tokens))
+    fit = [speed for speed in speeds if speed.tokens_per_s * training_s >= wanted.get(speed.units, 0)]
+    return (fit or speeds[:1])[-1]
+
+
+def batch_for(tokens: int, steps: int) -> int:
+    """Streams side by side: 32, fewer where a pass through the text would make no ten updates."""
+    return min(32, max(4, tokens // (10 * steps)))
+
+
+def dropout_for(epochs: float, words: int) -> float:
+    """The more often a text is read, the more of it is learnt by heart; a small one sooner.
+
+    0.1 for 3 readings, 0.4 for 20, in twentieths; none for a text that is hardly read twice.
+    """
+    if epochs < 1.5:
+        return 0.0
+    small = 0.1 if words < 200_000 else 0.0
+    dropout = small + 0.1 + 0.3 * math.log(epochs / 3) / math.log(20 / 3)
+    return round(20 * min(max(dropout, 0.0), 0.5)) / 20
+
+
+def softmax_for(vocab_size: int) -> dict[str, Any]:
+    """Over all words where they are few, else over some."""
+    if vocab_size < 4_000:
+        return {"softmax": "exact"}
+    return {"softmax": "sampled", "samples": 256 if vocab_size < 20_000 else 512}
+
+
+def rates_for(kind: Kind, units: int) -> dict[str, Any]:
+    """Learning rates: of AdamW for the cell, and for words of plain sgd for their table."""
+    if kind == "char":
+        return {"learning_rate": 3e-3 if units <= 256 else 2e-3}
+    return {"learning_rate": 2e-3 if units <= 256 else 1.5e-3, "table_learning_rate": 15.0}
+
+
+def _reasons(
+    settings: Settings, speed: Speed, tokens: int, vocab_size: int, epochs: float, training_s: float
+) -> tuple[Reason, ...]:
+    model, output, training = (settings[name] for name in ("model", "output", "training"))
+    enough = epochs * tokens < 0.99 * speed.tokens_per_s * training_s
+    times = f"{epochs:.1f} times" if epochs < 10 else f"{epochs:.0f} times"
+    threads = f"{speed.threads} thread{'' if speed.threads == 1 else 's'}"
+    samples = output.get("samples")
+    tables = training.get("table_learning_rate")
+    return (
+        Reason(
+            "network",
+            f"Elman, {speed.units} units",
+            f"{speed.tokens_per_s:,.0f} tokens/s here ({speed.engine}, {threads}): {tokens:,} tokens, read {times}"
+            + (", more would only be learnt by heart" if enough else ""),
+        ),
+        Reason(
+            "dropout",
+            f"{model['dropout']:g}",
+            "hardly read twice, nothing is learnt by heart"
+            if model["dropout"] == 0
+            else f"for a text read {times}",
+        ),
+        Reason(
+            "softmax",
+            f"sampled, {samples} words" if samples else "exact",
+            f"{vocab_size:,} in the vocabulary are " + ("too many to sum over" if samples else "few"),
+        ),
+        Reason(
+            "updates",
+            f"{training['batch_size']} streams of {training['bptt_steps']} tokens",
+            "far enough back for what a character depends on"
+            if not output["tie_embeddings"]
+            else "small, so that there are many",
+        ),
+        Reason(
+            "learning rate",
+            f"{training['learning_rate']:g}" + (f", of the table {tables:g} by sgd" if tables else ""),
+            "falls to 0 with the clock" + ("; sgd learns rare words less by heart" if tables else ""),
+        ),
+    )

@@ -1,0 +1,133 @@
+"""Gather the facts that a recipe is chosen from: look at the text, tokenise it, try how fast this machine is."""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rnn_cli.config import Config, config_from_choices, read_overrides
+from rnn_cli.recipe.choice import (
+    Choices,
+    Kind,
+    Reason,
+    Settings,
+    Speed,
+    choose_network,
+    choose_text,
+    sizes_to_try,
+)
+from rnn_cli.recipe.look import look_at
+from rnn_cli.training.build import Texts, build_texts, build_windows
+from rnn_cli.training.engine_choice import choose_engine
+from rnn_cli.training.events import Notice, OnEvent, Preparing
+
+CLOSING_S = 0.3
+"""From the end of the test to the end of the command."""
+
+LEAST_SHARE = 0.2
+"""A text that takes nearly all of the budget to read is trained on for this share of it all the same."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A config, and the reasons for what it says."""
+
+    config: Config
+    reasons: tuple[Reason, ...]
+
+
+def make_recipe(
+    paths: Sequence[Path],
+    *,
+    budget_s: float,
+    overrides: Sequence[str],
+    started_at: float,
+    on_event: OnEvent,
+) -> Recipe:
+    """Choose everything for a text.
+
+    Args:
+        budget_s: seconds for the whole command.
+        overrides: texts "section.key=value", which rule out any choice.
+        started_at: when the command began, on the clock of time.perf_counter.
+
+    Raises:
+        ConfigError: an override is wrong.
+        TextError: a text cannot be used.
+    """
+    train = {"train": [str(path) for path in paths]}
+    encoding = config_from_choices({"data": train}, overrides).data.encoding  # refuses what is wrong at once
+    asked = {section: keys or {} for section, keys in read_overrides(overrides).items()}
+    data = asked.get("data", {})
+    look = look_at(paths, encoding=encoding, on_progress=lambda *done: on_event(Preparing("the text", *done)))
+    text = choose_text(
+        look,
+        budget_s=budget_s,
+        kind=(data.get("tokenizer") or {}).get("kind"),
+        mode=data.get("mode"),
+        has=frozenset({"valid", "test"} & data.keys()),
+    )
+    chosen = {"data": {**train, **text.settings["data"]}}
+    config = config_from_choices(chosen, overrides)
+    # What is found in the text is told when it is trained on.
+    texts = build_texts(config, lambda event: on_event(event) if isinstance(event, Preparing) else None)
+    speeds = _speeds(chosen, overrides, texts, asked, budget_s, on_event)
+    left_s = budget_s - CLOSING_S - (time.perf_counter() - started_at)
+    if left_s < LEAST_SHARE * budget_s:
+        left_s = LEAST_SHARE * budget_s
+        on_event(
+            Notice(f"Reading the text took most of the budget; training takes {left_s:.0f} s all the same.")
+        )
+    network = choose_network(
+        kind=config.data.tokenizer.kind,
+        tokens=texts.train.tokens,
+        vocab_size=texts.tokenizer.vocab_size,
+        has_valid=texts.valid is not None,
+        speeds=speeds,
+        training_s=left_s,
+    )
+    return Recipe(
+        config_from_choices({**chosen, **network.settings}, overrides), (*text.reasons, *network.reasons)
+    )
+
+
+def _speeds(
+    chosen: Settings,
+    overrides: Sequence[str],
+    texts: Texts,
+    asked: Mapping[str, Any],
+    budget_s: float,
+    on_event: OnEvent,
+) -> list[Speed]:
+    """Try the sizes that there may be time for: all ways of computing with the first, its best with the others."""
+    kind = config_from_choices(chosen, overrides).data.tokenizer.kind
+    sizes = sizes_to_try(kind, texts.train.tokens)
+    if units := asked.get("model", {}).get("hidden_size"):
+        sizes = [(units, 0)]
+    speeds: list[Speed] = []
+    for units, wanted in sizes:
+        if speeds and speeds[-1].tokens_per_s * budget_s < wanted:
+            break
+        known = speeds[-1:] or [Speed(units, 1.0, "auto", 0)]
+        trial = _trial(chosen, kind, texts, units)
+        trial["training"] |= {"engine": known[0].engine, "threads": known[0].threads or None}
+        config = config_from_choices(trial, overrides)
+        windows = build_windows(config, texts.train, lambda _: None)
+        way = choose_engine(config, windows, texts.train.counts(), always=True).taken
+        speeds.append(Speed(units, way.tokens_per_s, way.engine, way.threads))
+        on_event(Notice(f"{units} units: {way.tokens_per_s:,.0f} tokens/s ({way.name()})"))
+    return speeds
+
+
+def _trial(chosen: Settings, kind: Kind, texts: Texts, units: int) -> Settings:
+    """A network of so many units, with dropout, as it would be trained."""
+    network: Choices = choose_network(
+        kind=kind,
+        tokens=texts.train.tokens,
+        vocab_size=texts.tokenizer.vocab_size,
+        has_valid=texts.valid is not None,
+        speeds=[Speed(units, 1e4, "auto", 1)],
+        training_s=600.0,
+    )
+    return {**chosen, **network.settings}

@@ -1,0 +1,117 @@
+"""One text cut into a part to learn from and parts to measure on.
+
+The cut depends on the text and the shares alone, so it is the same every time, and a part can be read without the
+others having been written anywhere. A line is never cut.
+
+* A stream is cut into stretches, each of which ends with its share of validation and then of test text. So a part
+  is a few long blocks from all over the text, and neighbouring lines hardly ever come apart.
+* Independent lines go by what they say: a line that occurs twice is in one part both times, so none that was learnt
+  by heart is measured on.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+from rnn_cli.text.reader import ProgressCallback, TextFacts, TextReader, read_lines
+
+PartName = Literal["train", "valid", "test"]
+
+STRETCH_CHARACTERS = 1_000_000
+MOST_STRETCHES = 20
+"""Enough for the parts to be alike; more would only make the blocks shorter and their edges more."""
+
+_DIGEST_BYTES = 8
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part of a text.
+
+    Attributes:
+        name: which part.
+        valid: share of the whole text that is validation text, from 0 to 1.
+        test: share that is test text.
+        mode: "stream" cuts out blocks, "lines" picks single lines.
+    """
+
+    name: PartName
+    valid: float
+    test: float
+    mode: Literal["stream", "lines"]
+
+    def key(self) -> list[str | float]:
+        """What a cache entry of this part depends on, besides the text."""
+        return [self.name, self.valid, self.test, self.mode]
+
+    def holds(self, place: float) -> bool:
+        """Whether a place within a stretch, from 0 to 1, lies in this part: train first, then valid, then test."""
+        return self.name == part_at(place, valid=self.valid, test=self.test)
+
+
+def part_at(place: float, *, valid: float, test: float) -> PartName:
+    """The part that a place from 0 to 1 lies in."""
+    if place >= 1 - test:
+        return "test"
+    return "valid" if place >= 1 - test - valid else "train"
+
+
+class PartReader:
+    """The lines of one part of the files, and `facts`: lines and characters of the part, all else of whole files."""
+
+    def __init__(
+        self,
+        paths: Sequence[Path],
+        part: Part,
+        *,
+        encoding: str = "auto",
+        on_progress: ProgressCallback | None = None,
+    ) -> None:
+        self.facts: list[TextFacts] = []
+        self._reader = TextReader(paths, encoding, on_progress)
+        self._paths = list(paths)
+        self._part = part
+        self._encoding = encoding
+
+    def __iter__(self) -> Iterator[str]:
+        lines, characters = [0] * len(self._paths), [0] * len(self._paths)
+        place_of = self._place_of_line()
+        for line in self._reader:
+            if self._part.holds(place_of(line)):
+                file = len(self._reader.facts)  # the facts of a file come when it has been read to its end
+                lines[file] += 1
+                characters[file] += len(line) + 1
+                yield line
+        self.facts = [
+            replace(facts, lines=of_part, characters=size)
+            for facts, of_part, size in zip(self._reader.facts, lines, characters, strict=True)
+        ]
+
+    def _place_of_line(self) -> Callable[[str], float]:
+        """A function that is called with every line in turn: its place within its stretch, from 0 to 1."""
+        if self._part.mode == "lines":
+            return place_of_words
+        return Stretches(sum(len(line) + 1 for line in read_lines(self._paths, self._encoding))).place
+
+
+class Stretches:
+    """Places in a stream of so many characters, the line ends counted as one each."""
+
+    def __init__(self, characters: int) -> None:
+        count = min(max(characters // STRETCH_CHARACTERS, 1), MOST_STRETCHES)
+        self._length = max(characters, 1) / count
+        self._read = 0
+
+    def place(self, line: str) -> float:
+        """The place of the next line's beginning within its stretch, from 0 to 1."""
+        place = self._read % self._length / self._length
+        self._read += len(line) + 1
+        return place
+
+
+def place_of_words(line: str) -> float:
+    """A number from 0 to 1 that depends on what the line says alone, spread evenly over all lines."""
+    digest = hashlib.blake2b(line.encode("utf-8", "surrogatepass"), digest_size=_DIGEST_BYTES).digest()
+    return int.from_bytes(digest, "big") / float(1 << 8 * _DIGEST_BYTES)

@@ -1,0 +1,175 @@
+"""`rnn train my.txt`: a text in place of a config."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rnn_cli.cli.texts import parse_budget, run_name
+from rnn_cli.config import load_config
+from rnn_cli.errors import UsageError
+from rnn_cli.training import engine_choice
+from tests.conftest import Rnn
+
+
+@pytest.fixture(autouse=True)
+def _short_trials(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine_choice, "TIMED_S", 0.0)
+    monkeypatch.setattr(engine_choice, "usable_cores", lambda: 1)
+    monkeypatch.setattr("rnn_cli.recipe.choice.MOST_EPOCHS", 2)
+    monkeypatch.setattr("rnn_cli.recipe.choice.LEAST_UPDATES", 0)
+
+
+@pytest.fixture
+def text(tmp_path: Path) -> Path:
+    """12,000 characters."""
+    path = tmp_path / "my.first.txt"
+    path.write_text("".join(f"the cat number {n} sat on the mat\n" for n in range(350)))
+    return path
+
+
+def summary(result: Any) -> dict[str, Any]:
+    assert result.code == 0, result.err
+    return dict(json.loads(result.out))
+
+
+def test_a_text_is_trained_on_and_the_plan_gives_reasons(rnn: Rnn, text: Path, tmp_path: Path) -> None:
+    result = rnn("train", "my.first.txt", "--budget", "60s")
+    assert result.code == 0, result.err
+    lines = result.err.splitlines()
+    assert "tokens: char (2,800 words are too few to learn words from)" in lines
+    assert "kept apart: valid 10.00% (too short for a test as well)" in lines
+    assert any(line.startswith("network: Elman, 128 units (") for line in lines)
+    assert "\x1b" not in result.err
+    assert result.out.splitlines()[0].endswith(": epochs done.")
+    assert (tmp_path / "runs/my/model.safetensors").is_file()
+
+
+def test_the_resolved_config_runs_again_by_itself(rnn: Rnn, text: Path, tmp_path: Path) -> None:
+    rnn("train", "my.first.txt", "--budget", "60s")
+    config = load_config(tmp_path / "runs/my/config.yaml")
+    assert config.data.train == (str(text),)
+    assert (config.data.split.valid, config.data.split.test) == (0.1, 0.0)
+    assert config.training.max_minutes is not None
+    assert 0.2 < config.training.max_minutes < 1.0
+    again = summary(rnn("train", "runs/my/config.yaml", "--run-dir", "again", "--json"))
+    assert again["valid"] == summary_of(tmp_path / "runs/my")["valid"]
+
+
+def summary_of(run: Path) -> dict[str, Any]:
+    return dict(json.loads((run / "summary.json").read_text()))
+
+
+def test_set_rules_out_a_choice(rnn: Rnn, text: Path, tmp_path: Path) -> None:
+    asked = ["data.tokenizer.kind=word", "model.hidden_size=20", "model.embedding_size=20", "data.mode=lines"]
+    options = [part for setting in asked for part in ("--set", setting)]
+    assert summary(rnn("train", str(text), "--json", "--budget", "60s", *options))["reason"] == "epochs done"
+    config = load_config(tmp_path / "runs/my/config.yaml")
+    assert (config.data.tokenizer.kind, config.data.mode, config.model.hidden_size) == ("word", "lines", 20)
+
+
+def test_a_folder_of_texts_is_one_text(rnn: Rnn, text: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "books"
+    folder.mkdir()
+    text.rename(folder / "b.txt")
+    (folder / "a.txt").write_text("the dog sat\n")
+    (folder / ".hidden").write_text("no\n")
+    assert summary(rnn("train", "books", "--json", "--budget", "60s"))["run"] == "runs/books"
+    assert load_config(tmp_path / "runs/books/config.yaml").data.train == (
+        str(folder / "a.txt"),
+        str(folder / "b.txt"),
+    )
+
+
+def test_a_text_of_a_line_is_learnt_without_measuring(rnn: Rnn, tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("the cat sat on the mat\n")
+    result = rnn("train", "a.txt", "--budget", "60s")
+    assert result.code == 0, result.err
+    assert (
+        "kept apart: nothing (too short to spare a part of it: nothing tells how good the model is)"
+        in result.err
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            ["my.first.txt", "--budget", "soon"],
+            "--budget soon: allowed are a number and s, m or h, such as 90s, 10m or 1.5h.",
+        ),
+        (
+            ["my.first.txt", "--budget", "10"],
+            "--budget 10: allowed are a number and s, m or h, such as 90s, 10m or 1.5h.",
+        ),
+        (
+            ["my.first.txt", "--budget", "3s"],
+            "--budget 3s: too short to learn anything. Allowed are 10s and more.",
+        ),
+        (
+            ["config.yaml", "--budget", "5m"],
+            "--budget is for texts, and config.yaml is a config, which says itself how long it trains. "
+            "Leave --budget out, or set the time: --set training.max_minutes=10",
+        ),
+        (["my.frist.txt"], 'my.frist.txt: there is no such text or config. Did you mean "my.first.txt"?'),
+        (["nowhere/a.txt"], "nowhere/a.txt: there is no such text or config."),
+        (["empty"], "empty: this folder has no files in it. Name a text, or a folder of texts."),
+        (
+            ["my.first.txt", "--set", "model.hidden=3"],
+            '--set model.hidden=3: unknown key. Did you mean "model.hidden_size"?',
+        ),
+    ],
+)
+def test_wrong_input_is_told_at_once(
+    rnn: Rnn, text: Path, tmp_path: Path, arguments: list[str], message: str
+) -> None:
+    (tmp_path / "empty").mkdir()
+    result = rnn("train", *arguments)
+    assert (result.code, result.err) == (2, f"error: {message}\n")
+
+
+def test_a_text_without_text_is_an_error_that_leaves_no_run(rnn: Rnn, tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("\n \n")
+    result = rnn("train", "a.txt")
+    assert result.code == 1
+    assert result.err == f"error: {tmp_path}/a.txt has no text: it is empty or holds only white space.\n"
+    assert list((tmp_path / "runs").iterdir()) == []
+
+
+def test_ctrl_c_while_the_text_is_looked_at_leaves_nothing(
+    rnn: Rnn, text: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("rnn_cli.recipe.make.look_at", interrupted)
+    result = rnn("train", "my.first.txt")
+    assert result.code == 130
+    assert result.err == "Stopped before the first step: there was nothing to save.\n"
+    assert list((tmp_path / "runs").iterdir()) == []
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("90s", 90), ("10m", 600), ("1.5h", 5400), (" 2 M ", 120)])
+def test_a_budget_is_a_number_and_a_unit(text: str, seconds: float) -> None:
+    assert parse_budget(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["", "m", "-5m", "1e9h", "10min", "5m30s", "٣m"])
+def test_other_budgets_are_refused(text: str) -> None:
+    with pytest.raises(UsageError):
+        parse_budget(text)
+
+
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        ("a/wt.256.yaml", "wt.256"),
+        ("holmes.train.txt.xz", "holmes"),
+        ("books/", "books"),
+        (".txt", "txt"),
+        ("..txt", "txt"),
+    ],
+)
+def test_a_run_is_called_like_its_config_or_text(path: str, name: str) -> None:
+    assert run_name(Path(path)) == name

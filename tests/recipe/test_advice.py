@@ -1,0 +1,62 @@
+"""What to try next."""
+
+from typing import Any
+
+from rnn_cli.config import Config
+from rnn_cli.recipe.advice import advice
+from rnn_cli.training.history import History
+
+
+def config(**training: Any) -> Config:
+    return Config.model_validate(
+        {
+            "data": {"train": "a"},
+            "model": {"embedding_size": 256, "hidden_size": 256, "dropout": 0.3},
+            "output": {"tie_embeddings": True},
+            "training": training,
+        }
+    )
+
+
+def history(training: float, *validation: float) -> History:
+    return History(
+        training=tuple((step, training) for step in range(100, 2_100, 100)),
+        validation=tuple((1_000 * number, loss) for number, loss in enumerate(validation, 1)),
+    )
+
+
+def test_a_validation_loss_that_rises_again_is_overfitting() -> None:
+    assert advice(history(4.6, 5.0, 4.9, 5.1), config(), "stopped early") == (
+        "It learns by heart: the validation loss has risen since step 2,000, whose model is kept. "
+        "Try more dropout (--set model.dropout=0.4), a smaller network (--set model.hidden_size=168 "
+        "--set model.embedding_size=168) or more text."
+    )
+
+
+def test_a_training_loss_far_below_the_validation_loss_is_overfitting_too() -> None:
+    assert advice(history(4.5, 5.0, 4.9), config(), "time is up") == (
+        "It learns by heart: the training loss lies 0.40 below the validation loss. "
+        "Try more dropout (--set model.dropout=0.4), a smaller network (--set model.hidden_size=168 "
+        "--set model.embedding_size=168) or more text."
+    )
+
+
+def test_a_training_that_ran_out_of_time_wants_more_of_it() -> None:
+    assert advice(history(4.9, 5.0, 4.9), config(max_minutes=10), "time is up") == (
+        "It was not learning by heart when its time was up. More time helps most: "
+        "--budget 20m for a text, training.max_minutes=20 in a config"
+    )
+
+
+def test_a_training_whose_losses_are_alike_has_room_for_more() -> None:
+    assert advice(history(4.9, 5.0, 4.9), config(max_epochs=10), "epochs done") == (
+        "It does not learn by heart: there is room for a larger network (--set model.hidden_size=384 "
+        "--set model.embedding_size=384) or more epochs (--set training.max_epochs=20)."
+    )
+
+
+def test_without_a_validation_nothing_is_known() -> None:
+    assert advice(history(1.0), config(), "epochs done") == (
+        "Nothing tells how good the model is beyond its own text. A longer text helps most; "
+        "or name one to measure on: --set data.valid=FILE"
+    )
