@@ -15,7 +15,12 @@ def tokenizer() -> Tokenizer:
 
 def sampler(tokenizer: Tokenizer, opening: str = "the cat") -> Sampler:
     return Sampler(
-        tokenizer, opening, hidden_activation="tanh", output_activation="softmax", independent_lines=False
+        tokenizer,
+        opening,
+        cell="elman",
+        hidden_activation="tanh",
+        output_activation="softmax",
+        independent_lines=False,
     )
 
 
