@@ -47,7 +47,8 @@ class BatchDisplay:
                 self._show_start(event)
             case RunStarted():
                 self._running[event.name] = _Row()
-                self._line(f"{event.name} {event.how}")
+                if self._live is None:  # the table shows it
+                    self._line(f"{event.name} {event.how}")
             case RunProgressed():
                 self._running[event.name].progress = event.progress
             case CommandStarted():
@@ -79,14 +80,17 @@ class BatchDisplay:
         if event.state == "failed":
             self._line(f"{done}: {event.reason}", style="red")
         else:
-            self._line(done + (f", validation perplexity {event.valid:,.2f}" if event.valid else ""))
+            self._line(done + (f": valid perplexity {event.valid:,.2f}" if event.valid else ""))
 
     def _line(self, text: str, style: str = "") -> None:
         self._console.print(Text(text, style=style))
 
     def _table(self) -> Table:
         """The runs that run, and how many do not."""
-        table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim", expand=True)
+        table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+        table.width = (
+            self._console.width - len("^C") - 1
+        )  # a terminal that echoes it must not begin a new line
         table.add_column("run", ratio=1, no_wrap=True, overflow="ellipsis")
         for heading in ("done", "valid", "tokens/s", "left"):
             table.add_column(heading, justify="right", no_wrap=True)

@@ -78,7 +78,9 @@ def show_table(
         title=title, title_justify="left", title_style="bold", box=None, pad_edge=False, padding=(0, 2, 0, 0)
     )
     for heading, side in columns:
-        table.add_column(heading, justify="right" if side == "right" else "left", header_style="dim")
+        table.add_column(
+            heading, justify="right" if side == "right" else "left", header_style="dim", overflow="fold"
+        )
     for row in rows:
         table.add_row(*(Text(cell) for cell in row))
     standard_output().print(table)

@@ -68,7 +68,7 @@ def test_without_a_terminal_beginning_and_end_of_each_run_are_a_line() -> None:
         "4 runs, 1 of them finished before; 2 side by side, 1 thread each",
         "tiny,seed=1 is trained",
         "tiny,seed=2 goes on",
-        "tiny,seed=1 finished after 12 s, validation perplexity 130.90",
+        "tiny,seed=1 finished after 12 s: valid perplexity 130.90",
         "tiny,seed=2 failed after 3 s: it was killed (SIGKILL).",
         "[bold] is trained",
         "Stopping: 1 run is saving.",

@@ -292,6 +292,18 @@ def test_notes_go_to_standard_error_and_results_to_standard_output(capfd: pytest
     assert out == "a [result] " + "that is long " * 20 + "\n"
 
 
+def test_a_name_too_long_for_a_table_goes_on_below_and_nothing_of_it_is_lost(
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "20")
+    show_table([("run", "left"), ("valid", "right")], [("a,hidden_size=128", "7.50")])
+    assert [line.rstrip() for line in capfd.readouterr().out.splitlines()] == [
+        "run            valid",
+        "a,hidden_size   7.50",
+        "=128",
+    ]
+
+
 def test_a_table_keeps_its_columns_below_each_other(
     capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

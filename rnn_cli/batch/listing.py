@@ -24,7 +24,8 @@ class ListedRun:
 
     Attributes:
         name: its folder, as seen from the folder listed.
-        state: finished, running, half (it can go on), or failed.
+        state: finished, running, half (it can go on), not begun (a plan's run that was stopped before its first
+            step), or failed.
         step, total_windows: updates done, and in all; None where it has not begun.
         valid, test: perplexities; None where there are none.
         changed: when something was last written, in local time.
@@ -99,10 +100,11 @@ def _state(path: Path) -> str:
     if folder.summary.exists():
         return "finished"
     record = Record.read(path)
-    failed = record is not None and record.exit_code is not None and record.reason != ""
-    if failed or not folder.states():
+    if record is not None and record.reason:
         return "failed"
-    return "half"
+    if folder.states():
+        return "half"
+    return "failed" if folder.metrics.exists() else "not begun"
 
 
 def to_json(runs: Iterable[ListedRun]) -> str:

@@ -3,7 +3,7 @@
 import re
 import shlex
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -30,6 +30,7 @@ AFTER_COMMANDS = ("complete", "eval", "predict")
 
 _FILE_NAME = re.compile(r"\w[\w.-]*")
 _RUN = "{run}"
+_DRAWING = {"sample", "draws"}  # one is nothing without the other
 
 
 def _as_seeds(value: Any) -> Any:
@@ -114,23 +115,40 @@ def load_plan(path: Path, commands: Collection[str] = AFTER_COMMANDS) -> Plan:
     if "data" in root.value and "configs" not in root.value:
         text = f"this is a config, not a plan. Train it with: rnn train {path}, or name it in a plan: configs: {path}"
         raise config_error([Problem(root.value["data"].key_place, (), text)])
-    try:
-        file = PlanFile.model_validate(plain(root))
-    except ValidationError as error:
-        raise config_error(problems + validation_problems(error, root, json_schema_of(PlanFile))) from None
-    after, found = _read_after(root.value.get("after"), commands)
+    file, usable, found = _validated(root)
     problems += found
-    axes, found = _read_axes(root.value, file)
-    problems += found
-    if problems:
+    if file is None:
         raise config_error(problems)
-    runs, problems = expand(axes)
+    after, found = _read_after(usable.get("after"), commands)
+    problems += found
+    axes, found = _read_axes(usable, file)
+    problems += found
+    runs, found = expand(axes)
+    problems += found
     metric = file.metric or _default_metric(runs)
     if not problems and metric and (unusable := metric_problem(metric, [run.config for run in runs], after)):
         problems = [Problem(root.value["metric"].place, ("metric",), unusable)]
     if problems:
         raise config_error(problems)
     return Plan(path, tuple(runs), metric, after)
+
+
+def _validated(root: Node) -> tuple[PlanFile | None, dict[str, Node], list[Problem]]:
+    """The plan without the keys that are wrong by themselves, so that the others can be looked at; and the problems.
+
+    None where nothing can be: the configs are among them.
+    """
+    entries = _entries(root)
+    try:
+        return PlanFile.model_validate(plain(root)), entries, []
+    except ValidationError as error:
+        problems = validation_problems(error, root, json_schema_of(PlanFile))
+    wrong = {problem.keys[0] for problem in problems}
+    if wrong & _DRAWING:
+        wrong |= _DRAWING
+    usable = {key: node for key, node in entries.items() if key not in wrong}
+    file = None if "configs" in wrong else PlanFile.model_validate(plain(replace(root, value=usable)))
+    return file, usable, problems
 
 
 def command_on(run: Path, words: tuple[str, ...]) -> list[str]:
@@ -148,6 +166,8 @@ def _read_axes(root: dict[str, Node], file: PlanFile) -> tuple[Axes, list[Proble
     configs = root["configs"]
     paths = configs.value if isinstance(configs.value, list) else [configs]
     files = [found for path in paths for found in files_of(path, ("configs",), problems)]
+    if problems:
+        files = []  # what is not there cannot be checked further
     seeds = _seed_nodes(root["seeds"], file) if file.seeds else []
     grid: dict[str, Values] = {}
     for key, node in _entries(root.get("grid")).items():

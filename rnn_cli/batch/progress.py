@@ -85,6 +85,8 @@ class MetricsReader:
                 self._first = None
             case "train":
                 progress.step, progress.tokens_per_s = record["step"], record["tokens_per_s"]
+            case "end":
+                progress.step = record["step"]
             case "validation":
                 progress.valid = record["perplexity"] if record["perplexity"] is not None else math.inf
                 progress.best = min(progress.valid, math.inf if progress.best is None else progress.best)

@@ -58,7 +58,9 @@ after:
     assert command_on(Path("runs/x"), plan.after["b"]) == ["predict", "runs/x/prompts.txt"]
 
 
-def test_everything_wrong_with_a_plan_is_said_at_once_in_its_order(write_plan: WritePlan) -> None:
+def test_everything_wrong_with_a_plan_is_said_at_once_in_its_order(
+    write_plan: WritePlan, folder: Path
+) -> None:
     plan = write_plan("""\
 configs: tiny.yml
 seed: 3
@@ -66,12 +68,18 @@ seeds: many
 grid:
   model.hidden_size: 64
 draws: 0
+sample: {model.dropout: [0]}
+after: {a: predcit x}
 """)
     assert problems(plan) == [
+        f'plan.yaml:1:10: configs: found "tiny.yml", but there is no such file in the current folder ({folder}). '
+        'Did you mean "tiny.yaml"?',
         'plan.yaml:2:1: seed: unknown key. Did you mean "seeds"?',
         'plan.yaml:3:8: seeds: found "many", allowed: a whole number from 1 to 10,000, or a list of seeds, or null.',
         "plan.yaml:5:22: grid.model.hidden_size: found 64, allowed: a list of values.",
         "plan.yaml:6:8: draws: found 0, allowed: a whole number of 1 or more and at most 10000, or null.",
+        'plan.yaml:8:12: after.a: found "predcit", allowed: a command out of complete, eval, predict. '
+        "Did you mean predict?",
     ]
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from rnn_cli.batch.listing import list_runs, to_json
+from rnn_cli.batch.record import Record
 from rnn_cli.errors import UsageError
 from rnn_cli.training.run_lock import RunLock
 from tests.batch.conftest import RunPlan
@@ -52,6 +53,10 @@ def test_the_runs_of_a_study_are_listed_with_it(run_plan: RunPlan, folder: Path)
         ("study/tiny,seed=13", "failed"),
         ("study/tiny,seed=66", "failed"),
     ]
+    (folder / "study/tiny,seed=2").mkdir()
+    Record({}, {}, exit_code=130).write(folder / "study/tiny,seed=2")
+    assert [run.state for run in list_runs(folder) if run.name == "study/tiny,seed=2"] == ["not begun"]
+    (folder / "study/tiny,seed=2/batch.json").unlink()
     assert [run.name for run in list_runs(folder / "study")] == [
         "tiny,seed=1",
         "tiny,seed=13",

@@ -58,6 +58,14 @@ def test_a_file_that_is_cut_or_begins_anew_is_read_from_its_beginning(tmp_path: 
     assert reader.progress.step == 0
 
 
+def test_a_training_that_has_ended_is_at_its_last_step(tmp_path: Path) -> None:
+    metrics = tmp_path / "metrics.jsonl"
+    append(metrics, START, trained(90), {"event": "end", "step": 100})
+    reader = MetricsReader(metrics)
+    reader.read()
+    assert reader.progress.step == 100
+
+
 def test_what_is_no_record_is_passed_over(tmp_path: Path) -> None:
     metrics = tmp_path / "metrics.jsonl"
     metrics.write_text("[1]\nnot json\n")
