@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from textwrap import wrap
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from rnn_cli.config.schema import Config
     from rnn_cli.evaluation.questions import Accuracy
     from rnn_cli.training.run_folder import RunFolder
+
+ADVICE_WIDTH = 80
 
 
 def train(
@@ -212,7 +215,8 @@ def _train(config: "Config", folder: "RunFolder", *, as_json: bool, resume: bool
         _show_accuracy(name, accuracy)
     if results_are_read():
         history = read_history(folder.metrics)
-        for line in ["", *curves(history), "", advice(history, config, outcome.reason), ""]:
+        next_step = wrap(advice(history, config, outcome.reason), ADVICE_WIDTH, break_on_hyphens=False)
+        for line in ["", *curves(history), "", *next_step, ""]:
             show_line(line)
     show_line(f"The model lies in {folder.path}. Try it:")
     show_line(f"  {next_command}")

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rnn_cli.text.reader import ProgressCallback, TextReader
@@ -32,6 +32,7 @@ class Look:
         likeness: how many times as many rare words neighbouring lines share as lines far apart do; about 1 where
             the order of the lines means nothing.
         is_split: whether words and marks stand apart and rare words are "<unk>" already, as in WikiText.
+        encoding: that of every file, not to be found out again; auto where they differ or one is a guess.
     """
 
     characters: int
@@ -43,6 +44,7 @@ class Look:
     words_per_line: float
     likeness: float
     is_split: bool
+    encoding: str = "auto"
 
 
 def look_at(paths: Sequence[Path], *, encoding: str, on_progress: ProgressCallback | None = None) -> Look:
@@ -53,13 +55,16 @@ def look_at(paths: Sequence[Path], *, encoding: str, on_progress: ProgressCallba
     """
     characters = sampled = lines = 0
     sample: list[str] = []
-    for line in TextReader(paths, encoding, on_progress):
+    reader = TextReader(paths, encoding, on_progress)
+    for line in reader:
         characters += len(line) + 1
         lines += bool(line.strip())
         if sampled < SAMPLE_CHARACTERS:
             sample.append(line[:SAMPLE_CHARACTERS])
             sampled += len(line) + 1
-    return look_of(sample, characters=characters, lines=lines)
+    found = {"auto" if facts.encoding_is_a_guess else facts.encoding for facts in reader.facts}
+    encoding = found.pop() if len(found) == 1 else encoding
+    return replace(look_of(sample, characters=characters, lines=lines), encoding=encoding)
 
 
 def look_of(sample: Sequence[str], *, characters: int, lines: int) -> Look:

@@ -68,7 +68,7 @@ def make_recipe(
         mode=data.get("mode"),
         has=frozenset({"valid", "test"} & data.keys()),
     )
-    chosen = {"data": {**train, **text.settings["data"]}}
+    chosen = {"data": {**train, "encoding": look.encoding, **text.settings["data"]}}
     config = config_from_choices(chosen, overrides)
     # What is found in the text is told when it is trained on.
     texts = build_texts(config, lambda event: on_event(event) if isinstance(event, Preparing) else None)

@@ -1,10 +1,11 @@
 """A text as token ids on disk, prepared once and found again.
 
-The cache folder holds three kinds of things, and all of it may be deleted at any time:
+The cache folder holds four kinds of things, and all of it may be deleted at any time:
 
     corpora/KEY/ids.npy, facts.json   the ids of one split, memory-mapped, and what was found in its files
     tokenizers/KEY.json               a vocabulary
     hashes/KEY.json                   the sha256 of a file of a certain path, size and time of change
+    sizes/KEY.json                    the characters of a text that parts are kept apart of
 
 A KEY is made of everything that the entry depends on: the content of the files, the settings, the format.
 """
@@ -31,7 +32,7 @@ from rnn_cli.files import write_text
 from rnn_cli.text.encoding import COMPRESSIONS, check_encoding
 from rnn_cli.text.line_encoder import LineEncoder, TokenIds, ids_dtype
 from rnn_cli.text.reader import ProgressCallback, TextFacts, TextReader, file_status, hash_file
-from rnn_cli.text.split import Part, PartReader
+from rnn_cli.text.split import Part, PartReader, count_characters
 from rnn_cli.text.tokenizer import LONGEST_WORD, Tokenizer
 
 FORMAT_VERSION = 2
@@ -130,7 +131,7 @@ def train_tokenizer(
     )
     with suppress(OSError, ValueError):  # not there yet, or damaged
         return Tokenizer.from_json(entry.read_text("utf-8"))
-    reader = _reader(paths, part, encoding, on_progress)
+    reader = _reader(paths, part, encoding, hashes, cache_dir, on_progress)
     tokenizer = train(reader)
     _check_unchanged(reader.facts, hashes)
     _check_vocabulary(tokenizer, paths, min_count)
@@ -167,7 +168,7 @@ def prepare_corpus(
         if was_there:
             shutil.rmtree(entry, ignore_errors=True)  # damaged: entries appear whole or not at all
         with _writing_to(cache_dir), _appearing_whole(entry) as folder:
-            reader = _reader(paths, part, encoding, on_progress)
+            reader = _reader(paths, part, encoding, hashes, cache_dir, on_progress)
             _encode(reader, tokenizer, folder)
             _check_unchanged(reader.facts, hashes)
         corpus = _load(entry, tokenizer)
@@ -181,11 +182,28 @@ def prepare_corpus(
 
 
 def _reader(
-    paths: Sequence[Path], part: Part | None, encoding: str, on_progress: ProgressCallback | None
+    paths: Sequence[Path],
+    part: Part | None,
+    encoding: str,
+    hashes: list[str],
+    cache_dir: Path,
+    on_progress: ProgressCallback | None,
 ) -> TextReader | PartReader:
     if part is None:
         return TextReader(paths, encoding, on_progress)
-    return PartReader(paths, part, encoding=encoding, on_progress=on_progress)
+    characters = _characters(paths, encoding, hashes, cache_dir) if part.mode == "stream" else 0
+    return PartReader(paths, part, characters=characters, encoding=encoding, on_progress=on_progress)
+
+
+def _characters(paths: Sequence[Path], encoding: str, hashes: list[str], cache_dir: Path) -> int:
+    """The size of the whole text, which each of its parts asks for: from the cache, or counted into it."""
+    entry = cache_dir / "sizes" / f"{_key(paths, hashes, None, encoding)}.json"
+    with suppress(OSError, ValueError, TypeError):
+        return int(json.loads(entry.read_text("utf-8")))
+    characters = count_characters(paths, encoding)
+    with suppress(OSError):  # only saves time; a cache that cannot be written is reported later
+        write_text(entry, json.dumps(characters))
+    return characters
 
 
 def _encode(reader: TextReader | PartReader, tokenizer: Tokenizer, folder: Path) -> None:

@@ -59,13 +59,18 @@ def part_at(place: float, *, valid: float, test: float) -> PartName:
 
 
 class PartReader:
-    """The lines of one part of the files, and `facts`: lines and characters of the part, all else of whole files."""
+    """The lines of one part of the files, and `facts`: lines and characters of the part, all else of whole files.
+
+    Args:
+        characters: of the whole text, from `count_characters`; independent lines do not ask for them.
+    """
 
     def __init__(
         self,
         paths: Sequence[Path],
         part: Part,
         *,
+        characters: int,
         encoding: str = "auto",
         on_progress: ProgressCallback | None = None,
     ) -> None:
@@ -73,7 +78,7 @@ class PartReader:
         self._reader = TextReader(paths, encoding, on_progress)
         self._paths = list(paths)
         self._part = part
-        self._encoding = encoding
+        self._characters = characters
 
     def __iter__(self) -> Iterator[str]:
         lines, characters = [0] * len(self._paths), [0] * len(self._paths)
@@ -93,7 +98,12 @@ class PartReader:
         """A function that is called with every line in turn: its place within its stretch, from 0 to 1."""
         if self._part.mode == "lines":
             return place_of_words
-        return Stretches(sum(len(line) + 1 for line in read_lines(self._paths, self._encoding))).place
+        return Stretches(self._characters).place
+
+
+def count_characters(paths: Sequence[Path], encoding: str) -> int:
+    """Code points of all files together, a line end after each line counted as one."""
+    return sum(len(line) + 1 for line in read_lines(paths, encoding))
 
 
 class Stretches:

@@ -62,3 +62,12 @@ def test_an_empty_text_is_refused(tmp_path: Path) -> None:
     with pytest.raises(TextError) as caught:
         look_at([path], encoding="auto")
     assert str(caught.value) == f"{path} has no text: it is empty or holds only white space."
+
+
+def test_an_encoding_that_is_sure_need_not_be_found_out_again(tmp_path: Path) -> None:
+    texts = [tmp_path / "a.txt", tmp_path / "b.txt"]
+    texts[0].write_text("caf\u00e9\n", encoding="utf-8")
+    texts[1].write_text("caf\u00e9\n", encoding="cp1252")
+    assert look_at(texts[:1], encoding="auto").encoding == "utf-8"
+    assert look_at(texts[1:], encoding="auto").encoding == "auto"  # only a guess, to be told
+    assert look_at(texts, encoding="auto").encoding == "auto"

@@ -5,9 +5,10 @@ from typing import Literal
 
 import pytest
 
+from rnn_cli.text import corpus as corpus_module
 from rnn_cli.text import split as split_module
 from rnn_cli.text.corpus import prepare_corpus, train_tokenizer
-from rnn_cli.text.split import Part, PartName, PartReader, Stretches, place_of_words
+from rnn_cli.text.split import Part, PartName, PartReader, Stretches, count_characters, place_of_words
 
 NAMES: tuple[PartName, ...] = ("train", "valid", "test")
 Mode = Literal["stream", "lines"]
@@ -24,7 +25,7 @@ def part(name: PartName, mode: Mode = "stream", valid: float = 0.2, test: float 
 
 
 def lines_of(paths: list[Path], name: PartName, mode: Mode = "stream") -> list[str]:
-    return list(PartReader(paths, part(name, mode)))
+    return list(PartReader(paths, part(name, mode), characters=count_characters(paths, "auto")))
 
 
 def test_a_short_stream_ends_with_its_validation_and_then_its_test_text(tmp_path: Path) -> None:
@@ -51,7 +52,7 @@ def test_there_are_never_more_than_20_stretches() -> None:
 
 def test_files_are_one_text_and_the_facts_of_each_tell_of_the_part(tmp_path: Path) -> None:
     texts = [numbered(tmp_path / "a.txt", 60), numbered(tmp_path / "b.txt", 40)]
-    reader = PartReader(texts, part("train"))
+    reader = PartReader(texts, part("train"), characters=500)
     assert len(list(reader)) == 70
     assert [(facts.lines, facts.characters) for facts in reader.facts] == [(60, 300), (10, 50)]
     assert [facts.line_ends for facts in reader.facts] == [{"LF": 60}, {"LF": 40}]
@@ -82,6 +83,21 @@ def test_equal_lines_are_in_the_same_part(tmp_path: Path) -> None:
 
 def test_the_place_of_a_line_does_not_change_from_version_to_version() -> None:
     assert place_of_words("the cat sat on the mat") == pytest.approx(0.7501, abs=1e-4)
+
+
+def test_the_size_of_a_text_is_counted_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = numbered(tmp_path / "a.txt", 100)
+    counted: list[list[Path]] = []
+
+    def count(paths: list[Path], encoding: str) -> int:
+        counted.append(paths)
+        return count_characters(paths, encoding)
+
+    monkeypatch.setattr(corpus_module, "count_characters", count)
+    tokenizer = train_tokenizer([text], part=part("train"), cache_dir=tmp_path / "cache")
+    for name in NAMES:
+        prepare_corpus([text], tokenizer, part=part(name), cache_dir=tmp_path / "cache")
+    assert len(counted) == 1
 
 
 def test_each_part_has_a_cache_entry_of_its_own(tmp_path: Path) -> None:
