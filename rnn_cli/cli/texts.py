@@ -3,7 +3,6 @@
 import re
 from pathlib import Path
 
-from rnn_cli.config.wording import closest, did_you_mean
 from rnn_cli.errors import UsageError
 
 CONFIG_ENDINGS = (".yaml", ".yml")
@@ -72,6 +71,11 @@ def text_files(path: Path) -> list[Path]:
         names = [other.name for other in path.parent.iterdir()] if path.parent.is_dir() else []
     except OSError as error:
         raise UsageError(f"{path}: cannot be read ({error.strerror}).") from error
+    from rnn_cli.config.wording import (  # only here: it brings all of the configs' machinery
+        closest,
+        did_you_mean,
+    )
+
     near = closest(path.name, sorted(names), cutoff=0.75)
     meant = did_you_mean(near and f'"{path.with_name(near)}"')
     raise UsageError(f"{path}: there is no such text or config.{meant}")

@@ -1,6 +1,5 @@
 """The scalars of a training for TensorBoard, beside the run's own metrics. The package is an extra."""
 
-import importlib.util
 from pathlib import Path
 
 from rnn_cli.errors import UsageError
@@ -15,11 +14,13 @@ def check_tensorboard() -> None:
     Raises:
         UsageError: the package is not installed.
     """
-    if importlib.util.find_spec("tensorboard") is None:
+    try:
+        import tensorboard  # noqa: F401 - only to see whether it is there
+    except ImportError:
         raise UsageError(
             "logging.tensorboard is true, and the package tensorboard is not installed. "
             "Install it with: pip install 'rnn_cli[tensorboard]', or set logging.tensorboard to false."
-        )
+        ) from None
 
 
 class TensorBoard:

@@ -108,4 +108,6 @@ def test_only_reading_the_texts_is_not_recorded() -> None:
 
 def test_every_kind_of_event_has_a_name_of_its_own() -> None:
     names = [event.name for event in Event.__subclasses__()]
-    assert sorted(names) == ["end", "notice", "preparing", "rollback", "start", "train", "validation"]
+    assert sorted(names) == [
+        "end", "gradient_flow", "notice", "preparing", "rollback", "sample", "start", "train", "validation",
+    ]  # fmt: skip

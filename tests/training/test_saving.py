@@ -25,7 +25,7 @@ def make_model(*, seed: int = 0, tied: bool = False, num_layers: int = 2) -> Lan
 
 
 def provenance(*, tied: bool = False, num_layers: int = 2) -> Provenance:
-    model = {"embedding_size": 4, "hidden_size": 4, "num_layers": num_layers}
+    model = {"cell": "elman", "embedding_size": 4, "hidden_size": 4, "num_layers": num_layers}
     config: dict[str, Any] = {"model": model, "output": {"tie_embeddings": tied}}
     return Provenance(config=config, tokenizer_json='{"été": 1}', training_data={"tokens": 145})
 

@@ -1,7 +1,7 @@
 """The scalars for TensorBoard, read back as TensorBoard reads them."""
 
-import importlib.util
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -55,12 +55,7 @@ def test_after_a_resume_no_step_is_there_twice(
 def test_without_the_package_the_message_says_what_to_install(
     tmp_path: Path, make_config: MakeConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    find_spec = importlib.util.find_spec
-    monkeypatch.setattr(
-        importlib.util,
-        "find_spec",
-        lambda name, *rest: None if name == "tensorboard" else find_spec(name, *rest),
-    )
+    monkeypatch.setitem(sys.modules, "tensorboard", None)
     with pytest.raises(UsageError) as caught, RunFolder.create(tmp_path / "run") as folder:
         train(make_config(logging={"tensorboard": True}), folder, on_event=ignore)
     assert str(caught.value) == (
