@@ -135,7 +135,7 @@ def draw(points: dict[tuple[str, int], dict[str, Any]], path: Path) -> None:
             axis.set_xscale("log")
             axis.set_xticks(values, [f"{value:,}" for value in values], rotation=30)
             axis.minorticks_off()
-            axis.set_ylim(bottom=0)
+            axis.set_ylim(0, 1.05 * max(point[key] for point in points.values()))
             axis.grid(alpha=0.3)
             if column == 0:
                 axis.set_ylabel(label)
