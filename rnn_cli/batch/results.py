@@ -13,6 +13,7 @@ from typing import Any
 from rnn_cli.batch.expansion import SEED, PlannedRun, labels
 from rnn_cli.batch.figures import Figures, flattened, higher_is_better
 from rnn_cli.batch.job import Outcome, State
+from rnn_cli.batch.record import Record
 from rnn_cli.batch.study import Study, StudyRun
 from rnn_cli.files import write_text
 from rnn_cli.training.run_folder import RunFolder
@@ -162,7 +163,10 @@ def _figures(run: StudyRun, study: Study, outcome: Outcome) -> Figures:
     """The summary's numbers, and those of each command that printed one JSON object, below its name."""
     if outcome.state is State.WAITING or not RunFolder(run.path).summary.exists():
         return {}
-    if run.record.exit_code not in (0, None):  # the folder may still hold a training from before
+    stored = Record.read(run.path)
+    if stored is None or stored.changes(
+        run.record
+    ):  # the folder still holds a training from before the plan changed
         return {}
     figures = flattened(_json_object(RunFolder(run.path).summary))
     for name in study.plan.after:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from rnn_cli.batch.job import Outcome, State
+from rnn_cli.batch.record import Record
 from rnn_cli.batch.results import Results, gather
 from rnn_cli.batch.study import Study
 from tests.batch.conftest import LoadPlan, RunPlan
@@ -111,6 +112,29 @@ def test_what_a_command_prints_besides_one_json_object_gives_no_figures(results_
     for output in ("[1, 2]", "1\n2\n", '{"a": 1}\n{"a": 2}\n', "", "[" * 100_000):
         Path("study/tiny/after/q").write_text(output)
         assert list(results_of(text).runs[0].figures) == ["steps", "valid.perplexity"]
+
+
+def test_the_figures_of_a_training_that_could_not_be_replaced_are_not_the_plans(
+    run_plan: RunPlan, plan_of: LoadPlan
+) -> None:
+    run_plan("configs: tiny.yaml")
+    changed = plan_of("configs: tiny.yaml\nset: {training.max_epochs: 3}")
+    with Study.open(changed, Path("study"), force=True) as study:
+        results = gather(study, {"tiny": Outcome(State.FAILED, "it cannot be started.")})
+    assert results.runs[0].figures == {}
+
+
+def test_a_training_that_ended_after_its_rnn_batch_was_killed_has_its_figures(
+    run_plan: RunPlan, plan_of: LoadPlan
+) -> None:
+    run_plan("configs: tiny.yaml")
+    record = Record.read(Path("study/tiny"))
+    assert record is not None
+    record.exit_code = None
+    record.write(Path("study/tiny"))
+    assert run_plan("configs: tiny.yaml") == {"tiny": Outcome(State.FINISHED)}
+    with Study.open(plan_of("configs: tiny.yaml"), Path("study")) as study:
+        assert "valid.perplexity" in gather(study, {"tiny": Outcome(State.FINISHED)}).runs[0].figures
 
 
 def test_a_run_that_waits_has_no_figures(run_plan: RunPlan, plan_of: LoadPlan) -> None:
