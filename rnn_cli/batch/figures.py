@@ -4,6 +4,7 @@ import math
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
+from rnn_cli.config.nodes import dotted_keys
 from rnn_cli.config.schema import Config
 from rnn_cli.config.wording import closest, did_you_mean, shown
 
@@ -16,13 +17,11 @@ _HIGHER_IS_BETTER = ("accuracy", "correct", "tokens_per_s")
 
 def flattened(data: Mapping[str, Any], prefix: str = "") -> Figures:
     """The finite numbers in nested mappings, their keys joined by points; lists and texts are left out."""
-    figures: Figures = {}
-    for key, value in data.items():
-        if isinstance(value, dict):
-            figures |= flattened(value, f"{prefix}{key}.")
-        elif isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
-            figures[f"{prefix}{key}"] = value
-    return figures
+    return {
+        key: value
+        for key, value in dotted_keys(data, prefix).items()
+        if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    }
 
 
 def higher_is_better(metric: str) -> bool:

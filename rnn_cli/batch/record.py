@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from rnn_cli.config import Config, config_from_dict, config_to_dict
+from rnn_cli.config.nodes import dotted_keys
 from rnn_cli.errors import ConfigError
 from rnn_cli.files import write_text
 
@@ -71,7 +72,7 @@ class Record:
 
     def changes(self, planned: "Record") -> list[str]:
         """How the plan differs from what the run was trained with, in words; empty where it does not."""
-        before, now = _flat(_with_defaults(self.config)), _flat(planned.config)
+        before, now = dotted_keys(_with_defaults(self.config)), dotted_keys(planned.config)
         words = [
             f"{key} was {_shown(before, key)} and is {_shown(now, key)}"
             for key in sorted(before.keys() | now.keys())
@@ -109,13 +110,6 @@ def _with_defaults(stored: dict[str, Any]) -> dict[str, Any]:
         return stored
     config["data"] = {key: value for key, value in config["data"].items() if key in stored["data"]}
     return config
-
-
-def _flat(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for key, value in config.items():
-        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
-    return flat
 
 
 def _shown(flat: Mapping[str, Any], key: str) -> str:

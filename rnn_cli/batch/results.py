@@ -164,9 +164,7 @@ def _figures(run: StudyRun, study: Study, outcome: Outcome) -> Figures:
     if outcome.state is State.WAITING or not RunFolder(run.path).summary.exists():
         return {}
     stored = Record.read(run.path)
-    if stored is None or stored.changes(
-        run.record
-    ):  # the folder still holds a training from before the plan changed
+    if stored is None or stored.changes(run.record):  # trained before the plan changed
         return {}
     figures = flattened(_json_object(RunFolder(run.path).summary))
     for name in study.plan.after:

@@ -1,6 +1,6 @@
 """Values that know where they were written, so that a problem can say `file:line:column`."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -81,6 +81,16 @@ def plain(node: Node) -> Any:
     if isinstance(node.value, list):
         return [plain(child) for child in node.value]
     return node.value
+
+
+def dotted_keys(data: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested mappings as one, its keys written in full: section.key."""
+    found: dict[str, Any] = {}
+    for key, value in data.items():
+        found |= (
+            dotted_keys(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
+        )
+    return found
 
 
 def from_plain(value: Any, place: Place) -> Node:

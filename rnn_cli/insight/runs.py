@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from rnn_cli.config.nodes import plain
+from rnn_cli.config.nodes import dotted_keys, plain
 from rnn_cli.config.sources import read_file
 from rnn_cli.errors import ConfigError, ModelFileError
 from rnn_cli.model_file import NAME_IN_RUN_FOLDER
@@ -47,7 +47,7 @@ class Run:
     @cached_property
     def flat_config(self) -> dict[str, Any]:
         """The config as section.key: value."""
-        return dict(_flat(self.config))
+        return dotted_keys(self.config)
 
     @property
     def best(self) -> Record | None:
@@ -137,11 +137,3 @@ def _text(path: Path) -> str:
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
         raise ModelFileError(f"{path}: cannot be read ({reason}).") from error
-
-
-def _flat(config: Record, prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for key, value in config.items():
-        if isinstance(value, dict):
-            yield from _flat(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", value
