@@ -238,6 +238,13 @@ class TrainingConfig(Section):
     warmup_steps: int = Field(
         default=0, ge=0, description="updates in which the learning rate rises from 0, for a calm start"
     )
+    average_share: float = Field(
+        default=0.0,
+        ge=0,
+        le=1,
+        description="share of the training, at its end, over which the weights are averaged; their mean is what is "
+        "measured and kept; 0 = none",
+    )
     max_grad_norm: float | None = Field(
         default=1.0,
         gt=0,

@@ -12,9 +12,11 @@ from rnn_cli.errors import ModelFileError
 from rnn_cli.model.language_model import LanguageModel, State
 from rnn_cli.model.losses import LossFunction, SampledSoftmax
 from rnn_cli.tensor_file import read_metadata, read_tensor_file, write_tensor_file
+from rnn_cli.training.averaging import WeightAverage
 from rnn_cli.training.optimizer import Optimizer
 
 FORMAT = "rnn_cli checkpoint"
+AVERAGE = "average."
 
 
 @dataclass
@@ -70,11 +72,12 @@ def save_checkpoint(
     model: LanguageModel,
     optimizer: Optimizer,
     loss_function: LossFunction,
+    average: WeightAverage | None,
     state: State,
     progress: Progress,
     fingerprint: str,
 ) -> None:
-    """Write weights, optimizer, random states, the carried hidden state and the place in the data.
+    """Write weights and their mean, optimizer, random states, the carried hidden state and the place in the data.
 
     `fingerprint` says which settings, vocabulary and text they belong to.
 
@@ -83,6 +86,9 @@ def save_checkpoint(
     """
     tensors: dict[str, Tensor] = {f"model.{name}": p.detach() for name, p in model.named_parameters()}
     numbers: dict[str, Any] = {}
+    if average is not None:
+        tensors |= {f"{AVERAGE}{name}": mean for name, mean in average.means.items()}
+        numbers[f"{AVERAGE}count"] = average.count
     for part_number, part in enumerate(optimizer.parts):
         for parameter_number, entries in part.state_dict()["state"].items():
             for key, value in entries.items():
@@ -127,7 +133,13 @@ def is_whole(path: Path) -> bool:
 
 
 def load_checkpoint(
-    path: Path, *, model: LanguageModel, optimizer: Optimizer, loss_function: LossFunction, fingerprint: str
+    path: Path,
+    *,
+    model: LanguageModel,
+    optimizer: Optimizer,
+    loss_function: LossFunction,
+    average: WeightAverage | None,
+    fingerprint: str,
 ) -> tuple[State, Progress]:
     """Put everything back in place; returns the carried hidden state and where the training stands.
 
@@ -140,6 +152,12 @@ def load_checkpoint(
         _restore_weights(model, tensors)
         for part_number, part in enumerate(optimizer.parts):
             _restore_optimizer(part, f"optimizer.{part_number}.", entries)
+        if average is not None:
+            count = entries.pop(f"{AVERAGE}count")
+            means = {
+                name.removeprefix(AVERAGE): mean for name, mean in entries.items() if name.startswith(AVERAGE)
+            }
+            average.restore(count, means)
         torch.set_rng_state(tensors["random.torch"])
         if isinstance(loss_function, SampledSoftmax):
             loss_function.generator.set_state(tensors["random.samples"])

@@ -64,6 +64,7 @@ def _train(training: Training) -> str:
                 roll_back(training, wrong, update, learning_rate)
                 break  # on from where the good state stands
             _count(training, update, learning_rate)
+            training.average_weights()
             if training.time_is_up():
                 _validate(training)
                 training.save_state(training.folder.checkpoint)  # the test may be interrupted
@@ -131,6 +132,11 @@ def _count(training: Training, update: Update, learning_rate: float) -> None:
 
 def _validate(training: Training) -> None:
     """Measure on the validation text and keep the model if it is the best so far (without one: the latest)."""
+    with training.weights_to_keep():
+        _measure_and_keep(training)
+
+
+def _measure_and_keep(training: Training) -> None:
     progress = training.progress
     if training.gradient_flow:
         by_lag = gradient_by_lag(training.model, next(training.windows.epoch(0)), training.output_activation)

@@ -1,6 +1,7 @@
 """All that a training is made of, and how it is kept on disk."""
 
 import time
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -8,6 +9,7 @@ from rnn_cli.model.language_model import LanguageModel, State
 from rnn_cli.model.losses import LossFunction
 from rnn_cli.text.corpus import Corpus
 from rnn_cli.text.streams import Windows
+from rnn_cli.training.averaging import UPDATES_APART, WeightAverage
 from rnn_cli.training.checkpoint import Progress, load_checkpoint, save_checkpoint
 from rnn_cli.training.events import OnEvent
 from rnn_cli.training.interrupt import StopSignal
@@ -35,6 +37,7 @@ class Training:
         max_rollbacks: how often training that goes wrong is taken back before it stops.
         folder: where the best model so far and the states to go on from lie.
         stop: set by Ctrl-C; looked at after each update.
+        average: the mean of the last weights; it is what is measured and kept. None: the weights themselves are.
         sampler: writes something after each validation; None: nobody does.
         time_limit: set where the clock ends the training; None: the epochs do.
         saved_at: when a state was saved last, on the clock of time.perf_counter.
@@ -69,6 +72,7 @@ class Training:
     on_event: OnEvent
     progress: Progress = field(default_factory=Progress)
     state: State = field(default_factory=list)
+    average: WeightAverage | None = None
     sampler: Sampler | None = None
     time_limit: TimeLimit | None = None
     saved_at: float = 0.0
@@ -81,10 +85,27 @@ class Training:
 
     def current_loss(self) -> LossFunction:
         """The loss of the next update."""
-        last = self.progress.step >= round((1 - self.last_share) * self.total_steps)
+        if self.last_loss is not None and self._is_in_the_last(self.last_share):
+            return self.last_loss
+        return self.loss_function
+
+    def average_weights(self) -> None:
+        """Take the weights into their mean, if that is due."""
+        if self.average is None or self.progress.step % UPDATES_APART:
+            return
+        if self._is_in_the_last(self.average.share):
+            self.average.take(self.model)
+
+    def weights_to_keep(self) -> AbstractContextManager[None]:
+        """Inside, the model has the weights that are measured and kept."""
+        return nullcontext() if self.average is None else self.average.in_place(self.model)
+
+    def _is_in_the_last(self, share: float) -> bool:
+        """Whether the next update is one of the last `share` of all, by their number or by the clock."""
+        last = self.progress.step >= round((1 - share) * self.total_steps)
         if self.time_limit is not None:
-            last = last or self.time_limit.share(self.progress.elapsed_s) >= 1 - self.last_share
-        return self.last_loss if self.last_loss is not None and last else self.loss_function
+            last = last or self.time_limit.share(self.progress.elapsed_s) >= 1 - share
+        return last
 
     def take_time(self) -> None:
         """Bring `progress.elapsed_s` up to date."""
@@ -143,6 +164,7 @@ class Training:
                 model=self.model,
                 optimizer=self.optimizer,
                 loss_function=self.loss_function,
+                average=self.average,
                 state=self.state,
                 progress=self.progress,
                 fingerprint=self.provenance.fingerprint(),
@@ -162,6 +184,7 @@ class Training:
             model=self.model,
             optimizer=self.optimizer,
             loss_function=self.loss_function,
+            average=self.average,
             fingerprint=self.provenance.fingerprint(),
         )
         self.folder.cut_metrics(self.progress.metrics_bytes)

@@ -12,6 +12,7 @@ from rnn_cli.inference.scoring import Perplexity
 from rnn_cli.text.corpus import Corpus
 from rnn_cli.text.streams import Windows
 from rnn_cli.training import loop
+from rnn_cli.training.averaging import WeightAverage
 from rnn_cli.training.build import (
     Texts,
     build_last_loss,
@@ -229,6 +230,7 @@ def _assemble(
         ),
         stop=stop,
         on_event=on_event,
+        average=WeightAverage(settings.average_share) if settings.average_share else None,
         sampler=Sampler(
             texts.tokenizer,
             _opening_words(texts),

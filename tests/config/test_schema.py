@@ -59,6 +59,7 @@ def test_every_key_has_the_default_that_the_manual_says() -> None:
             "weight_decay": 0.0,
             "schedule": "linear",
             "warmup_steps": 0,
+            "average_share": 0.0,
             "max_grad_norm": 1.0,
             "max_epochs": 10,
             "max_minutes": None,

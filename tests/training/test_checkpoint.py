@@ -15,6 +15,7 @@ from rnn_cli.errors import ModelFileError
 from rnn_cli.model.language_model import LanguageModel, State
 from rnn_cli.model.losses import ExactSoftmax, SampledSoftmax
 from rnn_cli.tensor_file import write_tensor_file
+from rnn_cli.training.averaging import WeightAverage
 from rnn_cli.training.checkpoint import (
     Progress,
     latest_first,
@@ -49,6 +50,7 @@ class Parts(NamedTuple):
     model: LanguageModel
     optimizer: Optimizer
     loss_function: ExactSoftmax | SampledSoftmax
+    average: WeightAverage | None = None
 
     def update(self) -> None:
         """One update on words that depend on torch's random numbers."""

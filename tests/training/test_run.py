@@ -71,6 +71,7 @@ VARIANTS: dict[str, dict[str, dict[str, Any]]] = {
         "output": {"softmax": "sampled", "samples": 3, "exact_share": 0.5},
         "training": {"engine": "float32", "threads": 2},
     },
+    "averaged weights": {"training": {"average_share": 0.7}},
     "lines": {"data": {"mode": "lines"}},
     "gru": {"model": {"cell": "gru"}},
     "lstm of two layers": {"model": {"cell": "lstm", "num_layers": 2, "dropout": 0.2}},
