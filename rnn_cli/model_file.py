@@ -7,7 +7,9 @@ h_t = f(W·[h_{t-1}, x_t] + b), or those of another cell, and y_t = g(V·h_t + c
     cells.{i}.W  (H, H + E_i)         columns in the order [h_{t-1}, x_t]; E_0 = E, E_i = H above the first layer
     cells.{i}.b  (H,)
     V            (vocab_size, H)      absent with `output.tie_embeddings`: then V is the embedding
+    P            (E, H)               there if V is the embedding and E is not H: V reads P·h_t in place of h_t
     c            (vocab_size,)
+    norms.{i}.gain, norms.{i}.shift   (H,), there with `model.layer_norm`
 
 The gates of gru and lstm stand one below the other in W and b, in the orders r, z, n and i, f, g, o. The W of indrnn
 is (H, E_i), beside cells.{i}.u (H,).
@@ -76,6 +78,35 @@ def cell_shapes(cell: str, input_size: int, hidden_size: int) -> dict[str, tuple
         "lstm": {"W": (4 * H, H + E), "b": (4 * H,)},
         "indrnn": {"W": (H, E), "u": (H,), "b": (H,)},
     }[cell]
+
+
+def network_shapes(
+    vocab_size: int,
+    *,
+    cell: str,
+    embedding_size: int,
+    hidden_size: int,
+    num_layers: int,
+    tied: bool,
+    layer_norm: bool,
+) -> dict[str, tuple[int, ...]]:
+    """All tensors of a network and their shapes.
+
+    Raises:
+        KeyError: `cell` is none of `CELLS`.
+    """
+    E, H = embedding_size, hidden_size
+    shapes: dict[str, tuple[int, ...]] = {"embedding": (vocab_size, E), "c": (vocab_size,)}
+    for layer in range(num_layers):
+        of_cell = cell_shapes(cell, E if layer == 0 else H, H)
+        shapes |= {f"cells.{layer}.{name}": shape for name, shape in of_cell.items()}
+        if layer_norm:
+            shapes |= {f"norms.{layer}.gain": (H,), f"norms.{layer}.shift": (H,)}
+    if not tied:
+        shapes["V"] = (vocab_size, H)
+    elif E != H:
+        shapes["P"] = (E, H)
+    return shapes
 
 
 def write_model_file(path: Path, model_file: ModelFile) -> None:
@@ -208,9 +239,9 @@ def _expected_shapes(path: Path, tensors: Tensors, config: Mapping[str, Any]) ->
     """Every tensor's shape by the config; the vocabulary's size is the embedding's number of rows."""
     try:
         model, tied = config["model"], config["output"]["tie_embeddings"]
-        cell = model["cell"]
+        cell, layer_norm = model["cell"], model.get("layer_norm", False)
         E, H, num_layers = (model[key] for key in ("embedding_size", "hidden_size", "num_layers"))
-    except (KeyError, TypeError) as error:
+    except (KeyError, TypeError, AttributeError) as error:
         raise ModelFileError(f"{path}: the model's config is not complete ({error}).") from error
     if cell not in CELLS:
         raise ModelFileError(
@@ -223,18 +254,20 @@ def _expected_shapes(path: Path, tensors: Tensors, config: Mapping[str, Any]) ->
                 f"{path}: the model's config says {key} {reprlib.repr(size)}; "
                 f"it has to be a whole number from 1 to {_LARGEST_SIZE:,}."
             )
-    if type(tied) is not bool:
-        raise ModelFileError(
-            f"{path}: the model's config says tie_embeddings {reprlib.repr(tied)}; it has to be true or false."
-        )
-    vocab_size = len(tensors["embedding"]) if "embedding" in tensors and tensors["embedding"].ndim else 0
-    shapes: dict[str, tuple[int, ...]] = {"embedding": (vocab_size, E), "c": (vocab_size,)}
-    for layer in range(min(num_layers, len(tensors) + 1)):  # a config may claim any number of layers
-        for name, shape in cell_shapes(cell, E if layer == 0 else H, H).items():
-            shapes[f"cells.{layer}.{name}"] = shape
-    if not tied:
-        shapes["V"] = (vocab_size, H)
-    return shapes
+    for key, said in (("tie_embeddings", tied), ("layer_norm", layer_norm)):
+        if type(said) is not bool:
+            raise ModelFileError(
+                f"{path}: the model's config says {key} {reprlib.repr(said)}; it has to be true or false."
+            )
+    return network_shapes(
+        len(tensors["embedding"]) if "embedding" in tensors and tensors["embedding"].ndim else 0,
+        cell=cell,
+        embedding_size=E,
+        hidden_size=H,
+        num_layers=min(num_layers, len(tensors) + 1),  # a config may claim any number of layers
+        tied=tied,
+        layer_norm=layer_norm,
+    )
 
 
 def _check_finite(path: Path, tensors: Tensors) -> None:

@@ -130,6 +130,39 @@ def test_tied_weights_are_there_once(path: Path, model_file: ModelFile) -> None:
     assert "V" not in read_model_file(path).tensors
 
 
+def test_a_projection_and_norms_have_their_place_where_the_config_says_so(
+    path: Path, model_file: ModelFile
+) -> None:
+    whole = {name: t for name, t in tensors().items() if name != "V"}  # E 3, H 2
+    whole["P"] = np.ones((3, 2), np.float32)
+    norms = {
+        f"norms.{layer}.{name}": np.ones(2, np.float32) for layer in (0, 1) for name in ("gain", "shift")
+    }
+    config = {
+        "model": {
+            "cell": "elman",
+            "embedding_size": 3,
+            "hidden_size": 2,
+            "num_layers": 2,
+            "layer_norm": True,
+        },
+        "output": {"tie_embeddings": True},
+    }
+    write_model_file(path, replace(model_file, tensors=whole | norms, config=config))
+    assert read_model_file(path).tensors.keys() == (whole | norms).keys()
+
+    metadata = {**METADATA, "config": json.dumps(config)}
+    assert refusal_of_content(path, whole, metadata) == (
+        "the tensor norms.0.gain is missing; its shape would be (2)."
+    )
+    assert refusal_of_content(path, {**norms, **whole, "P": np.ones((2, 3), np.float32)}, metadata) == (
+        "the tensor P has the shape (2, 3); by the model's config it has to be (3, 2)."
+    )
+    assert refusal_of_metadata(path, config=with_config("model", "layer_norm", 1)) == (
+        "the model's config says layer_norm 1; it has to be true or false."
+    )
+
+
 def test_rows_that_do_not_lie_together_are_written_in_order(path: Path, model_file: ModelFile) -> None:
     turned = np.asfortranarray(np.arange(15, dtype=np.float32).reshape(5, 3))
 

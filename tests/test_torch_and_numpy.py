@@ -89,6 +89,27 @@ def test_tied_tables_come_back_tied(tmp_path: Path) -> None:
     np.testing.assert_allclose(engine.log_probs(found), expected, atol=1e-5)
 
 
+@pytest.mark.parametrize("sizes", [{}, {"embedding_size": 7}], ids=["one size", "projected"])
+@pytest.mark.parametrize("layer_norm", [False, True])
+@pytest.mark.parametrize("cell", CELLS)
+def test_numpy_equals_torch_with_norms_and_with_a_projection(
+    cell: str, layer_norm: bool, sizes: dict[str, int], tmp_path: Path
+) -> None:
+    settings = {"cell": cell, "layer_norm": layer_norm, "num_layers": 2, "tie_embeddings": True, **sizes}
+    model, path = make(tmp_path, **settings)
+    assert (model.P is not None, len(model.norms)) == (bool(sizes), 2 if layer_norm else 0)
+    with torch.inference_mode():
+        hidden, state = model.unroll(WORDS, model.initial_state(2))
+        expected = log_probs(model.logits(hidden), "softmax").numpy()
+    engine = load(path).engine
+    found, found_state = engine.read(WORDS.numpy(), engine.initial_state(2))
+    np.testing.assert_allclose(engine.log_probs(found), expected, atol=1e-5)
+    for one, layer in zip(found_state, state, strict=True):
+        np.testing.assert_allclose(one, layer.numpy(), atol=1e-5)
+    last, _ = engine.read_each(WORDS.numpy().T.tolist())
+    np.testing.assert_allclose(engine.log_probs(last), expected[-1], atol=1e-5)
+
+
 def test_a_model_file_gives_torch_its_weights_back(tmp_path: Path) -> None:
     model, path = make(tmp_path)
     expected = {name: p.detach().clone() for name, p in model.named_parameters()}

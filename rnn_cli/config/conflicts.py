@@ -36,14 +36,13 @@ _VALID = ("data", "valid")
 _TEST = ("data", "test")
 _VALID_SHARE = ("data", "split", "valid")
 _TEST_SHARE = ("data", "split", "test")
-_EMBEDDING_SIZE = ("model", "embedding_size")
-_HIDDEN_SIZE = ("model", "hidden_size")
+_MODE = ("data", "mode")
 _CELL = ("model", "cell")
 _HIDDEN_ACTIVATION = ("model", "hidden_activation")
 _RECURRENT_INIT = ("model", "recurrent_init")
 _OUTPUT_ACTIVATION = ("model", "output_activation")
 _SOFTMAX = ("output", "softmax")
-_TIE_EMBEDDINGS = ("output", "tie_embeddings")
+_RANDOM_WINDOWS = ("training", "random_windows")
 _SCHEDULE = ("training", "schedule")
 _PATIENCE = ("training", "patience")
 
@@ -84,9 +83,9 @@ RULES = (
         'Allowed here: "auto", "exact".',
     ),
     Rule(
-        (_TIE_EMBEDDINGS, _EMBEDDING_SIZE, _HIDDEN_SIZE),
-        lambda tied, embedding_size, hidden_size: tied and embedding_size != hidden_size,
-        "found true, which needs model.embedding_size = model.hidden_size. They are {1} and {2}.",
+        (_RANDOM_WINDOWS, _MODE),
+        lambda random, mode: random and mode == "lines",
+        'found true, which goes with data.mode "stream", and that is "lines". Take this key out.',
     ),
     Rule(
         (_VALID_SHARE, _VALID),

@@ -175,11 +175,40 @@ class ModelConfig(Section):
     output_activation: Literal["softmax", "sigmoid"] = Field(
         default="softmax", description="g in the equation; sigmoid gives each word a yes or no of its own"
     )
+    layer_norm: bool = Field(
+        default=False,
+        description="true brings the units of each h_t to mean 0 and deviation 1 on its way up, for many layers",
+    )
     dropout: float = Field(
         default=0.0,
         ge=0,
         lt=1,
-        description="share of units silent in training, against learning by heart; 0 = none",
+        description="share of units silent in training, against learning by heart, where no key below says "
+        "otherwise; 0 = none",
+    )
+    dropout_input: float | None = Field(
+        default=None, ge=0, lt=1, description="the same of x_t alone; null = as dropout"
+    )
+    dropout_between: float | None = Field(
+        default=None, ge=0, lt=1, description="the same between layers alone; null = as dropout"
+    )
+    dropout_output: float | None = Field(
+        default=None, ge=0, lt=1, description="the same of the top h_t alone; null = as dropout"
+    )
+    dropout_embedding: float = Field(
+        default=0.0,
+        ge=0,
+        lt=1,
+        description="share of the vocabulary that is not heard in a window: x_t is 0 wherever such a word stands",
+    )
+    dropout_words: float = Field(
+        default=0.0, ge=0, lt=1, description="share of the places in a text where x_t is 0, whatever the word"
+    )
+    dropout_weights: float = Field(
+        default=0.0,
+        ge=0,
+        lt=1,
+        description="share of the weights that read h_{t-1} silent in a window (DropConnect)",
     )
 
     @model_validator(mode="before")
@@ -208,7 +237,7 @@ class OutputConfig(Section):
     )
     tie_embeddings: bool = Field(
         default=False,
-        description="V is the embedding itself: fewer weights; embedding_size = hidden_size",
+        description="V is the embedding itself: fewer weights; h_t is projected where the two sizes differ",
     )
 
 
@@ -221,8 +250,15 @@ class TrainingConfig(Section):
     bptt_steps: int = Field(
         default=35, ge=1, description="tokens in a window: so far back does an error reach"
     )
-    optimizer: Literal["sgd", "momentum", "nesterov", "adam", "adamw", "rmsprop", "adagrad"] = Field(
-        default="adamw", description="the update rule; sgd wants a far larger learning_rate than adamw does"
+    random_windows: bool = Field(
+        default=False,
+        description="true varies the length of windows round bptt_steps and the learning rate with it, so that they "
+        "end elsewhere in each epoch",
+    )
+    optimizer: Literal["sgd", "momentum", "nesterov", "adam", "adamw", "muon", "rmsprop", "adagrad"] = Field(
+        default="adamw",
+        description="the update rule; sgd wants a far larger learning_rate than adamw does, muon (for matrices, the "
+        "rest by adamw) the same",
     )
     learning_rate: float = Field(default=0.002, gt=0, description="size of an update, at its largest")
     table_learning_rate: float | None = Field(
@@ -231,6 +267,16 @@ class TrainingConfig(Section):
         description="if given, the embedding and V learn by plain sgd at this rate: less by heart, but slower",
     )
     weight_decay: float = Field(default=0.0, ge=0, description="pull of the weights towards 0; 0 = none")
+    activation_penalty: float = Field(
+        default=0.0,
+        ge=0,
+        description="so many times the mean square of the top h_t after dropout is added to the loss (AR); 0 = none",
+    )
+    change_penalty: float = Field(
+        default=0.0,
+        ge=0,
+        description="so many times the mean square of h_t - h_{t-1} at the top is added to the loss (TAR); 0 = none",
+    )
     schedule: Literal["constant", "linear", "cosine", "plateau"] = Field(
         default="linear",
         description="how the learning rate falls: evenly, in a wave, or where data.valid stalls",

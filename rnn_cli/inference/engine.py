@@ -4,8 +4,9 @@
     h_t = f(W·[h_{t-1}, x_t] + b)      each layer, or another equation of `cells`
     y_t = g(V·h_t + c)                 h_t of the top layer
 
-The h_t of a layer is the x_t of the one above; with cells that skip, h_t + x_t is. B texts side by side, T steps,
-E embedding size, H hidden size, S columns of a layer's state. All numbers are float32.
+The h_t of a layer is the x_t of the one above; with cells that skip, h_t + x_t is. Where the model has norms, h_t
+goes up as gain ⊙ (h_t - mean) / deviation + shift, over its units; where it has P, V reads P·h_t. B texts side by
+side, T steps, E embedding size, H hidden size, S columns of a layer's state. All numbers are float32.
 """
 
 import copy
@@ -27,6 +28,8 @@ State = list[Array]
 LARGEST_STATE = 1e20
 LARGEST_SCORE = 1e30
 
+LAYER_NORM_EPSILON = 1e-5  # the same in `model.language_model`
+
 INPUTS_AT_ONCE = 4096  # tokens that are read as one block: bounds the memory for a long text
 
 # Without tanh a state may grow until it overflows; that is seen in the scores, and said in words.
@@ -45,7 +48,8 @@ class Engine:
     """The weights of a network and its equations. State comes in and goes out; it is never kept.
 
     Args:
-        tensors: the weights under the names of the model file. Without "V", V is the embedding.
+        tensors: the weights under the names of the model file. Without "V", V is the embedding; what else a model may
+            lack ("P", "norms.0.gain"), it has if it is there.
         num_layers: number of layers.
         cell: the name of the cells' equation, "elman", "gru", "lstm" or "indrnn".
         hidden_activation: the name of f, a key of `activations.ACTIVATIONS`; None for cells that have no f to choose.
@@ -77,6 +81,7 @@ class Engine:
         f = None if hidden_activation is None else ACTIVATIONS[hidden_activation]
         self._cells = [cells.make_cell(cell, _weights_of(layer, tensors), f) for layer in range(num_layers)]
         self._V = tensors.get("V", self._embedding)  # (vocab_size, H)
+        self._P = tensors.get("P")  # (E, H)
         self._c = tensors["c"]  # (vocab_size,)
         self._log_g = OUTPUT_ACTIVATIONS[output_activation]
         self.temperature = temperature
@@ -128,15 +133,32 @@ class Engine:
         """
         hidden = x = self._embedding[ids]  # (T, B, E)
         after = []
-        for cell, before in zip(self._cells, state, strict=True):
+        for layer, (cell, before) in enumerate(zip(self._cells, state, strict=True)):
             s = before  # (B, S)
             hidden = np.empty((*ids.shape, cell.hidden_size), np.float32)  # (T, B, H)
             for t, inputs_t in enumerate(cell.inputs(x)):
                 s = cell.step(inputs_t, s)
                 hidden[t] = s[:, : cell.hidden_size]
             after.append(s)
-            x = hidden + x if cell.skips and hidden.shape == x.shape else hidden  # of the layer above
+            if layer + 1 < self.num_layers:
+                up = self._on_its_way_up(layer, hidden)
+                x = up + x if cell.skips and hidden.shape == x.shape else up  # of the layer above
         return hidden, after
+
+    def _on_its_way_up(self, layer: int, hidden: Array) -> Array:
+        """What the layer above or the output reads of a layer's h_t, (..., H)."""
+        gain = self.weights.get(f"norms.{layer}.gain")
+        if gain is None:
+            return hidden
+        centred = hidden - hidden.mean(axis=-1, keepdims=True)
+        variance = np.square(centred).mean(axis=-1, keepdims=True)
+        up: Array = centred / np.sqrt(variance + np.float32(LAYER_NORM_EPSILON)) * gain
+        return up + self.weights[f"norms.{layer}.shift"]
+
+    def read_out(self, hidden: Array) -> Array:
+        """What V reads of the top layer's h_t: (..., H) gives (..., H), or with P (..., E)."""
+        up = self._on_its_way_up(self.num_layers - 1, hidden)
+        return up if self._P is None else up @ self._P.T
 
     def read_each(self, texts: Sequence[Sequence[int]]) -> tuple[Array, State]:
         """Read texts of different lengths side by side, each from its beginning.
@@ -177,7 +199,7 @@ class Engine:
         Raises:
             ModelFileError: a score is beyond `LARGEST_SCORE`, or no number at all.
         """
-        z = hidden @ self._V.T
+        z = self.read_out(hidden) @ self._V.T
         z += self._c
         # Asked so that NaN is refused too: it is neither above nor below anything.
         if z.size and not (z.max() < LARGEST_SCORE and z.min() > -LARGEST_SCORE):

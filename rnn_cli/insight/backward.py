@@ -75,6 +75,8 @@ def loss_gradient(engine: Engine, h_T: Array, target: int, among: Ids | None = N
             logarithm of the odds that it has against them.
     """
     V = engine.weights.get("V", engine.weights["embedding"])  # (vocab_size, H)
+    if "P" in engine.weights:
+        V = V @ engine.weights["P"]  # what V and P together make of h_t
     c = engine.weights["c"]
     ids = np.arange(len(c)) if among is None else among
     log_probs = engine.log_probs(h_T)[ids].astype(np.float64)  # (K,)

@@ -6,17 +6,22 @@ from rnn_cli.errors import UsageError
 
 
 def check_can_follow(model_config: dict[str, Any], command: str) -> None:
-    """Refuse a cell whose way back is not written here.
+    """Refuse a network whose way back is not written here.
 
     Args:
         model_config: the section `model` of a config.
         command: what was asked for, as typed.
 
     Raises:
-        UsageError: it is another cell than elman.
+        UsageError: it is another cell than elman, or has layer norm.
     """
     if model_config["cell"] != "elman":
         raise UsageError(
             f"{command} follows networks with model.cell elman, and this one has {model_config['cell']}. "
             "Give a model with that cell; rnn complete --why works for every cell."
+        )
+    if model_config.get("layer_norm"):
+        raise UsageError(
+            f"{command} follows networks without model.layer_norm, and this one has it. "
+            "Give a model without; rnn complete --why works for every network."
         )

@@ -200,7 +200,8 @@ def written_out(
             a = torch.cat([h[layer], x], dim=1) @ weights[f"cells.{layer}.W"].T + weights[f"cells.{layer}.b"]
             sums[layer].append(a)
             h[layer] = x = f(a)  # (B, H)
-        z = x @ V.T + weights["c"]  # (B, vocab_size)
+        out = x @ weights["P"].T if "P" in weights else x  # (B, H), or (B, E) where V reads P · h_t
+        z = out @ V.T + weights["c"]  # (B, vocab_size)
         one_hot = functional.one_hot(came[t], z.shape[1]).to(z.dtype)
         if output_activation == "softmax":
             error = -(one_hot * torch.log_softmax(z, dim=1)).sum(dim=1)  # (B,)

@@ -4,7 +4,9 @@ The state of a cell is one tensor (B, S) whose first H columns are h_t, what the
 S = H for all but the LSTM, which has s_t behind them: S = 2H.
 """
 
+import copy
 import math
+from typing import Self
 
 import torch
 from torch import Tensor, nn
@@ -25,8 +27,8 @@ class Cell(nn.Module):
         skips: whether the layer above reads h_t + x_t in place of h_t, where the two are of one size.
     """
 
-    W: nn.Parameter
-    b: nn.Parameter
+    W: Tensor
+    b: Tensor
     skips = False
 
     def __init__(self, *, input_size: int, hidden_size: int) -> None:
@@ -41,6 +43,25 @@ class Cell(nn.Module):
 
     def constrain(self) -> None:
         """Bring the parameters back into the bounds that they have; called after each update."""
+
+    def recurrent_weights(self) -> Tensor:
+        """The weights that read h_{t-1}: the first H columns of W."""
+        return self.W[:, : self.hidden_size]
+
+    def with_recurrent(self, factors: Tensor) -> Self:
+        """This cell with the weights that read h_{t-1} multiplied by factors of their shape.
+
+        A gradient through it reaches this cell's own parameters.
+        """
+        weights = [self.recurrent_weights() * factors, self.W[:, self.hidden_size :]]
+        return self._with("W", torch.cat(weights, dim=1))
+
+    def _with(self, name: str, weight: Tensor) -> Self:
+        """A copy that shares all parameters but one. (Threads read side by side: the cell itself stays as it is.)"""
+        twin = copy.copy(self)
+        twin._parameters = {key: value for key, value in self._parameters.items() if key != name}
+        setattr(twin, name, weight)
+        return twin
 
 
 class ElmanCell(Cell):
@@ -229,6 +250,14 @@ class IndRNNCell(Cell):
     def constrain(self) -> None:
         """Keep each u between -γ and γ."""
         self.u.clamp_(-self.largest_u, self.largest_u)
+
+    def recurrent_weights(self) -> Tensor:
+        """The weights that read h_{t-1}: u, (H,)."""
+        return self.u
+
+    def with_recurrent(self, factors: Tensor) -> Self:
+        """See `Cell`."""
+        return self._with("u", self.u * factors)
 
 
 @torch.no_grad()

@@ -8,17 +8,16 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from rnn_cli.model.cells import Cell, make_cell
+from rnn_cli.model.dropout import Dropout, Masks
 
 State = list[Tensor]
 """The state of every layer, lowest first, each (B, S): h_t, and what else the cell keeps (see `cells`)."""
 
-Masks = list[Tensor] | None
-"""What each unit is multiplied by under dropout, 0 or 1 / (1 - rate): (B, E) or (B, H) for each layer's input, and
-(B, H) for the top layer's output. None: no dropout."""
-
 WindowReader = Callable[[Cell, Tensor, Tensor], tuple[Tensor, Tensor]]
 """Reads a window with one cell: x (T, B, E) and the state before it (B, S) give h_1 .. h_T (T, B, H) and the state
 after it (B, S)."""
+
+LAYER_NORM_EPSILON = 1e-5  # the same in `inference.engine`
 
 
 def step_by_step(cell: Cell, x: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
@@ -39,13 +38,18 @@ class LanguageModel(nn.Module):
 
     The h_t of a layer is the x_t of the layer above; with cells that skip (see `cells.Cell`), h_t + x_t is.
 
+    With `layer_norm` the h_t of each layer goes up as gain ⊙ (h_t - mean) / deviation + shift, its mean and its
+    standard deviation being those of its units; the recurrence itself reads h_t as it is (after Ba, Kiros and
+    Hinton, arXiv:1607.06450).
+
     `g` turns scores into what the network says of the next word: `softmax` gives one probability
     distribution over all words (exactly one word comes next), `sigmoid` gives each word a yes-or-no
     probability of its own. The loss that belongs to each, and g itself, are in `losses.py`; this class
     stops at the scores `V · h_t + c` (logits), because both losses are computed more exactly from them.
 
-    Parameters: embedding (vocab_size, E), those of cells.i (see each cell), V (vocab_size, H), c (vocab_size,).
-    With `tie_embeddings` V is the embedding table itself (E must equal H).
+    Parameters: embedding (vocab_size, E), those of cells.i (see each cell), V (vocab_size, H), c (vocab_size,); with
+    `layer_norm` norms.i.gain and norms.i.shift (H,). With `tie_embeddings` V is the embedding table itself (Press and
+    Wolf, arXiv:1608.05859); where E is not H, it reads P · h_t in place of h_t, with P (E, H).
     """
 
     def __init__(
@@ -59,14 +63,16 @@ class LanguageModel(nn.Module):
         hidden_activation: str = "tanh",
         recurrent_init: str = "orthogonal",
         memory_steps: int | None = None,
-        dropout: float = 0.0,
+        dropout: Dropout | float = 0.0,
         tie_embeddings: bool = False,
+        layer_norm: bool = False,
         window_reader: WindowReader = step_by_step,
     ) -> None:
+        """Make the network; a `dropout` that is a number is the rate of the units, see `Dropout.of_units`."""
         super().__init__()
         self.window_reader = window_reader
         self.hidden_size = hidden_size
-        self.dropout = dropout
+        self.dropout = dropout if isinstance(dropout, Dropout) else Dropout.of_units(dropout)
         self.embedding = nn.Parameter(torch.empty(vocab_size, embedding_size).uniform_(-0.1, 0.1))
         self.cells = nn.ModuleList(
             make_cell(
@@ -79,6 +85,10 @@ class LanguageModel(nn.Module):
             )
             for layer in range(num_layers)
         )
+        self.norms = nn.ModuleList(LayerNorm(hidden_size) for _ in range(num_layers if layer_norm else 0))
+        self.P: nn.Parameter | None = None
+        if tie_embeddings and embedding_size != hidden_size:
+            self.P = nn.Parameter(nn.init.orthogonal_(torch.empty(embedding_size, hidden_size)))
         self.V = (
             self.embedding
             if tie_embeddings
@@ -119,26 +129,26 @@ class LanguageModel(nn.Module):
         for cell in self.layers():
             cell.constrain()
 
-    def draw_masks(self, batch_size: int) -> Masks:
-        """Masks of dropout for one window: which units of x_t, of each layer's x_t and of the top h_t are silent.
+    def draw_masks(self, words: Tensor) -> Masks | None:
+        """What dropout silences while a window is read; None outside training, and without dropout.
 
-        One mask serves all steps of the window: a unit is silent at every step or at none. The recurrent connections
-        are left alone. None without dropout, and outside training.
-
-        Source: Gal and Ghahramani, arXiv:1512.05287.
+        words: the ids that it reads, (T, B).
         """
-        if not self.training or self.dropout == 0.0:
+        if not self.training or self.dropout == Dropout():
             return None
-        keep = 1 - self.dropout
-        sizes = [*(cell.input_size for cell in self.layers()), self.hidden_size]
-        return [self.c.new_empty(batch_size, size).bernoulli_(keep) / keep for size in sizes]
+        return self.dropout.draw(
+            words,
+            vocab_size=self.vocab_size,
+            sizes=[*(cell.input_size for cell in self.layers()), self.hidden_size],
+            recurrent=[cell.recurrent_weights() for cell in self.layers()],
+        )
 
     def unroll(
         self,
         words: Tensor,
         state: State,
         *,
-        masks: Masks = None,
+        masks: Masks | None = None,
         sparse: bool = False,
         reader: WindowReader | None = None,
     ) -> tuple[Tensor, State]:
@@ -147,7 +157,7 @@ class LanguageModel(nn.Module):
         Args:
             words: ids, (T, B).
             state: the state before the first word, (B, S) for each layer.
-            masks: from `draw_masks`.
+            masks: from `draw_masks`; that of the output waits for `read_out`.
             sparse: give the embedding table a gradient that holds only the rows read.
             reader: reads the window in place of the model's own `window_reader`.
 
@@ -155,14 +165,53 @@ class LanguageModel(nn.Module):
             The top layer's h_t after each word, (T, B, H), and the state after the last word.
         """
         x = functional.embedding(words, self.embedding, sparse=sparse)  # (T, B, E)
+        if masks is not None and masks.words is not None:
+            x = x * masks.words[:, :, None]
         read = reader or self.window_reader
         hidden, state_after = x, []
         for layer, (cell, before) in enumerate(zip(self.layers(), state, strict=True)):
-            hidden, after = read(cell, x if masks is None else x * masks[layer], before)  # (T, B, H), (B, S)
+            silent = None if masks is None else masks.inputs[layer]
+            weights = None if masks is None else masks.recurrent[layer]
+            hidden, after = read(
+                cell if weights is None else cell.with_recurrent(weights),
+                x if silent is None else x * silent,
+                before,
+            )  # (T, B, H), (B, S)
             state_after.append(after)
-            x = hidden + x if cell.skips and hidden.shape == x.shape else hidden  # of the layer above
-        return hidden if masks is None else hidden * masks[-1], state_after
+            up = self._on_its_way_up(layer, hidden)
+            x = up + x if cell.skips and hidden.shape == x.shape else up  # of the layer above
+        return hidden, state_after
+
+    def _on_its_way_up(self, layer: int, hidden: Tensor) -> Tensor:
+        """What the layer above or the output reads of a layer's h_t, (..., H)."""
+        return cast(Tensor, self.norms[layer](hidden)) if len(self.norms) else hidden
+
+    def read_out(self, hidden: Tensor, masks: Masks | None = None) -> Tensor:
+        """What V reads of the top layer's h_t: (..., H) gives (..., H), or with P (..., E).
+
+        masks: from `draw_masks`; then hidden is (T, B, H).
+        """
+        up = self._on_its_way_up(len(self.cells) - 1, hidden)
+        if masks is not None and masks.output is not None:
+            up = up * masks.output
+        return up if self.P is None else up @ self.P.T
 
     def logits(self, hidden: Tensor) -> Tensor:
-        """V · h + c: hidden (..., H) gives scores (..., vocab_size)."""
-        return hidden @ self.V.T + self.c
+        """V · h + c: the top layer's h_t, (..., H), gives scores (..., vocab_size)."""
+        return self.read_out(hidden) @ self.V.T + self.c
+
+
+class LayerNorm(nn.Module):
+    """gain ⊙ (h - mean) / √(variance + 1e-5) + shift, over the units of h.
+
+    Parameters: gain (H,), which starts at 1, and shift (H,), which starts at 0.
+    """
+
+    def __init__(self, hidden_size: int) -> None:
+        super().__init__()
+        self.gain = nn.Parameter(torch.ones(hidden_size))
+        self.shift = nn.Parameter(torch.zeros(hidden_size))
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        """hidden (..., H) gives (..., H)."""
+        return functional.layer_norm(hidden, self.gain.shape, self.gain, self.shift, LAYER_NORM_EPSILON)

@@ -53,8 +53,28 @@ class Windows(Protocol):
         """The windows of an epoch from number `first` on: a training can go on in the middle."""
 
 
+SHARE_OF_WHOLE_WINDOWS = 0.95
+DEVIATION = 1 / 14
+SHORTEST = 1 / 14
+"""Windows of random lengths, in the proportions of Merity, Keskar and Socher (arXiv:1708.02182): around T with a
+deviation of T / 14 (5 of 70), now and then around T / 2, and not below T / 14."""
+
+
+def random_lengths(total: int, bptt_steps: int, seed: int) -> NDArray[np.int64]:
+    """Lengths of windows that vary around `bptt_steps` and add up to `total`, (windows,)."""
+    random = np.random.default_rng(seed)
+    lengths: list[int] = []
+    left = total
+    while left > 0:
+        around = bptt_steps if random.random() < SHARE_OF_WHOLE_WINDOWS else bptt_steps / 2
+        length = max(1, round(bptt_steps * SHORTEST), round(random.normal(around, bptt_steps * DEVIATION)))
+        lengths.append(min(length, left))
+        left -= lengths[-1]
+    return np.array(lengths)
+
+
 class StreamWindows:
-    """One long text as B parallel streams, the state carried. All epochs are the same.
+    """One long text as B parallel streams, the state carried. All epochs are the same, but for random lengths.
 
     An `<eos>` is put in front of the N tokens as start symbol, so that all N are predicted. The lengths of the
     streams differ by one token at most; where they differ, the last window is padded.
@@ -64,12 +84,22 @@ class StreamWindows:
         eos_id: the start symbol.
         batch_size: B, the number of streams.
         bptt_steps: T; the last window may be shorter.
+        random_lengths_from: a seed for windows whose lengths vary around T: the same lengths in another order in each
+            epoch, so that windows end at other places. None: all are T long.
 
     Raises:
         ValueError: when there are no tokens.
     """
 
-    def __init__(self, ids: NDArray[np.integer], *, eos_id: int, batch_size: int, bptt_steps: int) -> None:
+    def __init__(
+        self,
+        ids: NDArray[np.integer],
+        *,
+        eos_id: int,
+        batch_size: int,
+        bptt_steps: int,
+        random_lengths_from: int | None = None,
+    ) -> None:
         if not len(ids):
             raise ValueError("There are no tokens to cut into windows.")
         self.tokens = len(ids)
@@ -80,26 +110,39 @@ class StreamWindows:
         edges = np.arange(batch_size + 1) * self.tokens // batch_size
         self._starts, self._lengths = edges[:-1], np.diff(edges)  # (B,) each
 
+        self._seed = random_lengths_from
+        longest = int(self._lengths.max())
+        if self._seed is None:
+            self._steps = np.diff(np.append(np.arange(0, longest, bptt_steps), longest))
+        else:
+            self._steps = random_lengths(longest, bptt_steps, self._seed)  # (windows,)
+
     def __len__(self) -> int:
-        return math.ceil(int(self._lengths.max()) / self.bptt_steps)
+        return len(self._steps)
 
     def __iter__(self) -> Iterator[Window]:
         return self.epoch(0)
 
-    def windows_in_epoch(self, epoch: int) -> int:  # noqa: ARG002  every epoch is the same
+    def windows_in_epoch(self, epoch: int) -> int:  # noqa: ARG002  every epoch has as many
         """Number of windows, the same for every epoch."""
         return len(self)
 
-    def epoch(self, epoch: int, first: int = 0) -> Iterator[Window]:  # noqa: ARG002  every epoch is the same
-        """The windows from number `first` on, the same for every epoch."""
-        return (self.window(number) for number in range(first, len(self)))
+    def epoch(self, epoch: int, first: int = 0) -> Iterator[Window]:
+        """The windows from number `first` on."""
+        steps = self._steps
+        if self._seed is not None:
+            steps = np.random.default_rng([self._seed, epoch]).permutation(steps)
+        begins = np.cumsum(steps) - steps
+        return (self._window(int(begins[number]), int(steps[number])) for number in range(first, len(self)))
 
     def window(self, number: int) -> Window:
-        """The `number`-th window of an epoch, from 0."""
+        """The `number`-th window of the first epoch, from 0."""
         if not 0 <= number < len(self):
             raise IndexError(f"There is no window {number}: an epoch has {len(self)}.")
-        first_step = number * self.bptt_steps
-        return _window(self._ids, self._starts, self._lengths, first_step, self.bptt_steps, self._eos_id)
+        return next(self.epoch(0, first=number))
+
+    def _window(self, first_step: int, steps: int) -> Window:
+        return _window(self._ids, self._starts, self._lengths, first_step, steps, self._eos_id)
 
 
 class LineWindows:

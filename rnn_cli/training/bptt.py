@@ -13,13 +13,14 @@ from torch import Tensor
 
 from rnn_cli.model.language_model import LanguageModel, State
 from rnn_cli.model.losses import LossFunction
+from rnn_cli.model.penalties import NO_PENALTIES, Penalties
 from rnn_cli.text.streams import Window
 from rnn_cli.training.optimizer import Optimizer, clip_by_norm
 from rnn_cli.training.workers import Workers
 
 
 class Update(NamedTuple):
-    """What one update saw: sums over the window's words, and the gradient's norm before clipping."""
+    """What one update saw: sums over the window's words (no penalties), and the gradient's norm before clipping."""
 
     objective: float
     nll: float
@@ -42,6 +43,7 @@ def train_on_window(
     learning_rate: float,
     max_grad_norm: float | None,
     workers: Workers,
+    penalties: Penalties = NO_PENALTIES,
 ) -> tuple[State, Update]:
     """Read a window, find the error at each step, go back through its steps, and update the weights once.
 
@@ -49,6 +51,7 @@ def train_on_window(
         window: inputs and targets (T, B); the target of a step is the word that comes next.
         state: the state that the last window ended with, (B, S) for each layer.
         workers: each of them reads some of the streams.
+        penalties: added to the error.
 
     Returns:
         The state after the window, to be carried into the next one, and what the update saw.
@@ -57,29 +60,30 @@ def train_on_window(
     counts = None if window.mask is None else torch.from_numpy(window.mask)  # (T, B); padding is left out
     words = targets.numel() if counts is None else int(counts.sum())
     window_loss = loss_function.for_window()
-    masks = model.draw_masks(inputs.shape[1])
+    masks = model.draw_masks(inputs)
     parameters = list(model.parameters())
 
     def forward_and_backward(streams: slice) -> tuple[State, float, float, Sequence[Tensor]]:
         # Forward, word by word. The state comes without its graph: no gradient crosses the window's edge.
+        silent = masks and masks.of_streams(streams)
         hidden, state_after = model.unroll(
-            inputs[:, streams],
-            [layer[streams].detach() for layer in state],
-            masks=masks and [mask[streams] for mask in masks],
-            sparse=True,
+            inputs[:, streams], [layer[streams].detach() for layer in state], masks=silent, sparse=True
         )  # (T, B, H)
 
         # The error at each step against the next word, summed. (N, H) and (N,)
-        came = targets[:, streams].contiguous()
-        if counts is None:
-            hidden, came = hidden.flatten(0, 1), came.flatten()
+        read_out, came = model.read_out(hidden, silent), targets[:, streams].contiguous()
+        here = None if counts is None else counts[:, streams]
+        if here is None:
+            read_out, came = read_out.flatten(0, 1), came.flatten()
         else:
-            hidden, came = hidden[counts[:, streams]], came[counts[:, streams]]
-        error = window_loss(hidden, came, model.V, model.c)
+            read_out, came = read_out[here], came[here]
+        error = window_loss(read_out, came, model.V, model.c)
+        penalty = penalties.of_window(hidden, silent and silent.output, here)
+        total = error.objective if penalty is None else error.objective + penalty
 
         # Backward, from the last step to the first. Dividing the sum by the number of words keeps the learning
         # rate and the clipping threshold independent of the window's size.
-        gradients = torch.autograd.grad(error.objective / words, parameters)
+        gradients = torch.autograd.grad(total / words, parameters)
         return state_after, error.objective.item(), error.nll.item(), gradients
 
     parts = workers.map(forward_and_backward, workers.shares(inputs.shape[1]))

@@ -12,6 +12,7 @@ import torch
 
 from rnn_cli.config import Config
 from rnn_cli.errors import TextError, TrainingError
+from rnn_cli.model.dropout import Dropout
 from rnn_cli.model.fused import read_window
 from rnn_cli.model.fused_softmax import fused_cross_entropy
 from rnn_cli.model.language_model import LanguageModel, WindowReader, step_by_step
@@ -23,7 +24,8 @@ from rnn_cli.model.losses import (
     SampledSoftmax,
     softmax_cross_entropy,
 )
-from rnn_cli.model_file import cell_shapes
+from rnn_cli.model.penalties import Penalties
+from rnn_cli.model_file import network_shapes
 from rnn_cli.text.corpus import Corpus, prepare_corpus, train_tokenizer
 from rnn_cli.text.split import Part, PartName
 from rnn_cli.text.streams import LineWindows, StreamWindows, Windows, fit_batch_size
@@ -181,7 +183,11 @@ def build_windows(config: Config, corpus: Corpus, on_event: OnEvent) -> Windows:
             seed=training.seed,
         )
     return StreamWindows(
-        corpus.ids, batch_size=batch_size, bptt_steps=training.bptt_steps, eos_id=corpus.eos_id
+        corpus.ids,
+        batch_size=batch_size,
+        bptt_steps=training.bptt_steps,
+        eos_id=corpus.eos_id,
+        random_lengths_from=training.seed if training.random_windows else None,
     )
 
 
@@ -201,12 +207,35 @@ def build_model(config: Config, counts: np.ndarray) -> LanguageModel:
         hidden_activation=config.model.hidden_activation,
         recurrent_init=config.model.recurrent_init,
         memory_steps=None if config.data.mode == "stream" else config.training.bptt_steps,
-        dropout=config.model.dropout,
+        dropout=dropout(config),
         tie_embeddings=config.output.tie_embeddings,
+        layer_norm=config.model.layer_norm,
         window_reader=window_reader(config),
     )
     model.start_at_frequencies(torch.from_numpy(counts), config.model.output_activation)
     return model
+
+
+def dropout(config: Config) -> Dropout:
+    """The rates, where no key of its own says otherwise that of `model.dropout`."""
+    model = config.model
+
+    def rate(own: float | None) -> float:
+        return model.dropout if own is None else own
+
+    return Dropout(
+        inputs=rate(model.dropout_input),
+        between=rate(model.dropout_between),
+        output=rate(model.dropout_output),
+        embedding=model.dropout_embedding,
+        places=model.dropout_words,
+        recurrent=model.dropout_weights,
+    )
+
+
+def penalties(config: Config) -> Penalties:
+    """What is added to the loss for the hidden states."""
+    return Penalties(config.training.activation_penalty, config.training.change_penalty)
 
 
 def check_memory(config: Config, vocab_size: int) -> None:
@@ -224,13 +253,18 @@ def check_memory(config: Config, vocab_size: int) -> None:
 
 def parameter_count(config: Config, vocab_size: int) -> int:
     """Numbers that a network for so many words would learn, without making it."""
-    E, H, layers = config.model.embedding_size, config.model.hidden_size, config.model.num_layers
-    tables = vocab_size * (E + (0 if config.output.tie_embeddings else H) + 1)
-    first, further = (
-        sum(math.prod(shape) for shape in cell_shapes(config.model.cell, below, H).values())
-        for below in (E, H)
+    model = config.model
+    shapes = network_shapes(
+        vocab_size,
+        cell=model.cell,
+        embedding_size=model.embedding_size,
+        hidden_size=model.hidden_size,
+        num_layers=min(model.num_layers, 2),
+        tied=config.output.tie_embeddings,
+        layer_norm=model.layer_norm,
     )
-    return tables + first + (layers - 1) * further
+    a_layer_above = sum(math.prod(shape) for name, shape in shapes.items() if ".1." in name)
+    return sum(map(math.prod, shapes.values())) + max(model.num_layers - 2, 0) * a_layer_above
 
 
 def window_reader(config: Config) -> WindowReader:
@@ -313,7 +347,7 @@ def softmax_reason(config: Config, vocab_size: int) -> str:
 def rows_only(config: Config) -> bool:
     """Whether the optimizer can update just the rows that a window touched."""
     training = config.training
-    decay_free = training.weight_decay == 0 or training.optimizer in ("adam", "adamw")
+    decay_free = training.weight_decay == 0 or training.optimizer in ("adam", "adamw", "muon")
     by_rows = training.optimizer in SPARSE_KINDS or training.table_learning_rate is not None
     return by_rows and decay_free
 

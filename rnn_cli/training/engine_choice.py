@@ -22,6 +22,7 @@ from rnn_cli.training.build import (
     build_training_optimizer,
     build_workers,
     has_bfloat16_products,
+    penalties,
     product_dtype,
     window_reader,
 )
@@ -167,6 +168,7 @@ class _Trial:
                 learning_rate=0.0,
                 max_grad_norm=config.training.max_grad_norm,
                 workers=workers,
+                penalties=penalties(config),
             )
             yield (time.perf_counter() - began) / update.words
 

@@ -43,7 +43,7 @@ def _train(training: Training) -> str:
             if window.resets:
                 training.state = training.model.initial_state(window.inputs.shape[1])
             state_before = training.state
-            learning_rate = _learning_rate(training)
+            learning_rate = _learning_rate(training, len(window.inputs))
             began_at, cpu_before = time.perf_counter(), time.process_time()
             training.state, update = train_on_window(
                 training.model,
@@ -54,6 +54,7 @@ def _train(training: Training) -> str:
                 learning_rate=learning_rate,
                 max_grad_norm=training.max_grad_norm,
                 workers=training.workers,
+                penalties=training.penalties,
             )
             progress.window += 1
             progress.step += 1
@@ -93,7 +94,8 @@ def _save_if_due(training: Training) -> None:
         training.save_state(training.folder.checkpoint)
 
 
-def _learning_rate(training: Training) -> float:
+def _learning_rate(training: Training, steps: int) -> float:
+    """That of an update by a window of so many steps."""
     limit = training.time_limit
     scheduled = scheduled_learning_rate(
         training.progress.step,
@@ -103,7 +105,8 @@ def _learning_rate(training: Training) -> float:
         warmup_steps=training.warmup_steps,
         share_of_time=limit.share(training.progress.elapsed_s) if limit else 0.0,
     )
-    return scheduled * training.progress.rate_factor
+    share = 1.0 if training.full_window is None else steps / training.full_window
+    return scheduled * share * training.progress.rate_factor
 
 
 def _count(training: Training, update: Update, learning_rate: float) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-SPARSE_KINDS = ("sgd", "adagrad", "adam", "adamw")
+SPARSE_KINDS = ("sgd", "adagrad", "adam", "adamw", "muon")
 """Optimizers that can update only the rows of a table that a window touched."""
 
 
@@ -61,7 +61,8 @@ def build_optimizer(
     """Make the optimizer `kind` for the network's parameters and its word tables.
 
     Args:
-        kind: sgd, momentum, nesterov, adam, adamw, rmsprop or adagrad.
+        kind: sgd, momentum, nesterov, adam, adamw, muon, rmsprop or adagrad. muon is for matrices; what is none, and
+            the tables, learn by adamw.
         parameters: all but the word tables.
         tables: the embedding table and V.
         weight_decay: applied to matrices only, not to b and c; sparse tables are left out of it too.
@@ -69,16 +70,20 @@ def build_optimizer(
         table_rate: the tables learn by plain sgd, with so many times the learning rate; None: by `kind`, too.
     """
     apart = sparse or table_rate is not None
-    dense = list(parameters) if apart else [*parameters, *tables]
-    groups = [
-        {"params": [p for p in dense if p.dim() > 1], "weight_decay": weight_decay},
-        {"params": [p for p in dense if p.dim() == 1], "weight_decay": 0.0},
-    ]
-    parts = [_torch_optimizer(kind, groups)]
+    dense, tables = list(parameters), list(tables)
+    matrices = [p for p in dense if p.dim() > 1]
+    vectors = {"params": [p for p in dense if p.dim() == 1], "weight_decay": 0.0}
+    if kind == "muon":
+        parts = [_muon(matrices, weight_decay), _torch_optimizer("adamw", [vectors])]
+        if not apart:
+            parts[1].add_param_group({"params": tables, "weight_decay": weight_decay})
+    else:
+        decayed = matrices if apart else [*matrices, *tables]
+        parts = [_torch_optimizer(kind, [{"params": decayed, "weight_decay": weight_decay}, vectors])]
     if apart:
         # torch warns until one says whether row indices should be checked; they come from its own embedding.
         torch.sparse.check_sparse_tensor_invariants.disable()  # type: ignore[no-untyped-call]
-        parts.append(_table_optimizer(kind, list(tables), table_rate))
+        parts.append(_table_optimizer(kind, tables, table_rate))
     return Optimizer(parts)
 
 
@@ -87,10 +92,20 @@ def _table_optimizer(
 ) -> torch.optim.Optimizer:
     if table_rate is not None:
         return _torch_optimizer("sgd", [{"params": tables, "rate_factor": table_rate}])
-    if kind in ("adam", "adamw"):
+    if kind in ("adam", "adamw", "muon"):
         # torch's Adam needs the whole table's gradient; its SparseAdam is the same rule on the rows touched.
         return torch.optim.SparseAdam([{"params": tables, "rate_factor": ROW_RATE}])
     return _torch_optimizer(kind, [{"params": tables}])
+
+
+def _muon(matrices: list[nn.Parameter], weight_decay: float) -> torch.optim.Optimizer:
+    """Momentum whose every update has all singular values near 1, by Newton and Schulz's iteration.
+
+    Scaled to the size that an update of AdamW has, so that it takes AdamW's learning rate (arXiv:2502.16982).
+
+    Source: K. Jordan, "Muon: An optimizer for hidden layers in neural networks" (2024).
+    """
+    return torch.optim.Muon(matrices, weight_decay=weight_decay, adjust_lr_fn="match_rms_adamw")
 
 
 def _torch_optimizer(kind: str, groups: list[dict[str, object]]) -> torch.optim.Optimizer:  # noqa: PLR0911

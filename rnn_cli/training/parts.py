@@ -7,6 +7,7 @@ from pathlib import Path
 
 from rnn_cli.model.language_model import LanguageModel, State
 from rnn_cli.model.losses import LossFunction
+from rnn_cli.model.penalties import NO_PENALTIES, Penalties
 from rnn_cli.text.corpus import Corpus
 from rnn_cli.text.streams import Windows
 from rnn_cli.training.averaging import UPDATES_APART, WeightAverage
@@ -28,8 +29,11 @@ class Training:
     Attributes:
         windows: the training text, cut.
         valid: the validation text; None without one.
+        penalties: added to the loss.
         last_loss: takes the place of `loss_function` in the last `last_share` of all updates; None: never.
         workers: the threads that train.
+        full_window: where windows vary in length, what the learning rate is meant for: a window of half as many steps
+            takes half of it. None: all take the whole.
         patience: validations without a better one before stopping early; None: never.
         gradient_flow: whether a validation also reports the gradient's norm by lag.
         checkpoint_windows: updates from one good state to the next.
@@ -75,6 +79,8 @@ class Training:
     average: WeightAverage | None = None
     sampler: Sampler | None = None
     time_limit: TimeLimit | None = None
+    penalties: Penalties = NO_PENALTIES
+    full_window: int | None = None
     saved_at: float = 0.0
     started_at: float = 0.0
 

@@ -22,6 +22,7 @@ from rnn_cli.training.build import (
     build_training_optimizer,
     build_windows,
     build_workers,
+    penalties,
 )
 from rnn_cli.training.checkpoint import is_whole, latest_first
 from rnn_cli.training.engine_choice import choose_engine
@@ -203,6 +204,8 @@ def _assemble(
         loss_function=loss_function,
         last_loss=build_last_loss(config, len(counts)),
         last_share=config.output.exact_share,
+        penalties=penalties(config),
+        full_window=settings.bptt_steps if settings.random_windows else None,
         workers=build_workers(config),
         optimizer=build_training_optimizer(config, model, loss_function),
         learning_rate=settings.learning_rate,

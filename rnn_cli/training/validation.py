@@ -135,7 +135,7 @@ def _nll(model: LanguageModel, hidden: torch.Tensor, targets: torch.Tensor, outp
     total = 0.0
     for h, y in zip(torch.split(hidden, rows), torch.split(targets, rows), strict=True):
         if output_activation == "softmax":
-            total += float(fused_cross_entropy(h, model.V, model.c, y, model.c[y]))
+            total += float(fused_cross_entropy(model.read_out(h), model.V, model.c, y, model.c[y]))
         else:
             total -= float(log_probs(model.logits(h), output_activation).gather(1, y[:, None]).double().sum())
     return total

@@ -64,9 +64,9 @@ NEEDS_A_TEXT = "which needs a text to measure on. Name one in data.valid, or"
             "Take this key out.",
         ),
         (
-            "data: {train: a}\noutput: {tie_embeddings: true}\nmodel: {hidden_size: 256}",
-            "2:26: output.tie_embeddings: found true, which needs model.embedding_size = model.hidden_size. "
-            "They are 128 and 256.",
+            "data: {train: a, mode: lines}\ntraining: {random_windows: true}",
+            '2:28: training.random_windows: found true, which goes with data.mode "stream", and that is "lines". '
+            "Take this key out.",
         ),
         (
             "data: {train: a}\noutput: {softmax: sampled}\nmodel: {output_activation: sigmoid}",
@@ -93,7 +93,9 @@ def test_keys_that_do_not_go_together_are_answered_in_one_exact_sentence(text: s
         "data: {train: a, tokenizer: {kind: char, min_count: 2}}",
         "data: {train: a, tokenizer: {kind: bpe, max_size: 257}}",
         "data: {train: a, tokenizer: {kind: bpe}}",
-        "data: {train: a}\noutput: {tie_embeddings: true}",
+        "data: {train: a}\noutput: {tie_embeddings: true}\nmodel: {hidden_size: 256}",
+        "data: {train: a, mode: lines}\ntraining: {random_windows: false}",
+        "data: {train: a}\ntraining: {random_windows: true}",
         "data: {train: a}\nmodel: {cell: lstm, num_layers: 2}",
         "data: {train: a}\nmodel: {cell: indrnn, hidden_activation: tanh}",
         "data: {train: a}\noutput: {softmax: auto}\nmodel: {output_activation: sigmoid}",
@@ -129,17 +131,16 @@ def test_a_rule_about_a_value_that_is_wrong_by_itself_is_not_asked() -> None:
     assert problems_of("data: {train: a, valid: gone}\ntraining: {patience: 3}\n", "data.valid=3") == [
         "--set data.valid=3: found 3, allowed: a path, a list of paths, or null."
     ]
-    assert problems_of("data: {train: a}\nmodel: 3\noutput: {tie_embeddings: true}\n") == [
+    assert problems_of("data: {train: a}\nmodel: 3\noutput: {softmax: sampled}\n") == [
         "c.yaml:2:8: model: found 3, allowed: a mapping of keys to values."
     ]
 
 
 def test_conflicts_are_told_beside_other_problems() -> None:
-    text = "data: {train: a}\nlr: 3\noutput: {tie_embeddings: true}\nmodel: {hidden_size: 2, cell: esn}\n"
+    text = "data: {train: a}\nlr: 3\ntraining: {patience: 3}\nmodel: {hidden_size: 2, cell: esn}\n"
     assert problems_of(text) == [
         "c.yaml:2:1: lr: unknown key. Allowed here: data, model, output, training, logging.",
-        "c.yaml:3:26: output.tie_embeddings: found true, which needs model.embedding_size = model.hidden_size. "
-        "They are 128 and 2.",
+        f"c.yaml:3:22: training.patience: found 3, {NEEDS_A_TEXT} take patience out.",
         'c.yaml:4:31: model.cell: found "esn", allowed: "elman", "gru", "lstm", "indrnn".',
     ]
 

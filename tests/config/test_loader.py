@@ -11,7 +11,8 @@ from rnn_cli.errors import ConfigError, UsageError
 ACTIVATIONS = ", ".join(f'"{name}"' for name in HIDDEN_ACTIVATIONS)
 MODEL_KEYS = (
     "cell, embedding_size, hidden_size, num_layers, hidden_activation, "
-    "recurrent_init, output_activation, dropout"
+    "recurrent_init, output_activation, layer_norm, dropout, dropout_input, dropout_between, dropout_output, "
+    "dropout_embedding, dropout_words, dropout_weights"
 )
 
 
@@ -182,9 +183,9 @@ training:
   seed: 2
 modle: {}
 output:
-  tie_embeddings: true
+  softmax: sampled
 model:
-  hidden_size: 64
+  output_activation: sigmoid
 data:
   train: nowhere.txt
 """
@@ -192,8 +193,8 @@ data:
         "c.yaml:2:15: training.batch_size: found 0, allowed: a whole number of 1 or more.",
         "c.yaml:4:3: training.seed: written twice, first at line 3. Keep one of the two.",
         'c.yaml:5:1: modle: unknown key. Did you mean "model"?',
-        "c.yaml:7:19: output.tie_embeddings: found true, which needs model.embedding_size = "
-        "model.hidden_size. They are 128 and 64.",
+        'c.yaml:7:12: output.softmax: found "sampled", which goes with model.output_activation "softmax", and that '
+        'is "sigmoid". Allowed here: "auto", "exact".',
         'c.yaml:11:10: data.train: found "nowhere.txt", but there is no such file in the current folder '
         f"({folder}).",
         '--set training.max_epochs=none: found "none", allowed: a whole number of 1 or more.',

@@ -28,10 +28,17 @@ def make_pair() -> MakePair:
     """`make_pair(hidden="relu", output="sigmoid", num_layers=2)`: one network, in NumPy and in torch (float64)."""
 
     def make(
-        *, hidden: str = "tanh", output: str = "softmax", num_layers: int = 1, tied: bool = False
+        *,
+        hidden: str = "tanh",
+        output: str = "softmax",
+        num_layers: int = 1,
+        tied: bool = False,
+        projected: bool = False,
     ) -> tuple[Engine, LanguageModel]:
-        E = 6 if tied else 5
+        E = 6 if tied and not projected else 5
         tensors = random_tensors(9, E=E, num_layers=num_layers, tied=tied)
+        if projected:
+            tensors["P"] = tensors["cells.0.W"][:5, :6].copy()
         engine = Engine(tensors, num_layers=num_layers, hidden_activation=hidden, output_activation=output)
         model = LanguageModel(
             vocab_size=9,

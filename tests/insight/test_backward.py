@@ -68,6 +68,11 @@ def test_with_tied_tables_v_is_the_embedding(make_pair: MakePair) -> None:
     check(*make_pair(tied=True), "softmax")
 
 
+@pytest.mark.parametrize("output", ["softmax", "sigmoid"])
+def test_with_a_projection_v_reads_p_times_the_state(make_pair: MakePair, output: str) -> None:
+    check(*make_pair(tied=True, projected=True, output=output), output, RIVALS)
+
+
 def test_reading_keeps_what_the_engine_makes(make_pair: MakePair) -> None:
     engine, _ = make_pair(num_layers=2)
     reading = read(engine, IDS)

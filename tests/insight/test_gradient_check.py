@@ -19,12 +19,12 @@ MASK = np.array([[True, True]] * 3 + [[True, False]] * 2)
 
 
 def make_model(
-    *, hidden: str = "tanh", num_layers: int = 1, tied: bool = False, scale: float = 0.8
+    *, hidden: str = "tanh", num_layers: int = 1, tied: bool = False, scale: float = 0.8, E: int | None = None
 ) -> LanguageModel:
     torch.manual_seed(3)
     model = LanguageModel(
         vocab_size=6,
-        embedding_size=4 if tied else 3,
+        embedding_size=E or (4 if tied else 3),
         hidden_size=4,
         num_layers=num_layers,
         hidden_activation=hidden,
@@ -73,6 +73,15 @@ def test_tied_tables_are_one_parameter() -> None:
     found = check(make_model(tied=True))
     assert found.agrees
     assert [parameter.name for parameter in found.parameters] == ["embedding", "c", "cells.0.W", "cells.0.b"]
+
+
+@pytest.mark.parametrize("output", ["softmax", "sigmoid"])
+def test_a_projection_has_the_right_gradient(output: str) -> None:
+    found = check(make_model(tied=True, E=3), output=output)
+    assert found.agrees
+    names = ["P", "embedding", "c", "cells.0.W", "cells.0.b"]
+    assert sorted(parameter.name for parameter in found.parameters) == sorted(names)
+    assert all(parameter.largest > 1e-3 for parameter in found.parameters)
 
 
 def test_a_wrong_derivative_in_the_fast_path_is_found(monkeypatch: pytest.MonkeyPatch) -> None:

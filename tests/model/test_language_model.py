@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch.nn import functional
 
+from rnn_cli.model.dropout import Masks
 from rnn_cli.model.language_model import LanguageModel
 from rnn_cli.model_file import CELLS
 
@@ -78,7 +79,8 @@ def test_the_layer_above_an_indrnn_reads_its_state_and_its_input_where_they_are_
 
 def test_what_goes_past_a_cell_is_not_silenced_by_dropout() -> None:
     model = make_model(cell="indrnn", embedding_size=5, dropout=0.5)
-    masks = [torch.zeros(2, 5).double(), *(torch.ones(2, 5).double() for _ in range(2))]
+    silent, heard = torch.zeros(2, 5).double(), torch.ones(2, 5).double()
+    masks = Masks(words=None, inputs=[silent, heard], output=heard, recurrent=[None, None])
     hidden, after = model.unroll(WORDS[:1], model.initial_state(2), masks=masks)
     x = after[0] + model.embedding[WORDS[0]]
     torch.testing.assert_close(hidden[0], model.layers()[1](x, torch.zeros(2, 5).double()))
@@ -116,14 +118,50 @@ def test_a_fresh_network_with_nothing_to_say_predicts_the_words_frequencies() ->
 
 def test_dropout_silences_a_unit_for_the_whole_window_or_not_at_all() -> None:
     model = make_model(dropout=0.5)
-    masks = model.draw_masks(2)
+    masks = model.draw_masks(WORDS)
     assert masks is not None
-    assert [tuple(mask.shape) for mask in masks] == [(2, 4), (2, 5), (2, 5)]  # x_t of each layer, the top h_t
-    assert set(torch.cat([mask.flatten() for mask in masks]).tolist()) == {0.0, 2.0}
+    units = [mask for mask in (*masks.inputs, masks.output) if mask is not None]
+    assert [tuple(mask.shape) for mask in units] == [(2, 4), (2, 5), (2, 5)]  # x_t of each layer, the top h_t
+    assert set(torch.cat([mask.flatten() for mask in units]).tolist()) == {0.0, 2.0}
     hidden, _ = model.unroll(WORDS, model.initial_state(2), masks=masks)
-    assert torch.equal(hidden == 0, (masks[-1] == 0).expand_as(hidden))
+    assert (hidden != 0).all()
+    assert torch.equal(model.read_out(hidden, masks) == 0, (units[-1] == 0).expand_as(hidden))
 
 
 def test_dropout_is_off_outside_training() -> None:
-    assert make_model(dropout=0.5).eval().draw_masks(2) is None
-    assert make_model(dropout=0.0).draw_masks(2) is None
+    assert make_model(dropout=0.5).eval().draw_masks(WORDS) is None
+    assert make_model(dropout=0.0).draw_masks(WORDS) is None
+
+
+def test_tied_tables_of_another_width_read_a_projection_of_the_state() -> None:
+    model = make_model(tie_embeddings=True)  # E 4, H 5
+    assert model.P is not None
+    assert model.P.shape == (4, 5)
+    h = torch.arange(5.0).double()
+    torch.testing.assert_close(model.logits(h), model.embedding @ (model.P @ h) + model.c)
+    assert model.parameter_count == 7 * 4 + 5 * 9 + 5 * 10 + 2 * 5 + 4 * 5 + 7
+    assert make_model(embedding_size=5, tie_embeddings=True).P is None
+    assert make_model().P is None
+
+
+@ALL_CELLS
+def test_layer_norm_goes_between_layers_and_before_v_and_the_recurrence_reads_the_state_as_it_is(
+    cell: str,
+) -> None:
+    model = make_model(cell=cell, layer_norm=True)
+    state = [torch.rand_like(layer) for layer in model.initial_state(2)]
+    hidden, after = model.unroll(WORDS[:1], state)
+    below, above = model.layers()
+    first = below(model.embedding[WORDS[0]], state[0])
+    up = first[:, :5]
+    up = (up - up.mean(1, keepdim=True)) / (up.var(1, correction=0, keepdim=True) + 1e-5).sqrt()
+    torch.testing.assert_close(after[0], first)
+    torch.testing.assert_close(after[1], above(up, state[1]))
+    torch.testing.assert_close(hidden[0], after[1][:, :5])
+    out = model.read_out(hidden)
+    torch.testing.assert_close(out.mean(2), torch.zeros(1, 2).double())
+    torch.testing.assert_close(out.var(2, correction=0), torch.ones(1, 2).double(), atol=2e-2, rtol=0)
+    with torch.no_grad():
+        for name, number in (("norms.1.gain", 3.0), ("norms.1.shift", 0.5)):
+            model.get_parameter(name).fill_(number)
+    torch.testing.assert_close(model.read_out(hidden), 3 * out + 0.5)

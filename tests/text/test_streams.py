@@ -4,7 +4,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from rnn_cli.text.streams import LineWindows, StreamWindows, Window, Windows, fit_batch_size
+from rnn_cli.text.streams import (
+    LineWindows,
+    StreamWindows,
+    Window,
+    Windows,
+    fit_batch_size,
+    random_lengths,
+)
 
 EOS = 1
 deterministic = settings(derandomize=True, deadline=None, max_examples=100)
@@ -78,6 +85,51 @@ def test_every_token_of_a_stream_is_a_target_once(tokens: int, batch_size: int, 
         assert window.inputs.dtype == window.targets.dtype == np.int64
         assert (window.targets[~counted(window)] == EOS).all()
         assert (window.inputs[~counted(window)] == EOS).all()
+
+
+@deterministic
+@given(tokens=st.integers(1, 300), batch_size=sizes, bptt_steps=st.integers(1, 30), epoch=st.integers(0, 3))
+def test_windows_of_random_lengths_put_together_are_the_text(
+    tokens: int, batch_size: int, bptt_steps: int, epoch: int
+) -> None:
+    ids = numbered(tokens)
+    cut = StreamWindows(ids, eos_id=EOS, batch_size=batch_size, bptt_steps=bptt_steps, random_lengths_from=5)
+    windows = list(cut.epoch(epoch))
+    assert [x for stream in columns(windows)[1] for x in stream] == ids.tolist()
+    assert len(windows) == cut.windows_in_epoch(epoch) == cut.windows_in_epoch(0)
+    assert [window.resets for window in windows] == [True] + [False] * (len(windows) - 1)
+
+
+def lengths_of(windows: StreamWindows, epoch: int = 0) -> list[int]:
+    return [len(window.inputs) for window in windows.epoch(epoch)]
+
+
+def test_random_lengths_lie_around_the_window_and_now_and_then_around_half_of_it() -> None:
+    lengths = random_lengths(700_000, 70, seed=1)
+    assert lengths.sum() == 700_000
+    short = lengths < 52  # the two kinds lie 7 deviations apart
+    assert short.mean() == pytest.approx(0.05, abs=0.01)
+    assert lengths[~short].mean() == pytest.approx(70, abs=0.3)
+    assert lengths[~short].std() == pytest.approx(5, abs=0.2)
+    assert lengths[short].mean() == pytest.approx(35, abs=1.5)
+    assert random_lengths(1000, 1, seed=1).min() == 1
+
+
+def test_random_lengths_are_the_same_in_each_epoch_in_another_order_and_follow_the_seed() -> None:
+    def cut(seed: int) -> StreamWindows:
+        return StreamWindows(numbered(900), eos_id=EOS, batch_size=1, bptt_steps=14, random_lengths_from=seed)
+
+    first, second = lengths_of(cut(1)), lengths_of(cut(1), epoch=1)
+    assert sorted(first) == sorted(second)
+    assert first != second
+    assert lengths_of(cut(1), epoch=1) == second
+    assert sorted(lengths_of(cut(2))) != sorted(first)
+
+
+def test_a_training_on_windows_of_random_lengths_can_go_on_anywhere() -> None:
+    assert_goes_on_anywhere(
+        StreamWindows(numbered(200), eos_id=EOS, batch_size=3, bptt_steps=8, random_lengths_from=4)
+    )
 
 
 def test_a_window_of_streams_is_time_first() -> None:

@@ -9,8 +9,11 @@ import pytest
 import torch
 
 from rnn_cli.model.cells import ElmanCell, IndRNNCell
-from rnn_cli.model.language_model import LanguageModel, State
+from rnn_cli.model.dropout import Dropout
+from rnn_cli.model.fused import read_window
+from rnn_cli.model.language_model import LanguageModel, State, WindowReader, step_by_step
 from rnn_cli.model.losses import ExactSoftmax, LossFunction, OneHotSigmoid, SampledSoftmax
+from rnn_cli.model.penalties import NO_PENALTIES, Penalties
 from rnn_cli.model_file import CELLS
 from rnn_cli.text.streams import Window
 from rnn_cli.training.bptt import Update, train_on_window
@@ -47,8 +50,9 @@ def update(
     learning_rate: float = 1.0,
     max_grad_norm: float | None = None,
     workers: Workers | None = None,
+    penalties: Penalties = NO_PENALTIES,
 ) -> tuple[State, Update]:
-    tables = [model.embedding, model.V]
+    tables = [model.embedding] if model.V is model.embedding else [model.embedding, model.V]
     others = [p for p in model.parameters() if all(p is not table for table in tables)]
     return train_on_window(
         model,
@@ -59,6 +63,7 @@ def update(
         learning_rate=learning_rate,
         max_grad_norm=max_grad_norm,
         workers=workers or Workers(1),
+        penalties=penalties,
     )
 
 
@@ -97,6 +102,77 @@ def test_gradients_equal_finite_differences(
             below = loss()
             flat[i] = kept
             assert found[name].flat[i] == pytest.approx((above - below) / (2 * step), abs=1e-8), (name, i)
+
+
+EVERYTHING: dict[str, Any] = {
+    "dropout": Dropout(inputs=0.2, between=0.3, output=0.4, embedding=0.2, places=0.2, recurrent=0.4),
+    "num_layers": 2,
+    "embedding_size": 3,
+    "tie_embeddings": True,
+    "layer_norm": True,
+}
+"""Of what regularises and what stands between the layers and V."""
+
+PENALTIES = Penalties(activation=2.0, change=1.5)
+
+
+@pytest.mark.parametrize("reader", [step_by_step, read_window], ids=["reference", "fast"])
+@pytest.mark.parametrize("cell", CELLS)
+def test_gradients_under_masks_and_penalties_equal_finite_differences(
+    cell: str, reader: WindowReader
+) -> None:
+    mask = np.ones((T, B), dtype=bool)
+    mask[3:, 1] = False
+    settings = {**EVERYTHING, "cell": cell, "window_reader": reader}
+    model = make_model(**settings).train()
+    state = [torch.full_like(layer, 0.3) for layer in model.initial_state(B)]
+    torch.manual_seed(11)
+    masks = model.draw_masks(torch.from_numpy(WORDS[:-1]))
+    assert masks is not None
+    assert masks.output is not None
+    silent = masks.output
+
+    def loss() -> float:
+        counts = torch.from_numpy(mask)
+        hidden, _ = model.unroll(torch.from_numpy(WORDS[:-1]), [h.clone() for h in state], masks=masks)
+        scores = model.read_out(hidden, masks) @ model.V.T + model.c
+        came = torch.from_numpy(WORDS[1:])[counts]
+        error = torch.nn.functional.cross_entropy(scores[counts], came, reduction="sum")
+        small = (hidden * silent).pow(2).mean(2)[counts].sum()
+        slow = (hidden[1:] - hidden[:-1]).pow(2).mean(2)[counts[1:]].sum()
+        return (error + 2.0 * small + 1.5 * slow).item() / len(came)
+
+    same = make_same(model, settings)
+    torch.manual_seed(11)  # the same masks
+    found = gradients(same, window(mask=mask), state, penalties=PENALTIES)
+    step = 1e-5
+    random = np.random.default_rng(0)
+    for name, parameter in model.named_parameters():
+        flat = parameter.detach().view(-1)
+        for i in random.permutation(flat.numel())[:12]:
+            kept = flat[i].item()
+            flat[i] = kept + step
+            above = loss()
+            flat[i] = kept - step
+            below = loss()
+            flat[i] = kept
+            assert found[name].flat[i] == pytest.approx((above - below) / (2 * step), abs=1e-7), (name, i)
+
+
+def make_same(model: LanguageModel, settings: dict[str, Any]) -> LanguageModel:
+    """Another network with the same weights."""
+    other = make_model(**settings).train()
+    other.load_state_dict(model.state_dict())
+    return other
+
+
+def test_penalties_are_not_counted_as_a_part_of_the_error() -> None:
+    _, without = update(make_model(), window(), [torch.zeros(B, H).double()], learning_rate=0.0)
+    _, seen = update(
+        make_model(), window(), [torch.zeros(B, H).double()], learning_rate=0.0, penalties=PENALTIES
+    )
+    assert (seen.objective, seen.nll) == (without.objective, without.nll)
+    assert seen.gradient_norm != pytest.approx(without.gradient_norm, rel=1e-3)
 
 
 def bptt_by_hand(model: LanguageModel, h_0: np.ndarray) -> dict[str, np.ndarray]:
@@ -243,10 +319,10 @@ def test_workers_change_the_speed_and_not_the_update(cell: str, count: int, mask
     read = window(words, mask if masked else None)
 
     def found(workers: Workers) -> tuple[State, Update, list[torch.Tensor]]:
-        model = make_model(cell=cell, num_layers=2, dropout=0.5, hidden_size=H).train()
+        model = make_model(cell=cell, **EVERYTHING).train()
         torch.manual_seed(1)  # the same masks
         before = [torch.full_like(layer, 0.3) for layer in model.initial_state(5)]
-        state, seen = update(model, read, before, workers=workers)
+        state, seen = update(model, read, before, workers=workers, penalties=PENALTIES)
         return state, seen, [p.detach() for p in model.parameters()]
 
     alone, together = found(Workers(1)), found(Workers(count))

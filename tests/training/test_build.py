@@ -11,9 +11,11 @@ import torch
 from rnn_cli.config import Config
 from rnn_cli.errors import TextError, TrainingError
 from rnn_cli.model.cells import IndRNNCell
+from rnn_cli.model.dropout import Dropout
 from rnn_cli.model.fused import read_window
 from rnn_cli.model.language_model import LanguageModel, step_by_step
 from rnn_cli.model.losses import ExactSoftmax, LossFunction, OneHotSigmoid, SampledSoftmax
+from rnn_cli.model.penalties import Penalties
 from rnn_cli.model_file import CELLS, cell_shapes
 from rnn_cli.text.streams import LineWindows, StreamWindows, Windows
 from rnn_cli.training.build import (
@@ -24,6 +26,7 @@ from rnn_cli.training.build import (
     build_windows,
     describe_corpus,
     parameter_count,
+    penalties,
     product_dtype,
     rows_only,
     softmax_kind,
@@ -168,17 +171,17 @@ def test_the_network_has_the_shapes_of_the_config(make_config: MakeConfig) -> No
     }
 
 
-@pytest.mark.parametrize("tied", [False, True])
+@pytest.mark.parametrize(("tied", "E", "layer_norm"), [(False, 5, False), (True, 6, False), (True, 5, True)])
 @pytest.mark.parametrize("num_layers", [1, 3])
 @pytest.mark.parametrize("cell", CELLS)
 def test_the_parameters_counted_beforehand_are_those_of_the_network(
-    make_config: MakeConfig, cell: str, num_layers: int, tied: bool
+    make_config: MakeConfig, cell: str, num_layers: int, tied: bool, E: int, layer_norm: bool
 ) -> None:
-    sizes = {"embedding_size": 6 if tied else 5, "hidden_size": 6, "num_layers": num_layers}
+    sizes = {"embedding_size": E, "hidden_size": 6, "num_layers": num_layers, "layer_norm": layer_norm}
     config = make_config(model={"cell": cell, **sizes}, output={"tie_embeddings": tied})
     model = build_model(config, COUNTS)
     shapes = {name: tuple(p.shape) for name, p in model.cells[-1].named_parameters()}
-    assert shapes == cell_shapes(cell, sizes["embedding_size"] if num_layers == 1 else 6, 6)
+    assert shapes == cell_shapes(cell, E if num_layers == 1 else 6, 6)
     assert model.parameter_count == parameter_count(config, len(COUNTS))
 
 
@@ -197,9 +200,21 @@ def test_the_settings_of_the_network_reach_it(make_config: MakeConfig) -> None:
     model = build_model(make_config(model=settings, output={"tie_embeddings": True}), COUNTS)
     cell: Any = model.cells[0]
     assert model.V is model.embedding
-    assert model.dropout == 0.25
+    assert model.dropout == Dropout(inputs=0.25, between=0.25, output=0.25)
     assert cell.activation == "relu"
     assert torch.equal(cell.W[:, :6], torch.eye(6))
+
+
+def test_a_rate_of_its_own_goes_before_the_common_one(make_config: MakeConfig) -> None:
+    rates = {"dropout": 0.3, "dropout_input": 0.0, "dropout_output": 0.5, "dropout_embedding": 0.1}
+    settings = {**rates, "dropout_words": 0.15, "dropout_weights": 0.2, "layer_norm": True}
+    model = build_model(make_config(model=settings), COUNTS)
+    assert model.dropout == Dropout(
+        inputs=0.0, between=0.3, output=0.5, embedding=0.1, places=0.15, recurrent=0.2
+    )
+    assert len(model.norms) == 1
+    config = make_config(training={"activation_penalty": 2.0, "change_penalty": 0.5})
+    assert penalties(config) == Penalties(activation=2.0, change=0.5)
 
 
 @pytest.mark.parametrize("output_activation", ["softmax", "sigmoid"])
@@ -299,6 +314,7 @@ def test_the_sampled_softmax_draws_as_many_words_as_asked_for_by_the_seed(make_c
     [
         ("adamw", 0.1, True),
         ("adam", 0.1, True),
+        ("muon", 0.1, True),
         ("sgd", 0.0, True),
         ("sgd", 0.1, False),  # a decay of rows that are not touched would be left out
         ("adagrad", 0.0, True),
@@ -361,6 +377,19 @@ def test_the_optimizer_holds_every_parameter_once(
     model = build_model(config, COUNTS)
     optimizer = build_training_optimizer(config, model, build_loss(config, COUNTS))
     assert parameters_of(optimizer, model) == expected
+
+
+def test_under_muon_the_matrices_are_apart(make_config: MakeConfig) -> None:
+    settings = {"optimizer": "muon", "table_learning_rate": 3.0}
+    model_settings = {"embedding_size": 4, "layer_norm": True}
+    config = make_config(model=model_settings, training=settings, output={"tie_embeddings": True})
+    model = build_model(config, COUNTS)
+    optimizer = build_training_optimizer(config, model, build_loss(config, COUNTS))
+    assert parameters_of(optimizer, model) == [
+        ["P", "cells.0.W"],
+        ["c", "cells.0.b", "norms.0.gain", "norms.0.shift"],
+        ["embedding"],
+    ]
 
 
 def test_weight_decay_reaches_the_matrices_alone(make_config: MakeConfig) -> None:

@@ -111,7 +111,7 @@ def test_weights_come_back_bit_for_bit_in_place(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("kind", "sampled"),
     [
-        *itertools.product(["sgd", "adam", "adamw", "adagrad"], [False, True]),
+        *itertools.product(["sgd", "adam", "adamw", "muon", "adagrad"], [False, True]),
         *itertools.product(
             ["momentum", "nesterov", "rmsprop"], [False]
         ),  # these have no update of rows alone

@@ -15,7 +15,7 @@ from rnn_cli.training.optimizer import (
     scheduled_learning_rate,
 )
 
-KINDS = ["sgd", "momentum", "nesterov", "adam", "adamw", "rmsprop", "adagrad"]
+KINDS = ["sgd", "momentum", "nesterov", "adam", "adamw", "muon", "rmsprop", "adagrad"]
 
 
 def forget_gradients(optimizer: Optimizer) -> None:
@@ -101,6 +101,42 @@ def test_weight_decay_leaves_biases_alone() -> None:
     optimizer.step(0.1)
     assert matrix.detach().tolist() == [[pytest.approx(0.95)] * 2] * 2
     assert bias.tolist() == [1, 1]
+
+
+def test_muon_moves_a_matrix_alike_in_every_direction_and_as_far_as_adamw_would() -> None:
+    torch.manual_seed(0)
+    matrix = nn.Parameter(torch.zeros(20, 50))
+    gradient = torch.randn(20, 3) @ torch.randn(3, 50) + 0.1 * torch.randn(20, 50)  # nearly of rank 3
+    assert torch.linalg.cond(gradient) > 50
+    optimizer = build_optimizer("muon", [matrix], [], weight_decay=0.0, sparse=False)
+    matrix.grad = gradient
+    optimizer.step(0.01)
+    moved = -matrix.detach()
+    assert torch.linalg.cond(moved) < 3
+    assert (moved * gradient).sum() > 0
+    # AdamW's updates have a root mean square of about 0.2 times the learning rate.
+    assert moved.pow(2).mean().sqrt().item() == pytest.approx(0.2 * 0.01, rel=0.25)
+
+
+@pytest.mark.parametrize("sparse", [False, True])
+def test_what_is_no_matrix_and_the_tables_learn_by_adamw_under_muon(sparse: bool) -> None:
+    found = []
+    for kind in ("muon", "adamw"):
+        torch.manual_seed(0)
+        bias, table, matrix = (nn.Parameter(torch.ones(*shape)) for shape in ((3,), (4, 3), (3, 3)))
+        optimizer = build_optimizer(kind, [matrix, bias], [table], weight_decay=0.1, sparse=sparse)
+        for _ in range(3):
+            forget_gradients(optimizer)
+            rows = nn.functional.embedding(torch.tensor([0, 2]), table, sparse=sparse)
+            ((rows @ matrix + bias) ** 2).sum().backward()
+            clip_by_norm([table, bias, matrix], 1.0)
+            optimizer.step(0.01)
+            with torch.no_grad():
+                matrix.fill_(1.0)  # so that the gradients of the others are the same under both
+        found.append((bias.detach(), table.detach()))
+    assert torch.equal(found[0][0], found[1][0])
+    assert torch.equal(found[0][1], found[1][1])
+    assert not torch.equal(found[0][0], torch.ones(3))
 
 
 def test_clipping_equals_torchs_own() -> None:

@@ -13,6 +13,7 @@ from rnn_cli.config import Config
 from rnn_cli.errors import Interrupted, ModelFileError
 from rnn_cli.model_file import read_model_file
 from rnn_cli.tensor_file import read_metadata
+from rnn_cli.text.streams import StreamWindows
 from rnn_cli.training import bptt, loop
 from rnn_cli.training.events import Event, Notice, Trained
 from rnn_cli.training.run import Outcome, train
@@ -77,6 +78,18 @@ VARIANTS: dict[str, dict[str, dict[str, Any]]] = {
     "lstm of two layers": {"model": {"cell": "lstm", "num_layers": 2, "dropout": 0.2}},
     "lstm, lines": {"model": {"cell": "lstm"}, "data": {"mode": "lines"}},
     "indrnn of three layers": {"model": {"cell": "indrnn", "num_layers": 3}},
+    "every dropout and penalty, two workers": {
+        "model": {
+            **{"num_layers": 2, "dropout": 0.2, "dropout_output": 0.4, "dropout_embedding": 0.1},
+            **{"dropout_words": 0.1, "dropout_weights": 0.3, "layer_norm": True},
+        },
+        "training": {"activation_penalty": 1.0, "change_penalty": 1.0, "engine": "float32", "threads": 2},
+    },
+    "muon, random windows, a projection": {
+        "model": {"embedding_size": 4},
+        "output": {"tie_embeddings": True},
+        "training": {"optimizer": "muon", "random_windows": True, "bptt_steps": 6, "weight_decay": 0.1},
+    },
     "two layers, reference": {"model": {"num_layers": 2}, "training": {"engine": "reference"}},
 }
 
@@ -95,6 +108,27 @@ def test_a_resumed_training_ends_with_the_same_bits(
         assert np.array_equal(tensor, found[name]), name
     assert resumed.valid == straight.valid
     assert resumed.steps == straight.steps
+
+
+def test_the_learning_rate_follows_the_length_of_a_random_window(
+    make_config: MakeConfig, tmp_path: Path
+) -> None:
+    settings = {"random_windows": True, "bptt_steps": 20, "batch_size": 1, "schedule": "constant"}
+    config = make_config(
+        training={**settings, "max_epochs": 2, "learning_rate": 0.01, "log_every_windows": 1}
+    )
+    train_in(tmp_path / "run", config)
+    lines = (tmp_path / "run/metrics.jsonl").read_text().splitlines()
+    rates = [record["learning_rate"] for record in map(json.loads, lines) if record["event"] == "train"]
+    steps = [len(window.inputs) for epoch in (0, 1) for window in windows_of_random_lengths().epoch(epoch)]
+    assert len(set(steps)) > 2
+    assert rates == pytest.approx([0.01 * length / 20 for length in steps])
+
+
+def windows_of_random_lengths() -> StreamWindows:
+    """As the training above has them: 145 tokens, seed 1."""
+    ids = np.zeros(145, np.int64)
+    return StreamWindows(ids, eos_id=0, batch_size=1, bptt_steps=20, random_lengths_from=1)
 
 
 def test_the_metrics_of_a_resumed_training_have_no_gap_and_no_double(
