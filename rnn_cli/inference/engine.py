@@ -53,7 +53,9 @@ class Engine:
         temperature: ln P is divided by it and normalised anew; 1 changes nothing.
 
     Attributes:
-        weights, num_layers, hidden_activation, output_activation: as given, for whoever follows a gradient back.
+        weights, num_layers, cell, hidden_activation, output_activation: as given, for whoever follows a gradient
+            back.
+        layers: the equation of each layer, lowest first.
 
     Raises:
         KeyError: for a name that is none of those, or a weight that is missing.
@@ -71,11 +73,12 @@ class Engine:
     ) -> None:
         self.weights = tensors
         self.num_layers = num_layers
+        self.cell = cell
         self.hidden_activation = hidden_activation
         self.output_activation = output_activation
         self._embedding = tensors["embedding"]  # (vocab_size, E)
         f = None if hidden_activation is None else ACTIVATIONS[hidden_activation]
-        self._cells = [cells.make_cell(cell, _weights_of(layer, tensors), f) for layer in range(num_layers)]
+        self.layers = [cells.make_cell(cell, weights_of(layer, tensors), f) for layer in range(num_layers)]
         self._V = tensors.get("V", self._embedding)  # (vocab_size, H)
         self._c = tensors["c"]  # (vocab_size,)
         self._log_g = OUTPUT_ACTIVATIONS[output_activation]
@@ -99,7 +102,7 @@ class Engine:
 
     def initial_state(self, batch: int) -> State:
         """No memory: zeros, (B, S) for each layer."""
-        return [np.zeros((batch, cell.state_size), np.float32) for cell in self._cells]
+        return [np.zeros((batch, cell.state_size), np.float32) for cell in self.layers]
 
     @_quiet
     def step(self, ids: Ids, state: State) -> tuple[Array, State]:
@@ -128,7 +131,7 @@ class Engine:
         """
         hidden = x = self._embedding[ids]  # (T, B, E)
         after = []
-        for cell, before in zip(self._cells, state, strict=True):
+        for cell, before in zip(self.layers, state, strict=True):
             s = before  # (B, S)
             hidden = np.empty((*ids.shape, cell.hidden_size), np.float32)  # (T, B, H)
             for t, inputs_t in enumerate(cell.inputs(x)):
@@ -165,7 +168,7 @@ class Engine:
             start = end
         back = np.argsort(order)
         state = [layer[back] for layer in state]
-        return state[-1][:, : self._cells[-1].hidden_size], state
+        return state[-1][:, : self.layers[-1].hidden_size], state
 
     @_quiet
     def log_probs(self, hidden: Array) -> Array:
@@ -186,7 +189,7 @@ class Engine:
         return log_probs if self.temperature == 1 else log_softmax(log_probs / np.float32(self.temperature))
 
 
-def _weights_of(layer: int, tensors: Mapping[str, Array]) -> dict[str, Array]:
+def weights_of(layer: int, tensors: Mapping[str, Array]) -> dict[str, Array]:
     """A layer's weights by their letters."""
     prefix = f"cells.{layer}."
     return {name.removeprefix(prefix): t for name, t in tensors.items() if name.startswith(prefix)}

@@ -13,8 +13,8 @@ from rnn_cli.inference.pieces import PieceTable
 from rnn_cli.inference.prompt import Prompt, read_context
 from rnn_cli.inference.ranking import only, top_ids
 from rnn_cli.inference.trained_model import TrainedModel
-from rnn_cli.insight.backward import Floats, Reading, back_through_time, loss_gradient, read
-from rnn_cli.insight.cells import check_can_follow
+from rnn_cli.insight.backward import Reading, back_through_time, loss_gradient, read
+from rnn_cli.insight.cells import Floats
 from rnn_cli.insight.labels import label
 
 MOST_TOKENS = 400  # leaving out each token in turn takes time with the square of their number
@@ -36,16 +36,22 @@ class Prediction:
 
 @dataclass(frozen=True)
 class UnitChange:
-    """How much one unit of h_t differs from what it was at the step before; layers and units count from 1."""
+    """How much one unit of the state differs from what it was at the step before; layers and units count from 1.
+
+    Attributes:
+        part: "h", or "s" for what an LSTM holds beside it.
+    """
 
     layer: int
     unit: int
     change: float
+    part: str = "h"
 
     def __str__(self) -> str:
-        """12+ where unit 12 rose, 12- where it fell; 2:12+ in a layer above the first."""
-        place = str(self.unit) if self.layer == 1 else f"{self.layer}:{self.unit}"
-        return f"{place}{'+' if self.change > 0 else '-'}"
+        """12+ where unit 12 of h rose, 12- where it fell, s12+ for s; 2:12+ in a layer above the first."""
+        place = "" if self.layer == 1 else f"{self.layer}:"
+        part = "" if self.part == "h" else self.part
+        return f"{place}{part}{self.unit}{'+' if self.change > 0 else '-'}"
 
 
 @dataclass(frozen=True)
@@ -54,7 +60,7 @@ class Step:
 
     Attributes:
         token: x_t, the token read; `<eos>` begins a line.
-        norm: ‖h_t‖, all layers together.
+        norm: ‖h_t‖, all layers together; for an LSTM h_t stands for [h_t, s_t], here and below.
         change: ‖h_t - h_{t-1}‖.
         units: those that moved most, most first.
         predictions: the most probable tokens of y_t, best first.
@@ -135,11 +141,10 @@ def trace(model: TrainedModel, text: str, *, answer: str | None = None) -> Trace
         answer: the token to explain at the last step; None: the most probable one (for a blank, word).
 
     Raises:
-        UsageError: the cell is not elman; the text is empty, longer than `MOST_TOKENS` tokens or has several blanks;
-            or the answer is not one token of the vocabulary.
+        UsageError: the text is empty, longer than `MOST_TOKENS` tokens or has several blanks, or the answer is not
+            one token of the vocabulary.
         ModelFileError: the model's numbers grew too large while it read the text.
     """
-    check_can_follow(model.config["model"], "rnn trace")
     prompt = Prompt.parse(text)
     if prompt.blanks > 1:
         raise UsageError(
@@ -205,14 +210,14 @@ def _steps(
     of_loss = back_through_time(engine, reading, loss_gradient(engine, h_T, asked.answer))
     of_odds = back_through_time(engine, reading, loss_gradient(engine, h_T, asked.answer, among=asked.rivals))
     estimates = -(of_odds.inputs * reading.inputs[0]).sum(axis=1)  # (T,)
-    states = np.concatenate(reading.hidden, axis=1).astype(np.float64)  # (T + 1, layers · H)
-    changes = np.diff(states, axis=0)  # (T, layers · H)
+    states = np.concatenate(reading.states, axis=1).astype(np.float64)  # (T + 1, layers · S)
+    changes = np.diff(states, axis=0)  # (T, layers · S)
     return [
         Step(
             token=label(tokenizer, id_),
             norm=float(np.linalg.norm(states[t + 1])),
             change=float(np.linalg.norm(changes[t])),
-            units=_most_moved(changes[t], hidden_size=len(h_T)),
+            units=_most_moved(changes[t], layers=engine.num_layers, hidden_size=len(h_T)),
             predictions=[
                 Prediction(label(tokenizer, int(best)), math.exp(allowed[t, best]))
                 for best in top_ids(allowed[[t]], PREDICTIONS)[0]
@@ -240,14 +245,15 @@ def _without_each(engine: Engine, ids: Sequence[int]) -> Array:
     return np.concatenate(found)
 
 
-def _most_moved(change: Floats, *, hidden_size: int) -> list[UnitChange]:
-    """The units of a step that moved most; change is of all layers beside each other."""
+def _most_moved(change: Floats, *, layers: int, hidden_size: int) -> list[UnitChange]:
+    """The units of a step that moved most; change is of all layers beside each other, (layers · S,)."""
     most = np.argsort(-np.abs(change), kind="stable")[:UNITS]
-    return [
-        UnitChange(int(i) // hidden_size + 1, int(i) % hidden_size + 1, float(change[i]))
-        for i in most
-        if change[i] != 0
-    ]
+    found = []
+    for place in most[change[most] != 0].tolist():
+        layer, column = divmod(place, len(change) // layers)
+        part, unit = divmod(column, hidden_size)
+        found.append(UnitChange(layer + 1, unit + 1, float(change[place]), "hs"[part]))
+    return found
 
 
 def _words_only(model: TrainedModel, log_probs: Array) -> Array:

@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from rnn_cli.inference import TrainedModel
+from rnn_cli.inference.cells import WITH_ACTIVATION
 from rnn_cli.inference.engine import Engine
 from rnn_cli.model.language_model import LanguageModel
 from rnn_cli.model_file import ModelFile, write_model_file
@@ -25,19 +26,33 @@ MakeModel = Callable[..., TrainedModel]
 
 @pytest.fixture
 def make_pair() -> MakePair:
-    """`make_pair(hidden="relu", output="sigmoid", num_layers=2)`: one network, in NumPy and in torch (float64)."""
+    """`make_pair(cell="gru", output="sigmoid", num_layers=2)`: one network, in NumPy and in torch (float64)."""
 
     def make(
-        *, hidden: str = "tanh", output: str = "softmax", num_layers: int = 1, tied: bool = False
+        *,
+        cell: str = "elman",
+        hidden: str = "tanh",
+        output: str = "softmax",
+        num_layers: int = 1,
+        tied: bool = False,
+        temperature: float = 1.0,
     ) -> tuple[Engine, LanguageModel]:
         E = 6 if tied else 5
-        tensors = random_tensors(9, E=E, num_layers=num_layers, tied=tied)
-        engine = Engine(tensors, num_layers=num_layers, hidden_activation=hidden, output_activation=output)
+        tensors = random_tensors(9, cell=cell, E=E, num_layers=num_layers, tied=tied)
+        engine = Engine(
+            tensors,
+            num_layers=num_layers,
+            cell=cell,
+            hidden_activation=hidden if cell in WITH_ACTIVATION else None,
+            output_activation=output,
+            temperature=temperature,
+        )
         model = LanguageModel(
             vocab_size=9,
             embedding_size=E,
             hidden_size=6,
             num_layers=num_layers,
+            cell=cell,
             hidden_activation=hidden,
             tie_embeddings=tied,
         ).double()
@@ -55,6 +70,7 @@ def make_model() -> MakeModel:
 
     def make(
         *,
+        cell: str = "elman",
         num_layers: int = 1,
         mode: str = "stream",
         output: str = "softmax",
@@ -65,13 +81,13 @@ def make_model() -> MakeModel:
         config = {
             "data": {"mode": mode},
             "model": {
-                "cell": "elman",
+                "cell": cell,
                 "num_layers": num_layers,
                 "hidden_activation": "tanh",
                 "output_activation": output,
             },
         }
-        tensors = random_tensors(tokenizer.vocab_size, num_layers=num_layers, scale=scale)
+        tensors = random_tensors(tokenizer.vocab_size, cell=cell, num_layers=num_layers, scale=scale)
         return TrainedModel.from_model_file(
             ModelFile(tensors, config, tokenizer.to_json(), {}, {}), name="small"
         )
