@@ -148,7 +148,7 @@ class Engine:
         rows: no step is spent on a text that has ended, and nothing is padded.
 
         Args:
-            texts: B texts of at least one id each.
+            texts: B texts; one without an id leaves the state without memory.
 
         Returns:
             The top layer's h_t after the last token of each text, (B, H), and the state there.

@@ -17,8 +17,8 @@ CELLS = ["elman", "gru", "lstm", "indrnn"]
 def log2_probs(model: TrainedModel, ids: list[int]) -> np.ndarray:
     """log2 P(next | ids)."""
     engine = model.engine
-    _, state = engine.read(np.array(ids, np.intp)[:, None], engine.initial_state(1))
-    return np.asarray(engine.log_probs(state[-1])[0].astype(float) / math.log(2))
+    hidden, _ = engine.read_each([ids])
+    return np.asarray(engine.log_probs(hidden)[0].astype(float) / math.log(2))
 
 
 def ids_of(model: TrainedModel, text: str) -> list[int]:
@@ -182,12 +182,12 @@ def test_unknown_words_are_named(make_model: MakeModel) -> None:
     assert found.steps[-1].token == "<unk>"
 
 
-def test_more_words_than_are_read_at_once_are_left_out_one_by_one(
+def test_more_words_than_are_scored_at_once_are_left_out_one_by_one(
     make_model: MakeModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model = make_model()
     expected = trace(model, "I eat rice and soup ____")
-    monkeypatch.setattr("rnn_cli.insight.trace.TEXTS_AT_ONCE", 2)
+    monkeypatch.setattr("rnn_cli.insight.trace.SCORES_AT_ONCE", 20)
     found = trace(model, "I eat rice and soup ____")
     assert [s.evidence_bits for s in found.steps] == pytest.approx(
         [s.evidence_bits for s in expected.steps], abs=1e-5
