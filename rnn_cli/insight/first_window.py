@@ -11,6 +11,7 @@ from rnn_cli.errors import TextError
 from rnn_cli.inference import load
 from rnn_cli.model.language_model import LanguageModel
 from rnn_cli.text.corpus import Corpus, prepare_corpus
+from rnn_cli.text.split import text_of_split
 from rnn_cli.text.streams import Window
 from rnn_cli.training.build import build_model, build_texts, build_windows
 from rnn_cli.training.events import Notice, OnEvent
@@ -60,10 +61,11 @@ def of_model(path: Path, on_event: OnEvent) -> FirstWindow:
     _prepare_torch(config)
     model = build_model(config, np.ones(vocab_size, np.int64))
     load_weights(path, model)
-    data = config.data
+    text = text_of_split(config.data.model_dump(), "train")
+    assert text is not None
+    paths, part = text
     try:
-        paths = [Path(text) for text in data.train]
-        corpus = prepare_corpus(paths, trained.tokenizer, encoding=data.encoding)
+        corpus = prepare_corpus(paths, trained.tokenizer, encoding=config.data.encoding, part=part)
     except TextError as error:
         on_event(Notice(f"{error} The window holds random words instead."))
         ids = np.random.default_rng(config.training.seed).integers(vocab_size, size=RANDOM_WORDS)

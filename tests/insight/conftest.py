@@ -160,6 +160,17 @@ def validated(step: int, *, perplexity: float | None) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def flowed(step: int, by_lag: list[float | None]) -> dict[str, Any]:
+    """A record of how far back an error reached."""
+    return {"event": "gradient_flow", "step": step, "epoch": 1, "by_lag": by_lag}
+
+
+def sampled(step: int, text: str, **said: tuple[str, float]) -> dict[str, Any]:
+    """A record of what was written, and said in prompts of one word."""
+    completions = [{"prompt": p, "word": word, "probability": share} for p, (word, share) in said.items()]
+    return {"event": "sample", "step": step, "text": text, "completions": completions}
+
+
 NOTICE = {"event": "notice", "message": "train: 3 lines, 400 tokens"}
 STARTED = {
     "event": "start", "step": 0, "parameters": 1234, "vocab_size": 11, "train_tokens": 400,
