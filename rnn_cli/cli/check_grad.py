@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from textwrap import wrap
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -10,6 +11,7 @@ if TYPE_CHECKING:
     from rnn_cli.insight.first_window import FirstWindow
     from rnn_cli.insight.gradient_check import GradientCheck
 
+TEXT_WIDTH = 80
 CONFIG_ENDINGS = (".yaml", ".yml")
 
 
@@ -117,6 +119,7 @@ def _show(found: "GradientCheck") -> None:
         ],
         title=f"back through the recurrence of {found.cell}",
     )  # fmt: skip
-    show_line(WAYS_BACK[found.cell])
+    for line in wrap(WAYS_BACK[found.cell], TEXT_WIDTH):
+        show_line(line)
     for recurrence in found.recurrences:
         show_line(f"Layer {recurrence.layer}: going back, a gradient {recurrence.meaning()}.")

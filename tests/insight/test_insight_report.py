@@ -1,7 +1,10 @@
 """A report on a run: what is measured, what is missing, and the page."""
 
+import html
 import json
 import re
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -172,3 +175,51 @@ def test_with_matplotlib_the_page_has_its_plots(run: Path) -> None:
 def test_a_training_too_short_to_be_recorded_is_said_to_be(tmp_path: Path) -> None:
     page = report_page(report_on(write_run(tmp_path / "run", [])))
     assert "No windows were recorded: the training is shorter than training.log_every_windows." in page
+
+
+LOOK = """<script>
+const contrast = (a, b) => {
+  const light = c => { const [r, g, b] = c.match(/\\d+/g).map(v => v / 255)
+    .map(v => v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b; };
+  const [x, y] = [light(a), light(b)].sort((p, q) => q - p);
+  return (x + 0.05) / (y + 0.05); };
+const all = tag => [...document.querySelectorAll(tag)];
+const paper = getComputedStyle(document.body).backgroundColor;
+document.title = JSON.stringify({
+  paper, overflows: document.documentElement.scrollWidth > innerWidth,
+  contrast: Math.min(...all('h1, h2, p, th, td, caption, figcaption, li, svg')
+    .map(e => contrast(getComputedStyle(e).color, paper))),
+  unnamed: all('svg').filter(e => !e.getAttribute('aria-label')).length
+    + all('table').filter(e => !e.caption).length,
+  flat: all('svg').filter(e => e.getBoundingClientRect().height < 50).length, h1: all('h1').length});
+</script>"""
+
+
+@pytest.mark.long
+@pytest.mark.skipif(shutil.which("chromium") is None, reason="chromium is not installed")
+@pytest.mark.parametrize(("scheme", "paper"), [(1, "rgb(255, 255, 255)"), (0, "rgb(20, 23, 26)")])
+@pytest.mark.parametrize("width", [500, 1200])
+def test_a_browser_shows_the_page_readably(
+    run: Path, tmp_path: Path, scheme: int, paper: str, width: int
+) -> None:
+    """Chromium lays out the page with a script added that looks at it; 0 is its dark scheme, 1 its light one."""
+    (tmp_path / "page.html").write_text(report_page(report_on(run)) + LOOK)
+    flags = [
+        "--headless=new",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--no-first-run",
+        "--disable-background-networking",
+    ]
+    done = subprocess.run(
+        ["chromium", *flags, f"--user-data-dir={tmp_path / 'profile'}", f"--window-size={width},2000",
+         f"--blink-settings=preferredColorScheme={scheme}", "--dump-dom", str(tmp_path / "page.html")],
+        capture_output=True, text=True, check=True, timeout=110,
+    )  # fmt: skip
+    title = re.search("<title>(.*?)</title>", done.stdout)
+    assert title is not None
+    seen = json.loads(html.unescape(title[1]))
+    assert (seen["paper"], seen["h1"], seen["unnamed"], seen["flat"]) == (paper, 1, 0, 0)
+    assert not seen["overflows"]
+    assert seen["contrast"] >= 7
