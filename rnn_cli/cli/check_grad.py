@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from textwrap import wrap
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -10,6 +11,7 @@ if TYPE_CHECKING:
     from rnn_cli.insight.first_window import FirstWindow
     from rnn_cli.insight.gradient_check import GradientCheck
 
+TEXT_WIDTH = 80
 CONFIG_ENDINGS = (".yaml", ".yml")
 
 
@@ -67,6 +69,7 @@ def _check(first: "FirstWindow") -> "GradientCheck":
     return check_gradients(
         first.model,
         first.window,
+        cell=first.cell,
         hidden_activation=first.hidden_activation,
         output_activation=first.output_activation,
     )
@@ -74,6 +77,7 @@ def _check(first: "FirstWindow") -> "GradientCheck":
 
 def _show(found: "GradientCheck") -> None:
     from rnn_cli.console import show_line, show_table
+    from rnn_cli.insight.recurrence import WAYS_BACK
 
     show_table(
         [
@@ -98,21 +102,24 @@ def _show(found: "GradientCheck") -> None:
         "Relative to autograd through one long graph; differences: "
         f"{max(parameter.entries for parameter in found.parameters)} weights each."
     )
+    names = list(found.recurrences[0].weights)
     show_table(
         [
-            ("layer", "left"), ("spectral radius", "right"), ("mean f'", "right"),
-            ("a step back, measured", "right"),
+            ("layer", "left"), *((name, "right") for name in names),
+            (f"mean {found.recurrences[0].lets_through}", "right"), ("a step back, measured", "right"),
         ],
         [
             (
                 str(recurrence.layer),
-                f"{recurrence.spectral_radius:.3f}",
-                f"{recurrence.mean_slope:.3f}",
+                *(f"{recurrence.weights[name]:.3f}" for name in names),
+                f"{recurrence.mean:.3f}",
                 f"× {recurrence.factor:.3f}",
             )
             for recurrence in found.recurrences
         ],
-        title="the recurrent part of W",
+        title=f"back through the recurrence of {found.cell}",
     )  # fmt: skip
+    for line in wrap(WAYS_BACK[found.cell], TEXT_WIDTH):
+        show_line(line)
     for recurrence in found.recurrences:
         show_line(f"Layer {recurrence.layer}: going back, a gradient {recurrence.meaning()}.")

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from rnn_cli.cli.unknown import shortened_within
 from rnn_cli.errors import UsageError
 
 if TYPE_CHECKING:
     from rnn_cli.insight.comparison import Comparison
 
 PROMPTS = 20  # tried with each model
-SHOWN_OF_EACH_END = 20  # characters of a prompt; --html and --json have all of it
 
 
 def compare(
@@ -76,13 +76,7 @@ def _show(found: "Comparison") -> None:
     if found.levels:
         show_table([("perplexity reached after", "left"), *names], level_rows(found))
     if found.completions:
-        rows = [[_shortened(prompt), *words] for prompt, *words in difference_rows(found.completions)]
+        rows = [[shortened_within(prompt), *words] for prompt, *words in difference_rows(found.completions)]
         show_table([("completed differently", "left"), *names], rows)
     if found.prompts:
         show_line(f"{len(found.completions)} of {found.prompts} prompts are completed differently.")
-
-
-def _shortened(prompt: str) -> str:
-    if len(prompt) <= 2 * SHOWN_OF_EACH_END + 1:
-        return prompt
-    return f"{prompt[:SHOWN_OF_EACH_END]}…{prompt[-SHOWN_OF_EACH_END:]}"

@@ -105,10 +105,14 @@ def _show(result: "CompletionResult") -> None:
 
 
 def _show_why(why: "Evidence") -> None:
-    """The words that moved the answer most, and by how much its log-probability changes without each."""
+    """The words that moved the answer most, and what each brings to its odds."""
+    answer = visible(" ".join(why.answer))
+    if why.log_odds_bits is None:
+        typer.echo(f"Why {answer}: there was nothing else to weigh it against.")
+        return
+    rivals = f"the {why.candidates - 1} next best" if why.candidates > 2 else "the next best"
     typer.echo(
-        f"Why {visible(' '.join(why.answer))}: its log-probability among the {why.candidates} best is "
-        f"{why.log_prob:.2f}, and without the word it changes by"
+        f"Why {answer}: log2 of its odds against {rivals} is {why.log_odds_bits:+z.1f}, and each word brings"
     )
     for word in why.words[:MOST_EVIDENCE_SHOWN]:
-        typer.echo(f"{word.change:+8.2f}  {shortened(visible(word.word))}")
+        typer.echo(f"{word.bits:+z8.1f} bits  {shortened(visible(word.word))}")

@@ -131,10 +131,10 @@ def _show(result: "TextEvaluation | SetEvaluation", file: Path) -> None:
 
 def _text_rows(result: "TextEvaluation") -> list[Row]:
     perplexity = result.perplexity
-    error = perplexity.perplexity * result.loss_standard_error
+    of_loss, of_perplexity = perplexity.loss_standard_error or 0.0, perplexity.standard_error or 0.0
     rows: list[Row] = [
-        ("perplexity", f"{perplexity.perplexity:,.2f} ± {error:,.2f}"),
-        ("loss (nats per token)", f"{perplexity.loss:.4f} ± {result.loss_standard_error:.4f}"),
+        ("perplexity", f"{perplexity.perplexity:,.2f} ± {of_perplexity:,.2f}"),
+        ("loss (nats per token)", f"{perplexity.loss:.4f} ± {of_loss:.4f}"),
         ("bits per character", f"{result.bits_per_character:.4f}"),
     ]
     for guesses in result.hits:

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from rnn_cli.cli.unknown import shortened_within
+
 if TYPE_CHECKING:
     from rnn_cli.insight.report import Report
 
@@ -34,7 +36,9 @@ def report(
         bool, typer.Option("--json", help="Print what was measured as one JSON object.")
     ] = False,
 ) -> int:
-    """Write a page on RUN: curves, how far back its model remembers, rare words, calibration, completions, config.
+    """Write a page on RUN: curves, how far back errors reach and its model remembers, rare words, calibration.
+
+    The page also has what it said on the way and says now, the texts and the config.
 
     Plots need matplotlib; without it, what to install is said.
     """
@@ -60,9 +64,20 @@ def report(
 
 def _show(found: "Report") -> None:
     from rnn_cli.console import show_line, show_note, show_table
+    from rnn_cli.insight.moments import flow_table, prompt_table, writing_table
 
     for sentence in found.missing:
         show_note(sentence)
+    columns, rows = flow_table(found.run)
+    if rows:
+        show_table(columns, rows, title="how far an error reached back, after so many tokens")
+    columns, rows = prompt_table(found.run)
+    if rows:
+        cut = [[shortened_within(prompt), *said] for prompt, *said in rows]
+        show_table(columns, cut, title="what it said next, after so many tokens")
+    columns, rows = writing_table(found.run)
+    if rows:
+        show_table(columns, rows)
     measured = found.measured
     if measured is None:
         return
@@ -76,5 +91,5 @@ def _show(found: "Report") -> None:
     )
     show_line(
         f"Loss {measured.loss:.3f}, {measured.accuracy:.1%} right at the first guess, probabilities "
-        f"{measured.calibration_error:.1%} off ({measured.tokens:,} tokens)."
+        f"{measured.reliability.error:.1%} off ({measured.tokens:,} tokens)."
     )

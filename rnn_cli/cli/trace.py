@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from rnn_cli.cli.arguments import Model
 from rnn_cli.cli.unknown import name_unknown_words
 
 if TYPE_CHECKING:
@@ -21,15 +22,7 @@ def trace(
     sentence: Annotated[
         str, typer.Argument(metavar="SENTENCE", help="A sentence with a blank (____), or the start of one.")
     ],
-    model: Annotated[
-        str | None,
-        typer.Option(
-            "-m",
-            "--model",
-            help="A run folder or model file. Left out: RNN_MODEL, or the newest finished run in runs/.",
-            show_default=False,
-        ),
-    ] = None,
+    model: Model = None,
     answer: Annotated[
         str | None,
         typer.Option(

@@ -3,7 +3,7 @@
 import json
 import shlex
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -17,7 +17,7 @@ from rnn_cli.errors import Interrupted, RnnError, UsageError
 
 if TYPE_CHECKING:
     from rnn_cli.config.schema import Config
-    from rnn_cli.evaluation.questions import Accuracy
+    from rnn_cli.evaluation.questions import Accuracy, Question
     from rnn_cli.training.run_folder import RunFolder
 
 ADVICE_WIDTH = 80
@@ -184,7 +184,7 @@ def _train(config: "Config", folder: "RunFolder", *, as_json: bool, resume: bool
     with TrainingDisplay(
         max_epochs=config.training.max_epochs, max_minutes=config.training.max_minutes
     ) as display:
-        outcome = train_run(config, folder, on_event=display.show, resume=resume)
+        outcome = train_run(config, folder, on_event=display.show, resume=resume, prompts=_some_of(questions))
     answers = {}
     if questions:
         model = load(folder.path)
@@ -221,6 +221,17 @@ def _train(config: "Config", folder: "RunFolder", *, as_json: bool, resume: bool
     show_line(f"The model lies in {folder.path}. Try it:")
     show_line(f"  {next_command}")
     return 0
+
+
+def _some_of(questions: Mapping[str, Sequence["Question"]]) -> list[str]:
+    """The texts of a few questions, of each set the same number, as far from each other as can be."""
+    from rnn_cli.training.samples import PROMPTS
+
+    chosen: list[str] = []
+    for asked in questions.values():
+        count = min(len(asked), -(-PROMPTS // len(questions)))
+        chosen += [asked[i * len(asked) // count].text for i in range(count)]
+    return chosen[:PROMPTS]
 
 
 def _attempt(run: Callable[[], int]) -> int:

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
 MOST_UNKNOWN_NAMED = 10  # to find the words that look like one of them takes up to 50 ms
 LONGEST_NAMED = 60  # characters of an unknown word that are shown
+SHOWN_OF_EACH_END = 20  # characters of a prompt in a table
 _CONTROL = re.compile("[\0-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 
@@ -36,3 +37,10 @@ def visible(text: str) -> str:
 def shortened(word: str) -> str:
     """The beginning of a long word."""
     return word if len(word) <= LONGEST_NAMED else word[:LONGEST_NAMED] + "…"
+
+
+def shortened_within(prompt: str) -> str:
+    """Both ends of a long prompt."""
+    if len(prompt) <= 2 * SHOWN_OF_EACH_END + 1:
+        return prompt
+    return f"{prompt[:SHOWN_OF_EACH_END]}…{prompt[-SHOWN_OF_EACH_END:]}"

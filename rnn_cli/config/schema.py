@@ -345,6 +345,10 @@ class LoggingConfig(Section):
         default=True,
         description="at each validation, the gradient's norm by lag: how far back an error reaches",
     )
+    samples: bool = Field(
+        default=True,
+        description="at each validation, what the network writes and how it completes a few prompts",
+    )
     tensorboard: bool = Field(
         default=False, description="write for TensorBoard, too, into RUN/tensorboard; the package is an extra"
     )

@@ -24,7 +24,6 @@ class TextEvaluation:
 
     Attributes:
         perplexity: with its terms.
-        loss_standard_error: of the mean nats per token, over the tokens as if they were independent.
         characters: code points of the lines that count, each line end counted as one.
         lines: how many lines counted.
         hits: for 1, 5 and 10: how many tokens were among so many first guesses.
@@ -33,7 +32,6 @@ class TextEvaluation:
     """
 
     perplexity: Perplexity
-    loss_standard_error: float
     characters: int
     lines: int
     hits: dict[int, int]
@@ -55,7 +53,6 @@ class TextEvaluation:
         figures = {
             "format": "text",
             **self.perplexity.to_dict(),
-            "loss_standard_error": self.loss_standard_error,
             "bits_per_character": self.bits_per_character,
             "characters": self.characters,
             "lines": self.lines,
@@ -97,11 +94,8 @@ def evaluate_text(model: TrainedModel, lines: Iterable[str], *, batch_size: int)
                 counts.add(judged, characters=len(line) + 1, unknown=unknown)
     if not counts.tokens:
         raise TextError("The text has no words to predict.")
-    mean = counts.nll / counts.tokens
-    variance = max(0.0, counts.squares / counts.tokens - mean**2)
     return TextEvaluation(
-        Perplexity(counts.nll, counts.tokens, counts.unknown, state_carried=scorer.state_carried),
-        loss_standard_error=math.sqrt(variance / counts.tokens),
+        Perplexity(counts.nll, counts.tokens, counts.unknown, scorer.state_carried, squares=counts.squares),
         characters=counts.characters,
         lines=counts.lines,
         hits=dict(zip(GUESSES, counts.hits.tolist(), strict=True)),

@@ -80,16 +80,17 @@ class WordEvidence:
     Attributes:
         word: as typed.
         position: the character of the text, from 0, at which it begins.
-        change: ln P(answer) without the word minus ln P(answer) with it, in nats: below 0 it spoke for the answer.
+        bits: by how much log2 of the answer's odds against its rivals falls without it; above 0 it speaks for the
+            answer.
     """
 
     word: str
     position: int
-    change: float
+    bits: float
 
     def to_dict(self) -> dict[str, Any]:
         """For JSON."""
-        return {"word": self.word, "position": self.position, "change": self.change}
+        return {"word": self.word, "position": self.position, "evidence_bits": self.bits}
 
 
 @dataclass(frozen=True)
@@ -98,13 +99,13 @@ class Evidence:
 
     Attributes:
         answer: the words in the blank.
-        log_prob: ln of the answer's share among the candidates, in nats.
+        log_odds_bits: log2 of the odds that the answer has against its rivals; None where it has none.
         candidates: how many were weighed against each other: the answer and its best rivals.
         words: the words around the blank, those that moved the answer most first.
     """
 
     answer: list[str]
-    log_prob: float
+    log_odds_bits: float | None
     candidates: int
     words: list[WordEvidence]
 
@@ -112,7 +113,7 @@ class Evidence:
         """For JSON."""
         return {
             "answer": self.answer,
-            "log_prob": self.log_prob,
+            "log_odds_bits": self.log_odds_bits,
             "candidates": self.candidates,
             "words": [word.to_dict() for word in self.words],
         }

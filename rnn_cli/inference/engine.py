@@ -57,7 +57,9 @@ class Engine:
         temperature: ln P is divided by it and normalised anew; 1 changes nothing.
 
     Attributes:
-        weights, num_layers, hidden_activation, output_activation: as given, for whoever follows a gradient back.
+        weights, num_layers, cell, hidden_activation, output_activation: as given, for whoever follows a gradient
+            back.
+        layers: the equation of each layer, lowest first.
 
     Raises:
         KeyError: for a name that is none of those, or a weight that is missing.
@@ -75,11 +77,12 @@ class Engine:
     ) -> None:
         self.weights = tensors
         self.num_layers = num_layers
+        self.cell = cell
         self.hidden_activation = hidden_activation
         self.output_activation = output_activation
         self._embedding = tensors["embedding"]  # (vocab_size, E)
         f = None if hidden_activation is None else ACTIVATIONS[hidden_activation]
-        self._cells = [cells.make_cell(cell, _weights_of(layer, tensors), f) for layer in range(num_layers)]
+        self.layers = [cells.make_cell(cell, weights_of(layer, tensors), f) for layer in range(num_layers)]
         self._V = tensors.get("V", self._embedding)  # (vocab_size, H)
         self._P = tensors.get("P")  # (E, H)
         self._c = tensors["c"]  # (vocab_size,)
@@ -104,7 +107,7 @@ class Engine:
 
     def initial_state(self, batch: int) -> State:
         """No memory: zeros, (B, S) for each layer."""
-        return [np.zeros((batch, cell.state_size), np.float32) for cell in self._cells]
+        return [np.zeros((batch, cell.state_size), np.float32) for cell in self.layers]
 
     @_quiet
     def step(self, ids: Ids, state: State) -> tuple[Array, State]:
@@ -133,7 +136,7 @@ class Engine:
         """
         hidden = x = self._embedding[ids]  # (T, B, E)
         after = []
-        for layer, (cell, before) in enumerate(zip(self._cells, state, strict=True)):
+        for layer, (cell, before) in enumerate(zip(self.layers, state, strict=True)):
             s = before  # (B, S)
             hidden = np.empty((*ids.shape, cell.hidden_size), np.float32)  # (T, B, H)
             for t, inputs_t in enumerate(cell.inputs(x)):
@@ -141,11 +144,11 @@ class Engine:
                 hidden[t] = s[:, : cell.hidden_size]
             after.append(s)
             if layer + 1 < self.num_layers:
-                up = self._on_its_way_up(layer, hidden)
+                up = self.going_up(layer, hidden)
                 x = up + x if cell.skips and hidden.shape == x.shape else up  # of the layer above
         return hidden, after
 
-    def _on_its_way_up(self, layer: int, hidden: Array) -> Array:
+    def going_up(self, layer: int, hidden: Array) -> Array:
         """What the layer above or the output reads of a layer's h_t, (..., H)."""
         gain = self.weights.get(f"norms.{layer}.gain")
         if gain is None:
@@ -157,7 +160,7 @@ class Engine:
 
     def read_out(self, hidden: Array) -> Array:
         """What V reads of the top layer's h_t: (..., H) gives (..., H), or with P (..., E)."""
-        up = self._on_its_way_up(self.num_layers - 1, hidden)
+        up = self.going_up(self.num_layers - 1, hidden)
         return up if self._P is None else up @ self._P.T
 
     def read_each(self, texts: Sequence[Sequence[int]]) -> tuple[Array, State]:
@@ -167,7 +170,7 @@ class Engine:
         rows: no step is spent on a text that has ended, and nothing is padded.
 
         Args:
-            texts: B texts of at least one id each.
+            texts: B texts; one without an id leaves the state without memory.
 
         Returns:
             The top layer's h_t after the last token of each text, (B, H), and the state there.
@@ -187,7 +190,7 @@ class Engine:
             start = end
         back = np.argsort(order)
         state = [layer[back] for layer in state]
-        return state[-1][:, : self._cells[-1].hidden_size], state
+        return state[-1][:, : self.layers[-1].hidden_size], state
 
     @_quiet
     def log_probs(self, hidden: Array) -> Array:
@@ -208,7 +211,7 @@ class Engine:
         return log_probs if self.temperature == 1 else log_softmax(log_probs / np.float32(self.temperature))
 
 
-def _weights_of(layer: int, tensors: Mapping[str, Array]) -> dict[str, Array]:
+def weights_of(layer: int, tensors: Mapping[str, Array]) -> dict[str, Array]:
     """A layer's weights by their letters."""
     prefix = f"cells.{layer}."
     return {name.removeprefix(prefix): t for name, t in tensors.items() if name.startswith(prefix)}

@@ -14,12 +14,15 @@ class Perplexity:
         tokens: how many words were predicted; one end of line for each line is among them.
         unknown: how many of them were the unknown word.
         state_carried: True where the hidden state ran through the whole text, False where each line began anew.
+        squares: the sum of (ln probability)² of the words, which the standard errors are made of; None where it was
+            not kept.
     """
 
     nll: float
     tokens: int
     unknown: int
     state_carried: bool
+    squares: float | None = None
 
     @property
     def loss(self) -> float:
@@ -31,6 +34,19 @@ class Perplexity:
         """exp(loss); infinite where that is beyond a float."""
         return math.exp(self.loss) if self.loss < 709 else math.inf
 
+    @property
+    def loss_standard_error(self) -> float | None:
+        """Of the mean nats per token, over the tokens as if they were independent; None where it is not known."""
+        if self.squares is None:
+            return None
+        return math.sqrt(max(0.0, self.squares / self.tokens - self.loss**2) / self.tokens)
+
+    @property
+    def standard_error(self) -> float | None:
+        """Of the perplexity, by the delta method: exp has the slope exp; None where it is not known."""
+        of_loss = self.loss_standard_error
+        return None if of_loss is None else self.perplexity * of_loss
+
     def terms(self) -> str:
         """What was counted, in words."""
         state = "state carried over the whole text" if self.state_carried else "state reset at each line"
@@ -40,21 +56,32 @@ class Perplexity:
 
     def to_dict(self) -> dict[str, Any]:
         """The figure and its terms, for JSON."""
-        return {
-            "perplexity": self.perplexity if math.isfinite(self.perplexity) else None,
-            "loss": self.loss if math.isfinite(self.loss) else None,
+        figures = {
+            "perplexity": _finite(self.perplexity),
+            "loss": _finite(self.loss),
             "tokens": self.tokens,
             "unknown": self.unknown,
             "end_of_line_counted": True,
             "state": "carried" if self.state_carried else "reset",
         }
+        if self.loss_standard_error is not None and self.standard_error is not None:
+            figures["loss_standard_error"] = _finite(self.loss_standard_error)
+            figures["perplexity_standard_error"] = _finite(self.standard_error)
+        return figures
 
     @classmethod
     def from_dict(cls, stored: dict[str, Any]) -> Self:
-        """What `to_dict` wrote."""
+        """What `to_dict` wrote, in this version or before there were standard errors."""
+        loss, tokens, error = stored["loss"], stored["tokens"], stored.get("loss_standard_error")
         return cls(
-            nll=math.inf if stored["loss"] is None else stored["loss"] * stored["tokens"],
-            tokens=stored["tokens"],
+            nll=math.inf if loss is None else loss * tokens,
+            tokens=tokens,
             unknown=stored["unknown"],
             state_carried=stored["state"] == "carried",
+            squares=None if loss is None or error is None else (error**2 * tokens + loss**2) * tokens,
         )
+
+
+def _finite(number: float) -> float | None:
+    """JSON has no infinity and no nan: null."""
+    return number if math.isfinite(number) else None

@@ -21,6 +21,7 @@ from rnn_cli.inference.engine import OUTPUT_ACTIVATIONS, Engine
 from rnn_cli.inference.evidence import CANDIDATES, find_evidence
 from rnn_cli.inference.nearest import nearest_words
 from rnn_cli.inference.options import checked_blank_words, given_options, option_name
+from rnn_cli.inference.pieces import PieceTable
 from rnn_cli.inference.prompt import Prompt, lines_of
 from rnn_cli.inference.sampling import Sampling
 from rnn_cli.inference.surprisal import LINES_AT_ONCE, LineScorer, TextScore
@@ -246,13 +247,18 @@ class TrainedModel:
         """Up to three words of the vocabulary that look like `word`, best first."""
         return nearest_words(word, self._words)
 
+    @property
+    def pieces(self) -> PieceTable:
+        """What each id can be in a sentence."""
+        return self._completer.pieces
+
     @cached_property
     def _words(self) -> list[str]:
         """The words of the vocabulary, most frequent first; none where words have no pieces of their own."""
         if self.tokenizer.kind != "word":
             return []
         pieces = self.tokenizer.pieces
-        return list(dict.fromkeys(pieces[i].strip() for i in np.flatnonzero(self._completer.pieces.word)))
+        return list(dict.fromkeys(pieces[i].strip() for i in np.flatnonzero(self.pieces.word)))
 
 
 def _engine(model_file: ModelFile) -> Engine:

@@ -4,22 +4,19 @@
     δ_t = ∂Loss_T/∂a_t = ∂Loss_T/∂h_t ⊙ f'(a_t)
     ∂Loss_T/∂h_{t-1} = W_hᵀ·δ_t,  ∂Loss_T/∂x_t = W_xᵀ·δ_t
 
-Source: P. J. Werbos, "Backpropagation Through Time: What It Does and How to Do It" (1990). A test holds it equal to
-torch's autograd. T steps of one text, E embedding size, H hidden size; sums are made in float64.
+and so for every cell, with its own step back (`cells`). Source: P. J. Werbos, "Backpropagation Through Time: What It
+Does and How to Do It" (1990). A test holds it equal to torch's autograd. T steps of one text, E embedding size, H
+hidden size, S columns of a layer's state; sums are made in float64.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from rnn_cli.inference.activations import sigmoid
-from rnn_cli.inference.engine import Array, Engine, Ids
-from rnn_cli.insight.slopes import SLOPES
-
-Floats = npt.NDArray[np.float64]
+from rnn_cli.inference.engine import LAYER_NORM_EPSILON, Array, Engine, Ids, weights_of
+from rnn_cli.insight.cells import Floats, step_back
 
 
 @dataclass(frozen=True)
@@ -28,16 +25,13 @@ class Reading:
 
     Attributes:
         inputs: x_1 .. x_T of each layer, lowest first, (T, E_i).
-        hidden: h_0 .. h_T of each layer, (T + 1, H).
+        states: state_0 .. state_T of each layer, (T + 1, S): h_t, and what else its cell keeps behind it.
+        top: the top layer's h_1 .. h_T, which the predictions are made from, (T, H).
     """
 
     inputs: list[Array]
-    hidden: list[Array]
-
-    @property
-    def top(self) -> Array:
-        """The top layer's h_1 .. h_T, which the predictions are made from, (T, H)."""
-        return self.hidden[-1][1:]
+    states: list[Array]
+    top: Array
 
 
 @dataclass(frozen=True)
@@ -45,8 +39,7 @@ class Gradients:
     """How Loss_T changes with what the network read and remembered.
 
     Attributes:
-        states: ∂Loss_T/∂h_t for t = 1 .. T, where h_t is the memory that step t hands on (all layers beside each
-            other), (T, layers · H).
+        states: ∂Loss_T/∂state_t for t = 1 .. T, all layers beside each other, (T, layers · S).
         inputs: ∂Loss_T/∂x_t for t = 1 .. T, x_t of the lowest layer, (T, E).
     """
 
@@ -57,14 +50,20 @@ class Gradients:
 def read(engine: Engine, ids: Sequence[int]) -> Reading:
     """Read a text word by word from no memory, and keep every state. ids: T of them, T at least 1."""
     state = engine.initial_state(1)
-    kept = [[h[0]] for h in state]
+    kept = [[s[0]] for s in state]
     for id_ in ids:
         _, state = engine.step(np.array([id_]), state)
-        for layer, h in zip(kept, state, strict=True):
-            layer.append(h[0])
-    hidden = [np.stack(layer) for layer in kept]  # (T + 1, H) each
-    words = engine.weights["embedding"][np.asarray(ids)]  # (T, E)
-    return Reading([words, *(h[1:] for h in hidden[:-1])], hidden)
+        for layer, s in zip(kept, state, strict=True):
+            layer.append(s[0])
+    states = [np.stack(layer) for layer in kept]  # (T + 1, S) each
+    inputs = []
+    x = engine.weights["embedding"][np.asarray(ids)]  # (T, E)
+    for number, (cell, layer_states) in enumerate(zip(engine.layers, states, strict=True)):
+        inputs.append(x)
+        hidden = layer_states[1:, : cell.hidden_size]  # (T, H)
+        up = engine.going_up(number, hidden)
+        x = up + x if cell.skips and hidden.shape == x.shape else up  # of the layer above
+    return Reading(inputs, states, hidden)
 
 
 def loss_gradient(engine: Engine, h_T: Array, target: int, among: Ids | None = None) -> Floats:
@@ -75,46 +74,63 @@ def loss_gradient(engine: Engine, h_T: Array, target: int, among: Ids | None = N
             logarithm of the odds that it has against them.
     """
     V = engine.weights.get("V", engine.weights["embedding"])  # (vocab_size, H)
-    if "P" in engine.weights:
-        V = V @ engine.weights["P"]  # what V and P together make of h_t
     c = engine.weights["c"]
     ids = np.arange(len(c)) if among is None else among
     log_probs = engine.log_probs(h_T)[ids].astype(np.float64)  # (K,)
     shares = np.exp(log_probs - log_probs.max())
-    error = np.zeros(
-        len(c)
-    )  # ∂Loss_T/∂ln u of every word, u its e^z or sigmoid(z), z = V·h_T + c; (vocab_size,)
+    # ∂Loss_T/∂ln u of every word, u its e^z or sigmoid(z), z = V·h_T + c; (vocab_size,)
+    error = np.zeros(len(c))
     error[ids] = shares / shares.sum()
     error[target] -= 1
+    error /= engine.temperature
     if engine.output_activation == "sigmoid":
-        error *= sigmoid(-(V @ h_T + c))  # ∂ln sigmoid(z)/∂z
+        error *= sigmoid(-(V @ engine.read_out(h_T) + c))  # ∂ln sigmoid(z)/∂z
     gradient: Floats = error @ V
-    return gradient
+    if "P" in engine.weights:
+        gradient = gradient @ engine.weights["P"]
+    return _below_norm(engine, engine.num_layers - 1, h_T, gradient)
+
+
+def _below_norm(engine: Engine, layer: int, h: Array, d_up: Floats) -> Floats:
+    """∂Loss/∂h_t of a layer, (H,), from ∂Loss/∂ what goes up of it: see `Engine.going_up`."""
+    gain = engine.weights.get(f"norms.{layer}.gain")
+    if gain is None:
+        return d_up
+    centred = h.astype(np.float64) - h.mean(dtype=np.float64)
+    deviation = np.sqrt(np.square(centred).mean() + LAYER_NORM_EPSILON)
+    y, d_y = centred / deviation, d_up * gain
+    d_h: Floats = (d_y - d_y.mean() - y * (d_y * y).mean()) / deviation
+    return d_h
 
 
 def back_through_time(engine: Engine, reading: Reading, d_top: Floats) -> Gradients:
     """Follow ∂Loss_T/∂h_T of the top layer, (H,), back to the first step."""
-    layers = range(engine.num_layers)
-    W = [engine.weights[f"cells.{layer}.W"].astype(np.float64) for layer in layers]  # (H, H + E_i)
-    slopes = [_slopes(engine, reading, layer) for layer in layers]  # (T, H)
-    T, H = reading.top.shape
-    states = np.zeros((T, engine.num_layers, H))
-    inputs = np.zeros((T, reading.inputs[0].shape[1]))
-    handed_on = np.zeros((engine.num_layers, H))  # ∂Loss_T/∂h_t
-    handed_on[-1] = d_top
-    for t in reversed(range(T)):
-        states[t] = handed_on
-        from_above: Floats | float = 0.0
-        for layer in reversed(layers):
-            delta = (handed_on[layer] + from_above) * slopes[layer][t]  # (H,)
-            d_h_and_x: Any = delta @ W[layer]  # (H + E_i,)
-            handed_on[layer], from_above = d_h_and_x[:H], d_h_and_x[H:]
-        inputs[t] = from_above
-    return Gradients(states.reshape(T, -1), inputs)
-
-
-def _slopes(engine: Engine, reading: Reading, layer: int) -> Floats:
-    """f'(a_t) at every step of a layer, (T, H)."""
-    W, b = engine.weights[f"cells.{layer}.W"], engine.weights[f"cells.{layer}.b"]
-    h_and_x = np.concatenate([reading.hidden[layer][:-1], reading.inputs[layer]], axis=1)  # (T, H + E_i)
-    return np.asarray(SLOPES[str(engine.hidden_activation)]((h_and_x @ W.T + b).astype(np.float64)))
+    back = [
+        step_back(
+            engine.cell,
+            weights_of(layer, engine.weights),
+            reading.inputs[layer].astype(np.float64),
+            reading.states[layer].astype(np.float64),
+            engine.hidden_activation,
+        )
+        for layer in range(engine.num_layers)
+    ]
+    d_state = [np.zeros(cell.state_size) for cell in engine.layers]  # ∂Loss_T/∂state_t of each layer
+    d_state[-1][: len(d_top)] = d_top
+    states, inputs = [], []
+    for t in reversed(range(len(reading.top))):
+        from_above = np.zeros(0)  # ∂Loss_T/∂x_t of the layer above
+        after = []
+        for layer in reversed(range(engine.num_layers)):
+            cell, d = engine.layers[layer], d_state[layer]
+            H = len(from_above)
+            if H:  # what goes up of h_t is x_t of the layer above
+                d[:H] += _below_norm(engine, layer, reading.states[layer][t + 1, :H], from_above)
+            d_state[layer], d_x = back[layer](t, d)
+            if cell.skips and len(from_above) == len(d_x):
+                d_x = d_x + from_above
+            after.append(d)
+            from_above = d_x
+        states.append(np.concatenate(after[::-1]))
+        inputs.append(from_above)
+    return Gradients(np.stack(states[::-1]), np.stack(inputs[::-1]))

@@ -143,7 +143,10 @@ def _state(run: Run) -> str:
 
 
 def _perplexity(record: Record | None) -> str:
-    return NOT_THERE if record is None or record["perplexity"] is None else f"{record['perplexity']:,.2f}"
+    if record is None or record["perplexity"] is None:
+        return NOT_THERE
+    error = record.get("perplexity_standard_error")  # runs of earlier versions have none
+    return f"{record['perplexity']:,.2f}" + ("" if error is None else f" ± {error:,.2f}")
 
 
 def _accuracy(answered: Record | None) -> str:

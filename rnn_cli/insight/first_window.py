@@ -9,9 +9,9 @@ import torch
 from rnn_cli.config import Config, config_from_dict
 from rnn_cli.errors import TextError
 from rnn_cli.inference import load
-from rnn_cli.insight.cells import check_can_follow
 from rnn_cli.model.language_model import LanguageModel
 from rnn_cli.text.corpus import Corpus, prepare_corpus
+from rnn_cli.text.split import text_of_split
 from rnn_cli.text.streams import Window
 from rnn_cli.training.build import build_model, build_texts, build_windows
 from rnn_cli.training.events import Notice, OnEvent
@@ -30,6 +30,7 @@ class FirstWindow:
 
     model: LanguageModel
     window: Window
+    cell: str
     hidden_activation: str
     output_activation: str
 
@@ -60,10 +61,11 @@ def of_model(path: Path, on_event: OnEvent) -> FirstWindow:
     _prepare_torch(config)
     model = build_model(config, np.ones(vocab_size, np.int64))
     load_weights(path, model)
-    data = config.data
+    text = text_of_split(config.data.model_dump(), "train")
+    assert text is not None
+    paths, part = text
     try:
-        paths = [Path(text) for text in data.train]
-        corpus = prepare_corpus(paths, trained.tokenizer, encoding=data.encoding)
+        corpus = prepare_corpus(paths, trained.tokenizer, encoding=config.data.encoding, part=part)
     except TextError as error:
         on_event(Notice(f"{error} The window holds random words instead."))
         ids = np.random.default_rng(config.training.seed).integers(vocab_size, size=RANDOM_WORDS)
@@ -79,7 +81,6 @@ def _prepare_torch(config: Config) -> None:
 
 def _first(config: Config, model: LanguageModel, corpus: Corpus, on_event: OnEvent) -> FirstWindow:
     """The first window of a text, with as many of its streams as finite differences have time for."""
-    check_can_follow(config.model.model_dump(), "rnn check-grad")
     window = next(iter(build_windows(config, corpus, on_event).epoch(0)))
     T, B = window.inputs.shape
     streams = max(1, min(B, MOST_STREAMS, MOST_SCORES // (T * model.vocab_size)))
@@ -89,4 +90,5 @@ def _first(config: Config, model: LanguageModel, corpus: Corpus, on_event: OnEve
         mask=None if window.mask is None else window.mask[:, :streams],
         resets=True,
     )
-    return FirstWindow(model, window, config.model.hidden_activation, config.model.output_activation)
+    network = config.model
+    return FirstWindow(model, window, network.cell, network.hidden_activation, network.output_activation)

@@ -22,6 +22,7 @@ _STYLE = """\
 body { margin: 2rem auto; max-width: 72rem; padding: 0 1rem; background: var(--paper); color: var(--ink);
   font: 1rem/1.5 system-ui, sans-serif; }
 h1 { font-size: 1.6rem; } h2 { font-size: 1.25rem; margin-top: 2.5rem; }
+h1, p, li { overflow-wrap: anywhere; }
 p, figcaption, caption { max-width: 50rem; } figcaption, caption { color: var(--faint); text-align: left; }
 .verdict { font-size: 1.2rem; }
 .scroll { overflow-x: auto; } table { border-collapse: collapse; margin: 1rem 0; }
@@ -31,7 +32,8 @@ thead th { color: var(--faint); font-weight: normal; } tbody th { font-weight: 6
 .bar { display: inline-block; height: .7em; background: var(--for); } .bar.against { background: var(--against); }
 .track { display: inline-block; width: 8rem; }
 figure { margin: 1rem 0; } svg { max-width: 100%; height: auto; }
-@media print { body { margin: 0; max-width: none; } h2, figure, tr { break-inside: avoid; }
+@media print { body { margin: 0; max-width: none; } h2, figure, tr, .scroll { break-inside: avoid; }
+  h2, caption, thead { break-after: avoid; }
   .bar { print-color-adjust: exact; } }
 """
 

@@ -1,6 +1,6 @@
 """A few prompts to try the models of a run with: its own questions, or how lines of its texts begin."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -8,7 +8,8 @@ from typing import Any
 
 from rnn_cli.errors import RnnError
 from rnn_cli.evaluation.questions import read_questions
-from rnn_cli.text.reader import read_lines
+from rnn_cli.text.corpus import read_split
+from rnn_cli.text.split import PartName, text_of_split
 
 LINES_LOOKED_AT = 2000
 FEWEST_WORDS = 4
@@ -37,10 +38,13 @@ def prompts_of(data: dict[str, Any], count: int) -> list[Tried]:
             continue
     if asked:
         return _spread(asked, count)
-    for split in ("valid", "train"):
-        paths = data.get(split) or []
+    splits: tuple[PartName, ...] = ("valid", "train")
+    for split in splits:
+        text = text_of_split(data, split)
         try:
-            found = _openings([paths] if isinstance(paths, str) else paths, data.get("encoding", "auto"))
+            found = (
+                [] if text is None else _openings(read_split(*text, encoding=data.get("encoding", "auto")))
+            )
         except RnnError:
             continue
         if found:
@@ -48,9 +52,9 @@ def prompts_of(data: dict[str, Any], count: int) -> list[Tried]:
     return []
 
 
-def _openings(paths: Sequence[str], encoding: str) -> list[Tried]:
+def _openings(of_text: Iterable[str]) -> list[Tried]:
     """The first half of each of the first lines that are long enough."""
-    lines = islice(read_lines([Path(path) for path in paths], encoding), LINES_LOOKED_AT)
+    lines = islice(of_text, LINES_LOOKED_AT)
     long = [words for line in lines if len(words := line.split()) >= FEWEST_WORDS]
     return [Tried(" ".join(words[: min(len(words) // 2, MOST_WORDS)])) for words in long]
 

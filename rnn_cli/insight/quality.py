@@ -7,13 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from rnn_cli.evaluation.reliability import Reliability
 from rnn_cli.inference.engine import Engine
 from rnn_cli.insight.measured import Flags, Predictions, Sample, mean_and_error, target_log_probs
 
 CONTEXTS = (1, 2, 4, 8, 16, 32, 64, 128)
 PLACES = 500  # predictions that are made again with each context
 FREQUENCIES = (1, 10, 100, 1_000, 10_000)  # where the bands of frequencies begin
-BINS = 10
 
 
 @dataclass(frozen=True)
@@ -68,14 +68,12 @@ class Group:
         tokens: how many there are.
         accuracy: the share whose target was the most probable token.
         bits: the mean -log2 P(target).
-        confidence: the mean probability of the most probable token.
     """
 
     name: str
     tokens: int
     accuracy: float
     bits: float
-    confidence: float
 
 
 def by_frequency(
@@ -96,32 +94,19 @@ def by_frequency(
     return [group for group in found if group.tokens]
 
 
-def by_confidence(predictions: Predictions) -> list[Group]:
-    """The predictions by the probability of their best token, in tenths."""
-    tenth = np.minimum((predictions.confidence * BINS).astype(int), BINS - 1)
-    found = [
-        _group(f"{number / BINS:.0%}-{(number + 1) / BINS:.0%}", predictions, tenth == number)
-        for number in range(BINS)
-    ]
-    return [group for group in found if group.tokens]
-
-
-def calibration_error(groups: Sequence[Group]) -> float:
-    """The mean distance between confidence and accuracy, over the predictions of `by_confidence`; 0 to 1.
-
-    Source: Guo, Pleiss, Sun, Weinberger, "On Calibration of Modern Neural Networks", arXiv:1706.04599.
-    """
-    total = sum(group.tokens for group in groups)
-    return sum(group.tokens * abs(group.confidence - group.accuracy) for group in groups) / total
+def reliability(predictions: Predictions) -> Reliability:
+    """The predictions by the probability of their best token: how far it can be believed."""
+    found = Reliability()
+    found.add(predictions.confidence, predictions.right)
+    return found
 
 
 def _group(name: str, predictions: Predictions, members: Flags) -> Group:
     if not members.any():
-        return Group(name, 0, 0.0, 0.0, 0.0)
+        return Group(name, 0, 0.0, 0.0)
     return Group(
         name=name,
         tokens=int(members.sum()),
         accuracy=float(predictions.right[members].mean()),
         bits=-float(predictions.log_probs[members].mean()) / math.log(2),
-        confidence=float(predictions.confidence[members].mean()),
     )

@@ -1,26 +1,19 @@
 """All that there is to say of one run: what was recorded, and what its model does with a text it has not learnt."""
 
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 from rnn_cli.errors import RnnError
+from rnn_cli.evaluation.reliability import Reliability
 from rnn_cli.inference import CompletionResult, TrainedModel, load
 from rnn_cli.insight.measured import predict, take_sample
 from rnn_cli.insight.prompts import Tried, prompts_of
-from rnn_cli.insight.quality import (
-    Group,
-    Remembered,
-    by_confidence,
-    by_frequency,
-    calibration_error,
-    memory_length,
-)
+from rnn_cli.insight.quality import Group, Remembered, by_frequency, memory_length, reliability
 from rnn_cli.insight.runs import Run
 from rnn_cli.text.corpus import Corpus, prepare_corpus
+from rnn_cli.text.split import PartName, text_of_split
 
-SPLITS = ("valid", "test", "train")  # in the order of preference
+SPLITS: tuple[PartName, ...] = ("valid", "test", "train")  # in the order of preference
 PROMPTS = 12
 COMPLETIONS = 3
 
@@ -36,8 +29,7 @@ class Measured:
         accuracy: the share right at the first guess.
         memory: by length of context.
         frequency: by how often the word occurs in the training text; empty where that is no longer there.
-        confidence: by the probability of the best guess.
-        calibration_error: see `quality.calibration_error`.
+        reliability: by the probability of the best guess.
     """
 
     split: str
@@ -46,8 +38,19 @@ class Measured:
     accuracy: float
     memory: list[Remembered]
     frequency: list[Group]
-    confidence: list[Group]
-    calibration_error: float
+    reliability: Reliability
+
+    def to_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return {
+            "split": self.split,
+            "tokens": self.tokens,
+            "loss": self.loss,
+            "accuracy": self.accuracy,
+            "memory": [asdict(point) for point in self.memory],
+            "frequency": [asdict(group) for group in self.frequency],
+            "reliability": self.reliability.to_dict(),
+        }
 
 
 @dataclass(frozen=True)
@@ -69,7 +72,9 @@ class Report:
         """For JSON."""
         return {
             "run": self.run.name,
-            "measured": None if self.measured is None else asdict(self.measured),
+            "gradient_flow": self.run.gradient_flow,
+            "samples": self.run.samples,
+            "measured": None if self.measured is None else self.measured.to_dict(),
             "completions": [
                 {**result.to_dict(), "answer": prompt.answer} for prompt, result in self.completions
             ],
@@ -100,14 +105,13 @@ def make_report(run: Run) -> Report:
 
 
 def _measure(model: TrainedModel, data: dict[str, Any], missing: list[str]) -> Measured | None:
-    split = next((split for split in SPLITS if data.get(split)), None)
+    split = next((split for split in SPLITS if text_of_split(data, split)), None)
     corpus = None if split is None else _corpus(model, data, split, missing)
     if split is None or corpus is None or not corpus.tokens:
         return None
     sample = take_sample(corpus, lines=data.get("mode") == "lines")
     predictions = predict(model.engine, sample)
-    train = _corpus(model, data, "train", missing)
-    confidence = by_confidence(predictions)
+    train = corpus if split == "train" else _corpus(model, data, "train", missing)
     return Measured(
         split=split,
         tokens=len(sample.targets),
@@ -117,20 +121,18 @@ def _measure(model: TrainedModel, data: dict[str, Any], missing: list[str]) -> M
         frequency=[]
         if train is None
         else by_frequency(sample, predictions, train.counts(), unk_id=model.tokenizer.unk_id),
-        confidence=confidence,
-        calibration_error=calibration_error(confidence),
+        reliability=reliability(predictions),
     )
 
 
-def _corpus(model: TrainedModel, data: dict[str, Any], split: str, missing: list[str]) -> Corpus | None:
+def _corpus(model: TrainedModel, data: dict[str, Any], split: PartName, missing: list[str]) -> Corpus | None:
     """The token ids of a split; None, and a sentence in `missing`, where its text is no longer there."""
-    paths: str | Sequence[str] = data[split]
+    text = text_of_split(data, split)
+    if text is None:
+        return None
+    paths, part = text
     try:
-        return prepare_corpus(
-            [Path(path) for path in ([paths] if isinstance(paths, str) else paths)],
-            model.tokenizer,
-            encoding=data.get("encoding", "auto"),
-        )
+        return prepare_corpus(paths, model.tokenizer, encoding=data.get("encoding", "auto"), part=part)
     except RnnError as error:
         missing.append(f"The {split} text was not read: {error}")
         return None

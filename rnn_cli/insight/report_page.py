@@ -2,11 +2,13 @@
 
 from collections.abc import Iterable
 
+from rnn_cli.evaluation.reliability import Band
 from rnn_cli.insight.comparison import final_figures, shown
 from rnn_cli.insight.curves import loss_lines
 from rnn_cli.insight.html import Html, bar, element, page, table
+from rnn_cli.insight.moments import flow_lines, flow_table, prompt_table, writing_table
 from rnn_cli.insight.plots import Line, plot
-from rnn_cli.insight.quality import Group, Remembered
+from rnn_cli.insight.quality import Remembered
 from rnn_cli.insight.report import Measured, Report
 from rnn_cli.insight.runs import Run
 
@@ -21,6 +23,8 @@ def report_page(report: Report) -> str:
             *(element("p", sentence) for sentence in report.missing),
             _section("What it came to", _pairs("± is one standard error.", "figure", _figures(run))),
             _section("How it was trained", *_curves(run)),
+            *_flow(run),
+            *_on_the_way(run),
             *([] if report.measured is None else _measured(report.measured)),
             *_completions(report),
             _section("The texts", _list(run.notices), _pairs("What was counted.", "text", _facts(run))),
@@ -84,7 +88,7 @@ def _measured(measured: Measured) -> Iterable[Html]:
         element(
             "p",
             "By the probability of the best guess. A model whose probabilities can be believed is right as often as "
-            f"it says; on average this one is {measured.calibration_error:.1%} off.",
+            f"it says; on average this one is {measured.reliability.error:.1%} off.",
         ),
         table(
             "What the model says, and how often it is right.",
@@ -95,7 +99,7 @@ def _measured(measured: Measured) -> Iterable[Html]:
                 ("it is right", "right"),
                 ("", "left"),
             ],
-            [_confidence_row(group) for group in measured.confidence],
+            [_confidence_row(band) for band in measured.reliability.bands],
         ),
     )
 
@@ -113,13 +117,13 @@ def _memory_rows(memory: list[Remembered]) -> list[list[str]]:
     ]
 
 
-def _confidence_row(group: Group) -> list[str]:
+def _confidence_row(band: Band) -> list[str]:
     return [
-        group.name,
-        f"{group.tokens:,}",
-        f"{group.confidence:.1%}",
-        f"{group.accuracy:.1%}",
-        bar(group.accuracy),
+        f"{band.low:.0%}-{band.high:.0%}",
+        f"{band.total:,}",
+        f"{band.confidence:.1%}",
+        f"{band.accuracy:.1%}",
+        bar(band.accuracy),
     ]
 
 
@@ -152,6 +156,48 @@ def _curves(run: Run) -> list[Html]:
         plots.append(plot(caption, [line], x_label="tokens trained on", y_label=label, log_y=log_y))
     made = [figure for figure in plots if figure is not None]
     return made or [_milestones(run)]
+
+
+def _flow(run: Run) -> list[Html]:
+    """How far back errors reached through the training; nothing where that was not recorded."""
+    columns, rows = flow_table(run)
+    if not rows:
+        return []
+    made = plot(
+        "The gradient's norm by the steps back from the error, a line for each moment of the training.",
+        flow_lines(run),
+        x_label="steps back",
+        y_label="norm of ∂Loss_T/∂h",
+        log_y=True,
+    )
+    return [
+        _section(
+            "How far back an error reached",
+            element(
+                "p",
+                "The error at the last step of a window, and how much it would change with the state so many steps "
+                "before. Where the line falls, the gradient vanishes and little can be learnt from what stands "
+                "there; where it rises, it explodes. In the training text's first window, at validations.",
+            ),
+            *([] if made is None else [made]),
+            table("Norm of ∂Loss_T/∂h by steps back, after so many tokens of training.", columns, rows),
+        )
+    ]
+
+
+def _on_the_way(run: Run) -> list[Html]:
+    """What the network said and wrote at moments of the training; nothing where that was not recorded."""
+    tables = []
+    columns, rows = prompt_table(run)
+    if rows:
+        tables.append(
+            table("The next word in the same prompts, after so many tokens of training.", columns, rows)
+        )
+    columns, rows = writing_table(run)
+    if rows:
+        caption = "How it went on with the opening of the training text, drawn with the same random numbers."
+        tables.append(table(caption, columns, rows))
+    return [_section("What it said on the way", *tables)] if tables else []
 
 
 def _milestones(run: Run) -> Html:

@@ -25,8 +25,9 @@ class Run:
         config: every key of config.yaml, nested as it stands there; it may be of another version.
         start: the record of the beginning.
         notices: what the user was told, such as the facts of the texts.
-        train: the records of windows trained on, by step; what was taken back is not among them.
+        train: the records of windows trained on, by step; training cuts what it takes back out of its metrics.
         validations: the records of measurements on the validation text, by step.
+        gradient_flow, samples: what was recorded at the validations, by step; see `training.events`.
         summary: summary.json; None where the training is not finished.
     """
 
@@ -37,6 +38,8 @@ class Run:
     notices: list[str]
     train: list[Record]
     validations: list[Record]
+    gradient_flow: list[Record]
+    samples: list[Record]
     summary: Record | None
 
     @property
@@ -89,8 +92,10 @@ def read_run(path: Path) -> Run:
         config=plain(root),
         start=start,
         notices=[record["message"] for record in records if record["event"] == "notice"],
-        train=_by_step(records, "train"),
-        validations=_by_step(records, "validation"),
+        train=_of_kind(records, "train"),
+        validations=_of_kind(records, "validation"),
+        gradient_flow=_of_kind(records, "gradient_flow"),
+        samples=_of_kind(records, "sample"),
         summary=_summary(path / "summary.json"),
     )
 
@@ -108,15 +113,8 @@ def _records(path: Path) -> Iterator[Record]:
             raise ModelFileError(f"{path}:{number}: this is no record of a training.")
 
 
-def _by_step(records: list[Record], event: str) -> list[Record]:
-    """The records of one kind without those that training later went back behind."""
-    kept: list[Record] = []
-    for record in records:
-        if record["event"] == "rollback":
-            kept = [earlier for earlier in kept if earlier["step"] <= record["back_to"]]
-        elif record["event"] == event:
-            kept.append(record)
-    return kept
+def _of_kind(records: list[Record], event: str) -> list[Record]:
+    return [record for record in records if record["event"] == event]
 
 
 def _summary(path: Path) -> Record | None:

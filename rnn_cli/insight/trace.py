@@ -9,20 +9,19 @@ import numpy as np
 
 from rnn_cli.errors import UsageError
 from rnn_cli.inference.engine import Array, Engine, Ids
+from rnn_cli.inference.evidence import CANDIDATES, NATS_A_BIT, evidence_bits
 from rnn_cli.inference.pieces import PieceTable
 from rnn_cli.inference.prompt import Prompt, read_context
 from rnn_cli.inference.ranking import only, top_ids
 from rnn_cli.inference.trained_model import TrainedModel
-from rnn_cli.insight.backward import Floats, Reading, back_through_time, loss_gradient, read
-from rnn_cli.insight.cells import check_can_follow
+from rnn_cli.insight.backward import Reading, back_through_time, loss_gradient, read
+from rnn_cli.insight.cells import Floats
 from rnn_cli.insight.labels import label
 
 MOST_TOKENS = 400  # leaving out each token in turn takes time with the square of their number
-TEXTS_AT_ONCE = 64  # read side by side with a token left out
+SCORES_AT_ONCE = 1 << 22  # 16 MB in float32
 PREDICTIONS = 3
 UNITS = 3
-NATS_A_BIT = math.log(2)
-RIVALS = 9  # with the answer, the ten best
 DECIDES_FROM_BITS = 1.0  # without the word, the odds are half of what they are, or less
 
 
@@ -36,16 +35,22 @@ class Prediction:
 
 @dataclass(frozen=True)
 class UnitChange:
-    """How much one unit of h_t differs from what it was at the step before; layers and units count from 1."""
+    """How much one unit of the state differs from what it was at the step before; layers and units count from 1.
+
+    Attributes:
+        part: "h", or "s" for what an LSTM holds beside it.
+    """
 
     layer: int
     unit: int
     change: float
+    part: str = "h"
 
     def __str__(self) -> str:
-        """12+ where unit 12 rose, 12- where it fell; 2:12+ in a layer above the first."""
-        place = str(self.unit) if self.layer == 1 else f"{self.layer}:{self.unit}"
-        return f"{place}{'+' if self.change > 0 else '-'}"
+        """12+ where unit 12 of h rose, 12- where it fell, s12+ for s; 2:12+ in a layer above the first."""
+        place = "" if self.layer == 1 else f"{self.layer}:"
+        part = "" if self.part == "h" else self.part
+        return f"{place}{part}{self.unit}{'+' if self.change > 0 else '-'}"
 
 
 @dataclass(frozen=True)
@@ -54,7 +59,7 @@ class Step:
 
     Attributes:
         token: x_t, the token read; `<eos>` begins a line.
-        norm: ‖h_t‖, all layers together.
+        norm: ‖h_t‖, all layers together; for an LSTM h_t stands for [h_t, s_t], here and below.
         change: ‖h_t - h_{t-1}‖.
         units: those that moved most, most first.
         predictions: the most probable tokens of y_t, best first.
@@ -63,9 +68,7 @@ class Step:
         gradient_norm: ‖∂Loss_T/∂h_t‖ with Loss_T = -ln P(answer) at the last step, in nats.
         probability_without: P(answer | the text without this token), by reading it again.
         evidence_bits: by how much that lowers log2 of the odds of the answer against its rivals. Negative where the
-            token speaks against the answer. (The weight of evidence of I. J. Good, "Probability and the Weighing of
-            Evidence", 1950; against rivals as in Yin and Neubig, arXiv:2202.10419: what only says which kind of word
-            comes next counts for all of them alike.)
+            token speaks against the answer. See `inference.evidence`.
         gradient_times_input_bits: x_t · ∂log2 odds/∂x_t, the first-order estimate of the evidence.
     """
 
@@ -135,11 +138,10 @@ def trace(model: TrainedModel, text: str, *, answer: str | None = None) -> Trace
         answer: the token to explain at the last step; None: the most probable one (for a blank, word).
 
     Raises:
-        UsageError: the cell is not elman; the text is empty, longer than `MOST_TOKENS` tokens or has several blanks;
-            or the answer is not one token of the vocabulary.
+        UsageError: the text is empty, longer than `MOST_TOKENS` tokens or has several blanks, or the answer is not
+            one token of the vocabulary.
         ModelFileError: the model's numbers grew too large while it read the text.
     """
-    check_can_follow(model.config["model"], "rnn trace")
     prompt = Prompt.parse(text)
     if prompt.blanks > 1:
         raise UsageError(
@@ -160,32 +162,19 @@ def trace(model: TrainedModel, text: str, *, answer: str | None = None) -> Trace
     log_probs = model.engine.log_probs(reading.top)  # (T, vocab_size)
     allowed = log_probs.copy()
     if prompt.right is not None:
-        allowed[-1] = _words_only(model, log_probs[-1])
+        allowed[-1] = _words_only(model.pieces, log_probs[-1])
     target = int(allowed[-1].argmax()) if answer is None else _token_of(model, answer)
-    (best,) = top_ids(allowed[[-1]], RIVALS + 1)
-    rivals = best[best != target][:RIVALS]
+    (best,) = top_ids(allowed[[-1]], CANDIDATES)
+    rivals = best[best != target][: CANDIDATES - 1]
     came = [*context.ids[1:], None if answer is None else target]
     return Trace(
         text=prompt.text,
         answer=label(model.tokenizer, target),
         probability=math.exp(log_probs[-1, target]),
         rivals=[label(model.tokenizer, int(id_)) for id_ in rivals],
-        steps=_steps(model, reading, context.ids, came, allowed, _Asked(target, rivals)),
+        steps=_steps(model, reading, context.ids, came, log_probs, allowed, np.array([target, *rivals])),
         unknown=context.unknown,
     )
-
-
-@dataclass(frozen=True)
-class _Asked:
-    """The answer that is to be explained, and the ids of the other words that might have been it."""
-
-    answer: int
-    rivals: Ids
-
-    def log_odds(self, log_probs: Array) -> Floats:
-        """ln (P(answer) / P(any rival)): log_probs (..., vocab_size) gives (...)."""
-        of_rivals = np.exp(log_probs[..., self.rivals].astype(np.float64)).sum(axis=-1)
-        return np.asarray(log_probs[..., self.answer] - np.log(of_rivals))
 
 
 def _steps(
@@ -193,26 +182,33 @@ def _steps(
     reading: Reading,
     ids: Sequence[int],
     came: Sequence[int | None],
+    log_probs: Array,
     allowed: Array,
-    asked: _Asked,
+    asked: Ids,
 ) -> list[Step]:
-    """The steps of a text; `allowed` (T, vocab_size) is ln P, with -inf for what is not to be predicted."""
+    """The steps of a text.
+
+    Args:
+        log_probs: ln P of every token at each step, (T, vocab_size).
+        allowed: the same with -inf for what is not to be predicted.
+        asked: the answer that is to be explained, and then the others that might have been it.
+    """
     engine, tokenizer = model.engine, model.tokenizer
     h_T = reading.top[-1]  # (H,)
-    log_probs = engine.log_probs(reading.top)  # (T, vocab_size)
-    without = _without_each(engine, ids)  # (T, vocab_size)
-    evidence = asked.log_odds(log_probs[-1]) - asked.log_odds(without)  # (T,)
-    of_loss = back_through_time(engine, reading, loss_gradient(engine, h_T, asked.answer))
-    of_odds = back_through_time(engine, reading, loss_gradient(engine, h_T, asked.answer, among=asked.rivals))
+    answer, rivals = int(asked[0]), asked[1:]
+    without = _without_each(engine, ids, asked)  # (T, K)
+    evidence = evidence_bits(log_probs[-1, asked].astype(np.float64), without)  # (T,)
+    of_loss = back_through_time(engine, reading, loss_gradient(engine, h_T, answer))
+    of_odds = back_through_time(engine, reading, loss_gradient(engine, h_T, answer, among=rivals))
     estimates = -(of_odds.inputs * reading.inputs[0]).sum(axis=1)  # (T,)
-    states = np.concatenate(reading.hidden, axis=1).astype(np.float64)  # (T + 1, layers · H)
-    changes = np.diff(states, axis=0)  # (T, layers · H)
+    states = np.concatenate(reading.states, axis=1).astype(np.float64)  # (T + 1, layers · S)
+    changes = np.diff(states, axis=0)  # (T, layers · S)
     return [
         Step(
             token=label(tokenizer, id_),
             norm=float(np.linalg.norm(states[t + 1])),
             change=float(np.linalg.norm(changes[t])),
-            units=_most_moved(changes[t], hidden_size=len(h_T)),
+            units=_most_moved(changes[t], layers=engine.num_layers, hidden_size=len(h_T)),
             predictions=[
                 Prediction(label(tokenizer, int(best)), math.exp(allowed[t, best]))
                 for best in top_ids(allowed[[t]], PREDICTIONS)[0]
@@ -220,42 +216,35 @@ def _steps(
             came=None if next_ is None else label(tokenizer, next_),
             error_bits=None if next_ is None else -float(log_probs[t, next_]) / NATS_A_BIT,
             gradient_norm=float(np.linalg.norm(of_loss.states[t])),
-            probability_without=math.exp(without[t, asked.answer]),
-            evidence_bits=float(evidence[t]) / NATS_A_BIT,
+            probability_without=math.exp(without[t, 0]),
+            evidence_bits=float(evidence[t]),
             gradient_times_input_bits=float(estimates[t]) / NATS_A_BIT,
         )
         for t, (id_, next_) in enumerate(zip(ids, came, strict=True))
     ]
 
 
-def _without_each(engine: Engine, ids: Sequence[int]) -> Array:
-    """ln P(next | the text without its t-th token), for every t, (T, vocab_size)."""
-    T = len(ids)
-    others = np.array([[*ids[:t], *ids[t + 1 :]] for t in range(T)], np.intp).T  # (T - 1, T)
-    found = []
-    for first in range(0, T, TEXTS_AT_ONCE):
-        some = others[:, first : first + TEXTS_AT_ONCE]  # (T - 1, B)
-        _, state = engine.read(some, engine.initial_state(some.shape[1]))
-        found.append(engine.log_probs(state[-1]))
-    return np.concatenate(found)
+def _without_each(engine: Engine, ids: Sequence[int], asked: Ids) -> Floats:
+    """ln P(each of `asked` comes next | the text without its t-th token), for every t, (T, K)."""
+    hidden, _ = engine.read_each([[*ids[:t], *ids[t + 1 :]] for t in range(len(ids))])  # (T, H)
+    rows = max(1, SCORES_AT_ONCE // engine.vocab_size)
+    found = [engine.log_probs(hidden[first : first + rows])[:, asked] for first in range(0, len(ids), rows)]
+    return np.concatenate(found).astype(np.float64)
 
 
-def _most_moved(change: Floats, *, hidden_size: int) -> list[UnitChange]:
-    """The units of a step that moved most; change is of all layers beside each other."""
+def _most_moved(change: Floats, *, layers: int, hidden_size: int) -> list[UnitChange]:
+    """The units of a step that moved most; change is of all layers beside each other, (layers · S,)."""
     most = np.argsort(-np.abs(change), kind="stable")[:UNITS]
-    return [
-        UnitChange(int(i) // hidden_size + 1, int(i) % hidden_size + 1, float(change[i]))
-        for i in most
-        if change[i] != 0
-    ]
+    found = []
+    for place in most[change[most] != 0].tolist():
+        layer, column = divmod(place, len(change) // layers)
+        part, unit = divmod(column, hidden_size)
+        found.append(UnitChange(layer + 1, unit + 1, float(change[place]), "hs"[part]))
+    return found
 
 
-def _words_only(model: TrainedModel, log_probs: Array) -> Array:
+def _words_only(pieces: PieceTable, log_probs: Array) -> Array:
     """What may fill a blank: words, where a token is a word; pieces of words may all begin one."""
-    tokenizer = model.tokenizer
-    pieces = PieceTable(
-        tokenizer.pieces, kind=tokenizer.kind, eos_id=tokenizer.eos_id, unk_id=tokenizer.unk_id
-    )
     return only(log_probs, pieces.word) if pieces.whole_words and pieces.word.any() else log_probs
 
 

@@ -6,7 +6,7 @@ in bfloat16 where the CPU multiplies that, and is never divided by its sums: the
 beside it. The sums stay float32.
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -37,6 +37,42 @@ def fused_cross_entropy(
     return total
 
 
+@torch.no_grad()
+def fused_surprise(hidden: Tensor, rows: Tensor, bias: Tensor, came: Tensor) -> Tensor:
+    """-ln softmax(rows · hidden_i + bias)[came_i] of each i, (N,), in nats; for the arguments see the same."""
+    scored = _scored(hidden, rows, bias, came, bias[came], rows.dtype)
+    return scored.s.log() - scored.t
+
+
+class _Scored(NamedTuple):
+    """The names are those of `_CrossEntropy`."""
+
+    rows_came: Tensor
+    factors: Tensor
+    e: list[Tensor]
+    others: Tensor
+    s: Tensor
+    t: Tensor
+
+
+def _scored(
+    hidden: Tensor, rows: Tensor, bias: Tensor, came: Tensor, came_bias: Tensor, dtype: torch.dtype
+) -> _Scored:
+    rows_came = rows[came]  # (N, H)
+    t = (hidden * rows_came).sum(1) + came_bias  # (N,)
+    factors = _with_bias(rows, bias, dtype)  # (K, H + 2)
+    e, others = _exponentials(hidden, factors, came)
+    s = others + t.exp()
+    if not bool(((s > SMALLEST_SUM) & s.isfinite()).all()):
+        # More than exp can hold: the largest score of each row is taken out of all of them.
+        largest = torch.maximum((hidden @ rows.T + bias).amax(1), t)  # (N,)
+        e, others = _exponentials(hidden, _with_bias(rows, bias, rows.dtype), came, shift=largest)
+        e = [e_k.to(dtype) for e_k in e]
+        t = t - largest
+        s = others + t.exp()
+    return _Scored(rows_came, factors, e, others, s, t)
+
+
 class _CrossEntropy(torch.autograd.Function):
     """With the scores z_ik = rows_k · h_i + bias_k, and t_i = rows_k · h_i + came_bias_i where k came:
 
@@ -57,18 +93,7 @@ class _CrossEntropy(torch.autograd.Function):
         came_bias: Tensor,
         dtype: torch.dtype,
     ) -> Tensor:
-        rows_came = rows[came]  # (N, H)
-        t = (hidden * rows_came).sum(1) + came_bias  # (N,)
-        factors = _with_bias(rows, bias, dtype)  # (K, H + 2)
-        e, others = _exponentials(hidden, factors, came)
-        s = others + t.exp()
-        if not bool(((s > SMALLEST_SUM) & s.isfinite()).all()):
-            # More than exp can hold: the largest score of each row is taken out of all of them.
-            largest = torch.maximum((hidden @ rows.T + bias).amax(1), t)  # (N,)
-            e, others = _exponentials(hidden, _with_bias(rows, bias, rows.dtype), came, shift=largest)
-            e = [e_k.to(dtype) for e_k in e]
-            t = t - largest
-            s = others + t.exp()
+        rows_came, factors, e, others, s, t = _scored(hidden, rows, bias, came, came_bias, dtype)
         ctx.save_for_backward(hidden, rows_came, factors, came, others, s, *e)
         return (s.log() - t).sum()
 

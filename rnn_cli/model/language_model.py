@@ -178,11 +178,11 @@ class LanguageModel(nn.Module):
                 before,
             )  # (T, B, H), (B, S)
             state_after.append(after)
-            up = self._on_its_way_up(layer, hidden)
+            up = self.going_up(layer, hidden)
             x = up + x if cell.skips and hidden.shape == x.shape else up  # of the layer above
         return hidden, state_after
 
-    def _on_its_way_up(self, layer: int, hidden: Tensor) -> Tensor:
+    def going_up(self, layer: int, hidden: Tensor) -> Tensor:
         """What the layer above or the output reads of a layer's h_t, (..., H)."""
         return cast(Tensor, self.norms[layer](hidden)) if len(self.norms) else hidden
 
@@ -191,7 +191,7 @@ class LanguageModel(nn.Module):
 
         masks: from `draw_masks`; then hidden is (T, B, H).
         """
-        up = self._on_its_way_up(len(self.cells) - 1, hidden)
+        up = self.going_up(len(self.cells) - 1, hidden)
         if masks is not None and masks.output is not None:
             up = up * masks.output
         return up if self.P is None else up @ self.P.T

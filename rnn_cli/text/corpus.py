@@ -181,6 +181,19 @@ def prepare_corpus(
     return replace(corpus, texts=texts)
 
 
+def read_split(
+    paths: Sequence[Path], part: Part | None, *, encoding: str = "auto", cache_dir: Path | None = None
+) -> Iterator[str]:
+    """The lines of the files, or of a part of them; the size of a whole text comes from the cache.
+
+    Raises:
+        TextError: when a file cannot be read.
+    """
+    cache_dir = cache_dir or cache_folder()
+    hashes = [] if part is None else _hashes(paths, encoding, cache_dir)
+    yield from _reader(paths, part, encoding, hashes, cache_dir, None)
+
+
 def _reader(
     paths: Sequence[Path],
     part: Part | None,

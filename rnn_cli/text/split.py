@@ -10,10 +10,10 @@ others having been written anywhere. A line is never cut.
 """
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from rnn_cli.text.reader import ProgressCallback, TextFacts, TextReader, read_lines
 
@@ -49,6 +49,32 @@ class Part:
     def holds(self, place: float) -> bool:
         """Whether a place within a stretch, from 0 to 1, lies in this part: train first, then valid, then test."""
         return self.name == part_at(place, valid=self.valid, test=self.test)
+
+
+def text_of_split(data: Mapping[str, Any], name: PartName) -> tuple[list[Path], Part | None] | None:
+    """The files that a split is read from, and which part of them it is; None where there is no such split.
+
+    A split with files of its own is all of them; one without is what `split` keeps apart of the training text.
+
+    Args:
+        data: the section `data` of a config, or what a file of another version has of it.
+
+    Returns:
+        The files, and None for all of them or a part.
+    """
+    own, train = _paths(data.get(name)), _paths(data.get("train"))
+    shares = data.get("split") or {}
+    valid, test = shares.get("valid") or 0.0, shares.get("test") or 0.0
+    share = {"train": valid + test, "valid": valid, "test": test}[name]
+    if (own and name != "train") or (train and name == "train" and share == 0):
+        return own, None
+    if not train or share == 0:
+        return None
+    return train, Part(name, valid=valid, test=test, mode=data.get("mode", "stream"))
+
+
+def _paths(given: str | Sequence[str] | None) -> list[Path]:
+    return [Path(path) for path in ([given] if isinstance(given, str) else given or [])]
 
 
 def part_at(place: float, *, valid: float, test: float) -> PartName:

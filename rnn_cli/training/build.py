@@ -3,9 +3,8 @@
 import functools
 import math
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -27,7 +26,7 @@ from rnn_cli.model.losses import (
 from rnn_cli.model.penalties import Penalties
 from rnn_cli.model_file import network_shapes
 from rnn_cli.text.corpus import Corpus, prepare_corpus, train_tokenizer
-from rnn_cli.text.split import Part, PartName
+from rnn_cli.text.split import PartName, text_of_split
 from rnn_cli.text.streams import LineWindows, StreamWindows, Windows, fit_batch_size
 from rnn_cli.text.tokenizer import Tokenizer
 from rnn_cli.training.events import Notice, OnEvent, Preparing
@@ -56,25 +55,29 @@ def build_texts(config: Config, on_event: OnEvent) -> Texts:
     """
     data = config.data
     settings = data.tokenizer
+    train_text = text_of_split(data.model_dump(), "train")
+    assert train_text is not None  # data.train has to be given
+    train_paths, train_part = train_text
     on_progress = _progress_events(on_event)
     tokenizer = train_tokenizer(
-        [Path(path) for path in data.train],
+        train_paths,
         encoding=data.encoding,
         kind=settings.kind,
         split=settings.split,
         lowercase=settings.lowercase,
         min_count=settings.min_count,
         max_size=settings.max_size,
-        part=_part(config, "train"),
+        part=train_part,
         on_progress=on_progress("train"),
     )
 
-    def prepare(split: PartName, paths: Sequence[str]) -> Corpus | None:
-        part = None if paths and split != "train" else _part(config, split)
-        if not (paths or part):
+    def prepare(split: PartName) -> Corpus | None:
+        text = text_of_split(data.model_dump(), split)
+        if text is None:
             return None
+        paths, part = text
         corpus = prepare_corpus(
-            [Path(path) for path in paths or data.train],
+            paths,
             tokenizer,
             encoding=data.encoding,
             part=part,
@@ -89,18 +92,9 @@ def build_texts(config: Config, on_event: OnEvent) -> Texts:
             on_event(Notice(sentence))
         return corpus
 
-    train = prepare("train", data.train)
+    train = prepare("train")
     assert train is not None
-    return Texts(tokenizer, train, prepare("valid", data.valid), prepare("test", data.test))
-
-
-def _part(config: Config, name: PartName) -> Part | None:
-    """The part of data.train that a split is; None where it is a text of its own, whole, or not there."""
-    shares = config.data.split
-    share = {"train": shares.valid + shares.test, "valid": shares.valid, "test": shares.test}[name]
-    if share == 0:
-        return None
-    return Part(name, valid=shares.valid, test=shares.test, mode=config.data.mode)
+    return Texts(tokenizer, train, prepare("valid"), prepare("test"))
 
 
 def _too_short(config: Config, name: PartName) -> str:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, ClassVar
 
 from rnn_cli.inference.scoring import Perplexity
@@ -137,11 +137,14 @@ class GradientFlow(Event):
 
 @dataclass(frozen=True)
 class Sampled(Event):
-    """What the network wrote after a validation, the opening of the training text before it."""
+    """What the network wrote after a validation, the opening of the training text before it; and what it says next in
+    a few prompts, always the same ones: each with `prompt`, `word` (empty: the line ends) and `probability`.
+    """
 
     name: ClassVar[str] = "sample"
     step: int
     text: str
+    completions: list[dict[str, Any]] = field(default_factory=list)
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ import time
 from typing import Any
 
 from rnn_cli.training.bptt import Update, train_on_window
-from rnn_cli.training.events import Ended, GradientFlow, Measured, Sampled, Trained
+from rnn_cli.training.events import Ended, GradientFlow, Measured, Trained
 from rnn_cli.training.gradient_flow import gradient_by_lag
 from rnn_cli.training.interrupt import Stopped
 from rnn_cli.training.optimizer import scheduled_learning_rate
@@ -180,8 +180,8 @@ def _measure_and_keep(training: Training) -> None:
             update_cpu_s=progress.update_cpu_s,
         )
     )
-    if training.sampler is not None and (text := training.sampler.write(training.model)):
-        training.on_event(Sampled(progress.step, text))
+    if training.sampler is not None and (sample := training.sampler.sample(training.model, progress.step)):
+        training.on_event(sample)
     training.take_time()
     progress.validated_at_s = progress.elapsed_s
 

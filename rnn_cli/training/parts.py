@@ -42,7 +42,7 @@ class Training:
         folder: where the best model so far and the states to go on from lie.
         stop: set by Ctrl-C; looked at after each update.
         average: the mean of the last weights; it is what is measured and kept. None: the weights themselves are.
-        sampler: writes something after each validation; None: nobody does.
+        sampler: writes and completes something after each validation; None: nobody does.
         time_limit: set where the clock ends the training; None: the epochs do.
         saved_at: when a state was saved last, on the clock of time.perf_counter.
         started_at: when the training began, on the same clock, as if it had never been stopped.

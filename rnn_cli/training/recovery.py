@@ -125,9 +125,9 @@ def _loss_under(model: LanguageModel, training: Training, window: Window, state:
     """The mean loss of a window under some weights, nats per token. No random number is drawn."""
     was_training = model.training
     with torch.inference_mode():
-        nll, words, _ = read_and_score(model.eval(), window, state, training.output_activation)
+        surprise, _ = read_and_score(model.eval(), window, state, training.output_activation)
     model.train(was_training)
-    return nll / words
+    return surprise.nll / surprise.words
 
 
 def _given_up(training: Training, reason: str, update: Update, learning_rate: float) -> str:

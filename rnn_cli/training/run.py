@@ -1,5 +1,6 @@
 """One training from config to finished model: texts, network, loop, test, model file."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,7 @@ from rnn_cli.training.events import Event, Measured, Notice, OnEvent, Started
 from rnn_cli.training.interrupt import Stopped, StopSignal
 from rnn_cli.training.parts import Training
 from rnn_cli.training.run_folder import RunFolder
-from rnn_cli.training.samples import Sampler
+from rnn_cli.training.samples import Sampler, prompts_in
 from rnn_cli.training.saving import Provenance, load_weights, save_model
 from rnn_cli.training.tensorboard import TensorBoard, check_tensorboard
 from rnn_cli.training.time_limit import TimeLimit
@@ -76,11 +77,19 @@ class Outcome:
         }
 
 
-def train(config: Config, folder: RunFolder, *, on_event: OnEvent, resume: bool = False) -> Outcome:
+def train(
+    config: Config,
+    folder: RunFolder,
+    *,
+    on_event: OnEvent,
+    resume: bool = False,
+    prompts: Sequence[str] = (),
+) -> Outcome:
     """Train as the config says; the best model lies in `folder.model` afterwards.
 
     Args:
         folder: made by `RunFolder.create`, or with `resume` by `RunFolder.reopen`.
+        prompts: what to complete after each validation; none: how lines of the text begin.
 
     Raises:
         TextError: a text cannot be used.
@@ -90,13 +99,19 @@ def train(config: Config, folder: RunFolder, *, on_event: OnEvent, resume: bool 
     """
     with StopSignal() as stop:
         try:
-            return _train(config, folder, stop, on_event, resume=resume)
+            return _train(config, folder, stop, on_event, resume=resume, prompts=prompts)
         except KeyboardInterrupt:
             raise Interrupted(_stopped_at_once(folder)) from None
 
 
 def _train(
-    config: Config, folder: RunFolder, stop: StopSignal, on_event: OnEvent, *, resume: bool
+    config: Config,
+    folder: RunFolder,
+    stop: StopSignal,
+    on_event: OnEvent,
+    *,
+    resume: bool,
+    prompts: Sequence[str],
 ) -> Outcome:
     board: TensorBoard | None = None
 
@@ -114,6 +129,7 @@ def _train(
     windows = build_windows(config, texts.train, record)
     config = _with_engine(config, windows, texts, record)
     training = _assemble(config, texts, windows, folder, stop, record)
+    training.sampler = _sampler(config, texts, prompts) if config.logging.samples else None
     training.time_limit = _time_limit(config, texts, training)
     if resume:
         _go_on(training)
@@ -234,14 +250,18 @@ def _assemble(
         stop=stop,
         on_event=on_event,
         average=WeightAverage(settings.average_share) if settings.average_share else None,
-        sampler=Sampler(
-            texts.tokenizer,
-            _opening_words(texts),
-            cell=config.model.cell,
-            hidden_activation=config.model.hidden_activation,
-            output_activation=config.model.output_activation,
-            independent_lines=config.data.mode == "lines",
-        ),
+    )
+
+
+def _sampler(config: Config, texts: Texts, prompts: Sequence[str]) -> Sampler:
+    return Sampler(
+        texts.tokenizer,
+        _opening_words(texts),
+        prompts or prompts_in(texts.valid or texts.train, texts.tokenizer),
+        cell=config.model.cell,
+        hidden_activation=config.model.hidden_activation,
+        output_activation=config.model.output_activation,
+        independent_lines=config.data.mode == "lines",
     )
 
 

@@ -3,12 +3,13 @@
 import math
 import time
 from collections.abc import Callable
+from typing import NamedTuple
 
 import torch
 
 from rnn_cli.inference.scoring import Perplexity
 from rnn_cli.model.fused import read_window
-from rnn_cli.model.fused_softmax import fused_cross_entropy
+from rnn_cli.model.fused_softmax import fused_surprise
 from rnn_cli.model.language_model import LanguageModel, State
 from rnn_cli.model.losses import log_probs
 from rnn_cli.text.corpus import Corpus
@@ -21,6 +22,14 @@ TRIAL_S = 0.2
 LOGITS_AT_ONCE = (
     1 << 24
 )  # 64 MB in float32: long enough products to be fast, small enough for a small machine
+
+
+class Surprise(NamedTuple):
+    """Sums over words that count: of -ln P, in nats, and of its squares; and how many these are."""
+
+    nll: float
+    squares: float
+    words: int
 
 
 @torch.inference_mode()
@@ -44,20 +53,21 @@ def measure(
     """
     was_training = model.training
     model.eval()
-    nll = 0.0
+    nll = squares = 0.0
     tokens = 0
     state = model.initial_state(1)
     try:
         for window in evaluation_windows(corpus, mode).epoch(0):
             if window.resets:
                 state = model.initial_state(window.inputs.shape[1])
-            window_nll, words, state = read_and_score(model, window, state, output_activation, workers)
-            nll += window_nll
-            tokens += words
+            surprise, state = read_and_score(model, window, state, output_activation, workers)
+            nll += surprise.nll
+            squares += surprise.squares
+            tokens += surprise.words
             between_windows()
     finally:
         model.train(was_training)
-    return Perplexity(nll=nll, tokens=tokens, unknown=corpus.unknown, state_carried=mode == "stream")
+    return Perplexity(nll, tokens, corpus.unknown, state_carried=mode == "stream", squares=squares)
 
 
 @torch.inference_mode()
@@ -79,9 +89,9 @@ def seconds_per_token(
     for window in windows.epoch(0, first=windows.windows_in_epoch(0) // 2):
         began_at = time.perf_counter()
         state = model.initial_state(window.inputs.shape[1])
-        _, tokens, _ = read_and_score(model, window, state, output_activation, workers)
+        surprise, _ = read_and_score(model, window, state, output_activation, workers)
         window_s = time.perf_counter() - began_at
-        fastest = min(fastest, window_s / tokens)
+        fastest = min(fastest, window_s / surprise.words)
         took_s += window_s
         if took_s > TRIAL_S:
             break
@@ -95,8 +105,8 @@ def read_and_score(
     state: State,
     output_activation: str,
     workers: Workers | None = None,
-) -> tuple[float, int, State]:
-    """The sum of -ln P over a window's words that count, in nats; how many these are; the state after it."""
+) -> tuple[Surprise, State]:
+    """What a model said of a window's words that count, and the state after it."""
     inputs, targets = torch.from_numpy(window.inputs), torch.from_numpy(window.targets)  # (T, B)
     # In the precision of the weights, whatever the training's own products are made in.
     hidden, state = model.unroll(inputs, state, reader=read_window)  # (T, B, H)
@@ -106,11 +116,11 @@ def read_and_score(
     targets = targets[counts]  # (N,)
     hidden = hidden[counts]  # (N, H)
 
-    def nll(share: slice) -> float:
-        return _nll(model, hidden[share], targets[share], output_activation)
+    def score(share: slice) -> Surprise:
+        return _surprise(model, hidden[share], targets[share], output_activation)
 
-    parts = workers.map(nll, workers.shares(len(targets))) if workers else [nll(slice(None))]
-    return sum(parts), len(targets), state
+    parts = workers.map(score, workers.shares(len(targets))) if workers else [score(slice(None))]
+    return Surprise(*(sum(column) for column in zip(*parts, strict=True))), state
 
 
 def evaluation_windows(corpus: Corpus, mode: str) -> Windows:
@@ -129,13 +139,18 @@ def evaluation_windows(corpus: Corpus, mode: str) -> Windows:
 
 
 @torch.inference_mode()
-def _nll(model: LanguageModel, hidden: torch.Tensor, targets: torch.Tensor, output_activation: str) -> float:
-    """Sum of -ln P(target) for hidden (N, H) and targets (N,), a few rows of scores at a time."""
+def _surprise(
+    model: LanguageModel, hidden: torch.Tensor, targets: torch.Tensor, output_activation: str
+) -> Surprise:
+    """Of -ln P(target) for hidden (N, H) and targets (N,), a few rows of scores at a time."""
     rows = max(1, LOGITS_AT_ONCE // model.vocab_size)
-    total = 0.0
+    nll = squares = 0.0
     for h, y in zip(torch.split(hidden, rows), torch.split(targets, rows), strict=True):
         if output_activation == "softmax":
-            total += float(fused_cross_entropy(model.read_out(h), model.V, model.c, y, model.c[y]))
+            of_words = fused_surprise(model.read_out(h), model.V, model.c, y)
+            nll += float(of_words.sum())
         else:
-            total -= float(log_probs(model.logits(h), output_activation).gather(1, y[:, None]).double().sum())
-    return total
+            of_words = -log_probs(model.logits(h), output_activation).gather(1, y[:, None])
+            nll += float(of_words.double().sum())
+        squares += float(of_words.double().square().sum())
+    return Surprise(nll, squares, len(targets))

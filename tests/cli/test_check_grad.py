@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from rnn_cli.insight.recurrence import WAYS_BACK
 from rnn_cli.model.activations import DERIVATIVES
 from tests.conftest import Result, Rnn
 
@@ -21,15 +22,38 @@ def test_a_config_is_checked_with_new_weights(rnn: Rnn, tiny: Path) -> None:
     assert [line.split()[0] for line in lines[2:7]] == ["embedding", "V", "c", "cells.0.W", "cells.0.b"]
     assert all(line.split()[-1] == "agrees" for line in lines[2:7])
     assert lines[7] == ("Relative to autograd through one long graph; differences: 16 weights each.")
-    assert lines[8].strip() == "the recurrent part of W"
+    assert lines[8].strip() == "back through the recurrence of elman"
+    assert lines[9].split("  ") == ["layer", "ρ(W_h)", "mean f'", "a step back, measured"]
     assert re.fullmatch(r"1 +1\.000 +0\.\d{3} +× 0\.\d{3} *", lines[10])
-    assert lines[11].startswith("Layer 1: going back, a gradient ")
+    assert lines[11].startswith("A step back multiplies by f' and by W_h.")
+    assert lines[-1].startswith("Layer 1: going back, a gradient ")
+
+
+@pytest.mark.parametrize(
+    ("cell", "heading"),
+    [
+        ("gru", ["layer", "ρ(W_rh)", "ρ(W_zh)", "ρ(W_nh)", "mean z", "a step back, measured"]),
+        ("lstm", ["layer", "ρ(W_ih)", "ρ(W_fh)", "ρ(W_gh)", "ρ(W_oh)", "mean f", "a step back, measured"]),
+        ("indrnn", ["layer", "max |u|", "mean |u|", "mean f'", "a step back, measured"]),
+    ],
+)
+def test_every_cell_is_checked_and_its_way_back_explained(
+    rnn: Rnn, tiny: Path, monkeypatch: pytest.MonkeyPatch, cell: str, heading: list[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    tiny.write_text(tiny.read_text().replace("model: {", f"model: {{cell: {cell}, "))
+    result = rnn("check-grad", "tiny.yaml")
+    assert (result.code, result.out.count("agrees")) == (0, 6 if cell == "indrnn" else 5)
+    assert heading in [re.split(" {2,}", line.strip()) for line in result.out.splitlines()]
+    assert WAYS_BACK[cell][:40] in result.out
 
 
 def test_the_tables_fit_into_80_columns(rnn: Rnn, tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "80")
     out = rnn("check-grad", "tiny.yaml").out
-    assert len(out.splitlines()) == 2 + 5 + 1 + 3 + 1  # no row takes two lines
+    assert (
+        len(out.splitlines()) == 2 + 5 + 1 + 3 + 3 + 1
+    )  # no row takes two lines; the explanation takes three
 
 
 def test_a_model_is_checked_with_its_weights_on_its_text(rnn: Rnn, tiny: Path) -> None:

@@ -404,11 +404,14 @@ def test_an_option_of_chance_does_not_go_with_a_blank(rnn: Rnn, run: Path) -> No
 def test_the_words_that_moved_the_answer_are_shown(rnn: Rnn, run: Path) -> None:
     result = rnn("complete", "you eat __", "--choices", "rice,I", "--why")
     rice, i = share(3, of=4), share(0, of=4)
-    answer_ = math.log(rice / (rice + i))
+    odds = math.log2(rice / i)
     assert result.out.splitlines()[2:] == [
-        f"Why rice: its log-probability among the 2 best is {answer_:.2f}, and without the word it changes by",
-        f"{math.log(0.5) - answer_:+8.2f}  eat",  # after you neither was ever seen
-        f"{0:+8.2f}  you",
+        f"Why rice: log2 of its odds against the next best is {odds:+.1f}, and each word brings",
+        f"{odds:+8.1f} bits  eat",  # after you neither was ever seen: 1 to 1
+        "    +0.0 bits  you",
+    ]
+    assert rnn("complete", "you eat __", "--choices", "rice", "--why").out.splitlines()[1:] == [
+        "Why rice: there was nothing else to weigh it against."
     ]
     assert rnn("complete", "you eat", "--why") == Result(
         2, "", "error: --why is for one blank, and the text has none.\n"

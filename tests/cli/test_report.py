@@ -24,6 +24,14 @@ def test_the_page_lies_in_the_run_folder_and_the_memory_is_shown(
     result = rnn("report")
     assert (result.code, result.err) == (0, "")
     lines = [line.rstrip() for line in result.out.splitlines()]
+    assert lines[0] == "how far an error reached back, after so many tokens"
+    assert lines[1].split() == ["steps", "back", "174", "348", "522"]
+    assert [line.split()[0] for line in lines[2:6]] == ["0", "1", "2", "4"]
+    assert lines[6] == "what it said next, after so many tokens"
+    assert re.fullmatch(r"the cat saw +(\w+ \d+% +){2}\w+ \d+%", lines[8])
+    assert [line.split()[0] for line in lines[11:14]] == ["174", "348", "522"]
+    assert all(line.split(maxsplit=1)[1].startswith("the cat sat") for line in lines[11:14])
+    lines = lines[14:]
     assert lines[0] == "how far back it remembers, on the valid text"
     assert [line.split()[0] for line in lines[2:6]] == ["1", "2", "4", "8"]
     assert re.fullmatch(

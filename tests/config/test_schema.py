@@ -83,7 +83,7 @@ def test_every_key_has_the_default_that_the_manual_says() -> None:
             "checkpoint_minutes": 10.0,
             "max_rollbacks": 8,
         },
-        "logging": {"gradient_flow": True, "tensorboard": False},
+        "logging": {"gradient_flow": True, "samples": True, "tensorboard": False},
     }
 
 

@@ -36,7 +36,7 @@ def test_perplexity_is_that_of_the_scores(
         sum(line.surprisal_bits for line in lines) / result.characters
     )
     spread = np.std([token.log_prob for token in tokens])
-    assert result.loss_standard_error == pytest.approx(spread / math.sqrt(len(tokens)), rel=1e-5)
+    assert result.perplexity.loss_standard_error == pytest.approx(spread / math.sqrt(len(tokens)), rel=1e-5)
     for guesses in (1, 5, 10):
         share = sum(token.rank <= guesses for token in tokens) / len(tokens)
         assert result.accuracy(guesses) == pytest.approx(
@@ -64,8 +64,8 @@ def test_the_figures_are_json_with_their_terms(make_measured: MakeMeasured) -> N
 
     assert list(record) == [
         "format", "perplexity", "loss", "tokens", "unknown", "end_of_line_counted", "state",
-        "loss_standard_error", "bits_per_character", "characters", "lines", "top_1", "top_5", "top_10",
-        "reliability", "temperature",
+        "loss_standard_error", "perplexity_standard_error", "bits_per_character", "characters", "lines", "top_1",
+        "top_5", "top_10", "reliability", "temperature",
     ]  # fmt: skip
     assert record["reliability"]["bands"]
 

@@ -2,6 +2,7 @@
 
 import json
 import math
+import statistics
 
 import pytest
 
@@ -51,6 +52,30 @@ def test_the_terms_stand_beside_the_figure_in_json() -> None:
         "end_of_line_counted": True,
         "state": "carried",
     }
+
+
+def test_the_standard_errors_are_those_of_independent_tokens_and_of_exp() -> None:
+    nlls = [0.5, 1.0, 3.0, 3.5]
+    squares = sum(nll**2 for nll in nlls)
+    result = Perplexity(sum(nlls), len(nlls), unknown=0, state_carried=True, squares=squares)
+    of_loss = statistics.pstdev(nlls) / math.sqrt(4)
+    assert result.loss_standard_error == pytest.approx(of_loss)
+    assert result.standard_error == pytest.approx(math.exp(2) * of_loss)
+    stored = json.loads(json.dumps(result.to_dict(), allow_nan=False))
+    assert stored["loss_standard_error"] == pytest.approx(of_loss)
+    assert stored["perplexity_standard_error"] == pytest.approx(math.exp(2) * of_loss)
+    assert Perplexity.from_dict(stored).standard_error == pytest.approx(result.standard_error)
+
+
+def test_without_the_squares_there_is_no_standard_error() -> None:
+    result = Perplexity(nll=8.0, tokens=4, unknown=0, state_carried=True)
+    assert (result.loss_standard_error, result.standard_error) == (None, None)
+    assert Perplexity.from_dict(result.to_dict()).squares is None
+
+
+def test_a_standard_error_beyond_all_numbers_is_null_in_json() -> None:
+    result = Perplexity(nll=4e6, tokens=4, unknown=0, state_carried=True, squares=5e12)
+    assert result.to_dict()["perplexity_standard_error"] is None
 
 
 @pytest.mark.parametrize("state_carried", [True, False])

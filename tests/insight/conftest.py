@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from rnn_cli.inference import TrainedModel
+from rnn_cli.inference.cells import WITH_ACTIVATION
 from rnn_cli.inference.engine import Engine
 from rnn_cli.model.language_model import LanguageModel
 from rnn_cli.model_file import ModelFile, write_model_file
@@ -25,28 +26,43 @@ MakeModel = Callable[..., TrainedModel]
 
 @pytest.fixture
 def make_pair() -> MakePair:
-    """`make_pair(hidden="relu", output="sigmoid", num_layers=2)`: one network, in NumPy and in torch (float64)."""
+    """`make_pair(cell="gru", output="sigmoid", num_layers=2)`: one network, in NumPy and in torch (float64)."""
 
     def make(
         *,
+        cell: str = "elman",
         hidden: str = "tanh",
         output: str = "softmax",
         num_layers: int = 1,
         tied: bool = False,
         projected: bool = False,
+        normed: bool = False,
+        temperature: float = 1.0,
     ) -> tuple[Engine, LanguageModel]:
         E = 6 if tied and not projected else 5
-        tensors = random_tensors(9, E=E, num_layers=num_layers, tied=tied)
+        tensors = random_tensors(9, cell=cell, E=E, num_layers=num_layers, tied=tied)
         if projected:
-            tensors["P"] = tensors["cells.0.W"][:5, :6].copy()
-        engine = Engine(tensors, num_layers=num_layers, hidden_activation=hidden, output_activation=output)
+            tensors["P"] = np.linspace(-0.8, 0.9, 30, dtype=np.float32).reshape(5, 6)
+        for layer in range(num_layers if normed else 0):
+            tensors[f"norms.{layer}.gain"] = np.linspace(0.5, 1.5, 6, dtype=np.float32)
+            tensors[f"norms.{layer}.shift"] = np.linspace(-0.3, 0.2, 6, dtype=np.float32)
+        engine = Engine(
+            tensors,
+            num_layers=num_layers,
+            cell=cell,
+            hidden_activation=hidden if cell in WITH_ACTIVATION else None,
+            output_activation=output,
+            temperature=temperature,
+        )
         model = LanguageModel(
             vocab_size=9,
             embedding_size=E,
             hidden_size=6,
             num_layers=num_layers,
+            cell=cell,
             hidden_activation=hidden,
             tie_embeddings=tied,
+            layer_norm=normed,
         ).double()
         with torch.no_grad():
             for name, parameter in model.named_parameters():
@@ -62,6 +78,7 @@ def make_model() -> MakeModel:
 
     def make(
         *,
+        cell: str = "elman",
         num_layers: int = 1,
         mode: str = "stream",
         output: str = "softmax",
@@ -72,13 +89,13 @@ def make_model() -> MakeModel:
         config = {
             "data": {"mode": mode},
             "model": {
-                "cell": "elman",
+                "cell": cell,
                 "num_layers": num_layers,
                 "hidden_activation": "tanh",
                 "output_activation": output,
             },
         }
-        tensors = random_tensors(tokenizer.vocab_size, num_layers=num_layers, scale=scale)
+        tensors = random_tensors(tokenizer.vocab_size, cell=cell, num_layers=num_layers, scale=scale)
         return TrainedModel.from_model_file(
             ModelFile(tensors, config, tokenizer.to_json(), {}, {}), name="small"
         )
@@ -149,6 +166,17 @@ def validated(step: int, *, perplexity: float | None) -> dict[str, Any]:
         "perplexity": perplexity, "loss": loss, "tokens": 50, "unknown": 0, "end_of_line_counted": True,
         "state": "reset",
     }  # fmt: skip
+
+
+def flowed(step: int, by_lag: list[float | None]) -> dict[str, Any]:
+    """A record of how far back an error reached."""
+    return {"event": "gradient_flow", "step": step, "epoch": 1, "by_lag": by_lag}
+
+
+def sampled(step: int, text: str, **said: tuple[str, float]) -> dict[str, Any]:
+    """A record of what was written, and said in prompts of one word."""
+    completions = [{"prompt": p, "word": word, "probability": share} for p, (word, share) in said.items()]
+    return {"event": "sample", "step": step, "text": text, "completions": completions}
 
 
 NOTICE = {"event": "notice", "message": "train: 3 lines, 400 tokens"}

@@ -17,7 +17,7 @@ SUMMARY = {
     "reason": "epochs done",
     "elapsed_s": 9.6,
     "rollbacks": [{}, {}],
-    "test": {"perplexity": 6.5},
+    "test": {"perplexity": 6.5, "perplexity_standard_error": 0.125},
     "questions": {"cloze": {"accuracy": 0.75, "standard_error": 0.05}},
 }
 
@@ -57,7 +57,7 @@ def test_the_figures_are_those_of_the_summary_or_what_there_is_of_them(runs: lis
         Difference("state", ["epochs done", "not finished"]),
         Difference("parameters", ["1,234", "1,234"]),
         Difference("validation perplexity", ["6.00", "7.50"]),
-        Difference("test perplexity", ["6.50", "-"]),
+        Difference("test perplexity", ["6.50 ± 0.12", "-"]),
         Difference("cloze, right", ["75.0% ± 5.0%", "-"]),
         Difference("seconds of training", ["10", "4"]),
         Difference("tokens/s, median", ["1,000", "-"]),

@@ -9,10 +9,6 @@ from rnn_cli.insight.runs import read_run
 from tests.insight.conftest import STARTED, trained, validated, write_run
 
 
-def rolled_back(step: int, back_to: int) -> dict[str, object]:
-    return {"event": "rollback", "step": step, "back_to": back_to}
-
-
 def test_a_run_is_its_config_and_its_records(tmp_path: Path) -> None:
     folder = write_run(
         tmp_path / "run",
@@ -45,17 +41,6 @@ def test_the_best_validation_is_the_lowest_that_is_finite(tmp_path: Path) -> Non
     assert best is not None
     assert best["step"] == 80
     assert read_run(write_run(tmp_path / "none", [validated(40, perplexity=None)])).best is None
-
-
-def test_what_training_went_back_behind_does_not_count(tmp_path: Path) -> None:
-    records = [
-        trained(10, perplexity=9),
-        trained(20, perplexity=99),
-        rolled_back(25, 10),
-        trained(20, perplexity=8),
-    ]
-    run = read_run(write_run(tmp_path / "run", records))
-    assert [(record["step"], record["perplexity"]) for record in run.train] == [(10, 9), (20, 8)]
 
 
 def test_a_training_that_was_killed_may_have_left_half_a_record(tmp_path: Path) -> None:

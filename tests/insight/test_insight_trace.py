@@ -8,15 +8,17 @@ import pytest
 
 from rnn_cli.errors import UsageError
 from rnn_cli.inference import TrainedModel
-from rnn_cli.insight.trace import Trace, trace
+from rnn_cli.insight.trace import Trace, UnitChange, trace
 from tests.insight.conftest import MakeModel, make_linear_model
+
+CELLS = ["elman", "gru", "lstm", "indrnn"]
 
 
 def log2_probs(model: TrainedModel, ids: list[int]) -> np.ndarray:
     """log2 P(next | ids)."""
     engine = model.engine
-    _, state = engine.read(np.array(ids, np.intp)[:, None], engine.initial_state(1))
-    return np.asarray(engine.log_probs(state[-1])[0].astype(float) / math.log(2))
+    hidden, _ = engine.read_each([ids])
+    return np.asarray(engine.log_probs(hidden)[0].astype(float) / math.log(2))
 
 
 def ids_of(model: TrainedModel, text: str) -> list[int]:
@@ -42,19 +44,22 @@ def test_each_error_is_the_surprise_at_the_word_that_came(
     assert found.steps[-1].error_bits is None
 
 
-def test_the_state_of_a_step_is_the_networks(make_model: MakeModel) -> None:
-    model = make_model(num_layers=2)
+@pytest.mark.parametrize("cell", CELLS)
+def test_the_state_of_a_step_is_the_networks(make_model: MakeModel, cell: str) -> None:
+    model = make_model(cell=cell, num_layers=2)
     found = trace(model, "I eat rice")
     _, two = model.engine.read(np.array(ids_of(model, "I eat"))[:, None], model.engine.initial_state(1))
     _, three = model.engine.read(
         np.array(ids_of(model, "I eat rice"))[:, None], model.engine.initial_state(1)
     )
-    before, after = np.concatenate(two, axis=1)[0], np.concatenate(three, axis=1)[0]  # (layers · H,)
+    before, after = np.concatenate(two, axis=1)[0], np.concatenate(three, axis=1)[0]  # (layers · S,)
     step = found.steps[-1]
     assert step.norm == pytest.approx(np.linalg.norm(after), rel=1e-5)
     assert step.change == pytest.approx(np.linalg.norm(after - before), rel=1e-5)
     most = int(np.abs(after - before).argmax())
-    assert (step.units[0].layer, step.units[0].unit) == (most // 6 + 1, most % 6 + 1)
+    layer, column = divmod(most, 12 if cell == "lstm" else 6)
+    part = "hs"[column // 6]
+    assert (step.units[0].layer, step.units[0].part, step.units[0].unit) == (layer + 1, part, column % 6 + 1)
     assert step.units[0].change == pytest.approx(after[most] - before[most], rel=1e-4)
 
 
@@ -62,6 +67,11 @@ def test_a_unit_is_written_with_its_layer_and_its_direction(make_model: MakeMode
     for unit in trace(make_model(num_layers=2), "I eat").steps[0].units:
         place = f"{unit.unit}" if unit.layer == 1 else f"{unit.layer}:{unit.unit}"
         assert str(unit) == place + ("+" if unit.change > 0 else "-")
+
+
+def test_a_unit_that_an_lstm_holds_beside_h_is_marked() -> None:
+    assert str(UnitChange(1, 12, 0.5, "s")) == "s12+"
+    assert str(UnitChange(2, 3, -0.5, "s")) == "2:s3-"
 
 
 def test_the_blank_gets_the_word_that_complete_gives(make_model: MakeModel) -> None:
@@ -84,8 +94,11 @@ def test_without_a_blank_the_last_prediction_is_what_comes_next(make_model: Make
 
 
 @pytest.mark.parametrize("num_layers", [1, 2])
-def test_a_word_is_left_out_by_reading_the_text_without_it(make_model: MakeModel, num_layers: int) -> None:
-    model = make_model(num_layers=num_layers)
+@pytest.mark.parametrize("cell", CELLS)
+def test_a_word_is_left_out_by_reading_the_text_without_it(
+    make_model: MakeModel, cell: str, num_layers: int
+) -> None:
+    model = make_model(cell=cell, num_layers=num_layers)
     found = trace(model, "you eat soup and ____", answer="tea")
     ids = ids_of(model, "you eat soup and")
     (tea,) = model.tokenizer.encode("tea")
@@ -169,12 +182,12 @@ def test_unknown_words_are_named(make_model: MakeModel) -> None:
     assert found.steps[-1].token == "<unk>"
 
 
-def test_more_words_than_are_read_at_once_are_left_out_one_by_one(
+def test_more_words_than_are_scored_at_once_are_left_out_one_by_one(
     make_model: MakeModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model = make_model()
     expected = trace(model, "I eat rice and soup ____")
-    monkeypatch.setattr("rnn_cli.insight.trace.TEXTS_AT_ONCE", 2)
+    monkeypatch.setattr("rnn_cli.insight.trace.SCORES_AT_ONCE", 20)
     found = trace(model, "I eat rice and soup ____")
     assert [s.evidence_bits for s in found.steps] == pytest.approx(
         [s.evidence_bits for s in expected.steps], abs=1e-5

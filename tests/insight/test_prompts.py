@@ -23,6 +23,14 @@ def test_the_training_text_serves_where_there_is_no_other(tmp_path: Path) -> Non
         assert prompts_of({"valid": valid, "train": [str(tmp_path / "train.txt")]}, 5) == [Tried("one two")]
 
 
+def test_a_part_that_was_kept_apart_of_the_training_text_is_begun(tmp_path: Path) -> None:
+    lines = [f"line number {number} of the text" for number in range(100)]
+    (tmp_path / "text.txt").write_text("\n".join(lines) + "\n")
+    data = {"train": str(tmp_path / "text.txt"), "mode": "stream", "split": {"valid": 0.1, "test": 0.1}}
+    found = prompts_of(data, 100)
+    assert [prompt.text for prompt in found] == [f"line number {number}" for number in range(81, 91)]
+
+
 def test_where_the_texts_are_gone_there_are_no_prompts() -> None:
     assert prompts_of({"train": "gone.txt"}, 5) == []
     assert prompts_of({}, 5) == []

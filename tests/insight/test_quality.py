@@ -7,7 +7,7 @@ import pytest
 
 from rnn_cli.insight import quality
 from rnn_cli.insight.measured import Predictions, Sample, predict, take_sample, target_log_probs
-from rnn_cli.insight.quality import Group, by_confidence, by_frequency, calibration_error, memory_length
+from rnn_cli.insight.quality import Group, by_frequency, memory_length, reliability
 from tests.insight.conftest import LINES, MakeModel, make_linear_model
 from tests.insight.test_measured import corpus_of
 
@@ -54,19 +54,19 @@ SAID = Predictions(
 def test_words_are_grouped_by_how_often_they_occur() -> None:
     counts = np.array([7, 0, 10_000, 99])
     assert by_frequency(SAMPLE, SAID, counts, unk_id=0) == [
-        Group("unknown", 1, 1.0, 1.0, 0.55),
-        Group("0", 1, 0.0, 1.0, 0.52),
-        Group("10-99", 1, 1.0, 0.0, 1.0),
-        Group("10,000 and more", 2, 0.5, 2.0, 0.985),
+        Group("unknown", 1, 1.0, 1.0),
+        Group("0", 1, 0.0, 1.0),
+        Group("10-99", 1, 1.0, 0.0),
+        Group("10,000 and more", 2, 0.5, 2.0),
     ]
     assert [group.name for group in by_frequency(SAMPLE, SAID, counts, unk_id=None)][0:2] == ["0", "1-9"]
 
 
 def test_predictions_are_grouped_by_the_probability_of_the_best() -> None:
-    groups = by_confidence(SAID)
-    assert [(group.name, group.tokens, group.accuracy) for group in groups] == [
-        ("50%-60%", 2, 0.5),
-        ("90%-100%", 3, pytest.approx(2 / 3)),
+    found = reliability(SAID)
+    assert [(band.low, band.high, band.total, band.accuracy) for band in found.bands] == [
+        (0.5, 0.6, 2, 0.5),
+        (0.9, 1.0, 3, pytest.approx(2 / 3)),
     ]
     first, second = abs(0.535 - 0.5), abs(0.99 - 2 / 3)
-    assert calibration_error(groups) == pytest.approx((2 * first + 3 * second) / 5)
+    assert found.error == pytest.approx((2 * first + 3 * second) / 5)

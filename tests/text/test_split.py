@@ -7,8 +7,16 @@ import pytest
 
 from rnn_cli.text import corpus as corpus_module
 from rnn_cli.text import split as split_module
-from rnn_cli.text.corpus import prepare_corpus, train_tokenizer
-from rnn_cli.text.split import Part, PartName, PartReader, Stretches, count_characters, place_of_words
+from rnn_cli.text.corpus import prepare_corpus, read_split, train_tokenizer
+from rnn_cli.text.split import (
+    Part,
+    PartName,
+    PartReader,
+    Stretches,
+    count_characters,
+    place_of_words,
+    text_of_split,
+)
 
 NAMES: tuple[PartName, ...] = ("train", "valid", "test")
 Mode = Literal["stream", "lines"]
@@ -83,6 +91,27 @@ def test_equal_lines_are_in_the_same_part(tmp_path: Path) -> None:
 
 def test_the_place_of_a_line_does_not_change_from_version_to_version() -> None:
     assert place_of_words("the cat sat on the mat") == pytest.approx(0.7501, abs=1e-4)
+
+
+def test_the_text_of_a_split_is_its_own_files_or_a_part_of_the_training_text() -> None:
+    a, b = Path("a.txt"), Path("b.txt")
+    apart = {"train": ["a.txt"], "mode": "lines", "split": {"valid": 0.2, "test": 0.0}}
+    assert text_of_split(apart, "train") == ([a], Part("train", valid=0.2, test=0.0, mode="lines"))
+    assert text_of_split(apart, "valid") == ([a], Part("valid", valid=0.2, test=0.0, mode="lines"))
+    assert text_of_split(apart, "test") is None
+    assert text_of_split({**apart, "test": "b.txt"}, "test") == ([b], None)
+    whole = {"train": "a.txt", "valid": ["b.txt", "a.txt"]}  # as another version may have written it
+    assert text_of_split(whole, "train") == ([a], None)
+    assert text_of_split(whole, "valid") == ([b, a], None)
+    assert text_of_split(whole, "test") is None
+    assert text_of_split({}, "train") is None
+
+
+@pytest.mark.parametrize("mode", ["stream", "lines"])
+def test_the_lines_of_a_part_can_be_read_again(tmp_path: Path, mode: Mode) -> None:
+    path = numbered(tmp_path / "text.txt", 200)
+    assert list(read_split([path], None)) == path.read_text().splitlines()
+    assert list(read_split([path], part("valid", mode))) == lines_of([path], "valid", mode)
 
 
 def test_the_size_of_a_text_is_counted_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,11 +1,16 @@
 """What the network in training writes."""
 
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
 import pytest
 import torch
 
 from rnn_cli.model.language_model import LanguageModel
+from rnn_cli.text.corpus import prepare_corpus
 from rnn_cli.text.tokenizer import Tokenizer
-from rnn_cli.training.samples import Sampler
+from rnn_cli.training.samples import Sampler, prompts_in
 
 
 @pytest.fixture
@@ -13,10 +18,11 @@ def tokenizer() -> Tokenizer:
     return Tokenizer.train(["the cat sat on the mat"])
 
 
-def sampler(tokenizer: Tokenizer, opening: str = "the cat") -> Sampler:
+def sampler(tokenizer: Tokenizer, opening: str = "the cat", prompts: Sequence[str] = ()) -> Sampler:
     return Sampler(
         tokenizer,
         opening,
+        prompts,
         cell="elman",
         hidden_activation="tanh",
         output_activation="softmax",
@@ -34,16 +40,50 @@ def network(tokenizer: Tokenizer) -> LanguageModel:
 
 
 def test_a_sample_goes_on_with_the_opening(tokenizer: Tokenizer) -> None:
-    text = sampler(tokenizer).write(network(tokenizer))
-    assert text is not None
-    assert text.startswith("the cat sat sat sat")
-    assert len(text.split()) == 22
+    found = sampler(tokenizer).sample(network(tokenizer), 7)
+    assert found is not None
+    assert found.step == 7
+    assert found.text.startswith("the cat sat sat sat")
+    assert len(found.text.split()) == 22
+    assert found.completions == []
+
+
+def test_the_same_prompts_are_completed_each_time(tokenizer: Tokenizer) -> None:
+    writer = sampler(tokenizer, prompts=["the cat ____ on the mat", "on", "x ____"])
+    model = network(tokenizer)
+    before, after = writer.sample(model, 1), None
+    with torch.no_grad():
+        model.c[tokenizer.pieces.index(" mat")] = 30.0
+    after = writer.sample(model, 2)
+    assert before is not None
+    assert after is not None
+    assert [(one["prompt"], one["word"]) for one in before.completions] == [
+        ("the cat", "sat"),
+        ("on", "sat"),
+        ("x", "sat"),
+    ]
+    assert [one["word"] for one in after.completions] == ["mat"] * 3
+    assert 0.9 < before.completions[0]["probability"] < after.completions[0]["probability"] == 1
+    assert json.loads(json.dumps(after.to_record()))["completions"] == after.completions
+
+
+def test_a_text_without_questions_has_the_beginnings_of_its_lines_as_prompts(tmp_path: Path) -> None:
+    path = tmp_path / "text.txt"
+    path.write_text("too short\n" + "".join(f"this is line number {n} of ten\n" for n in range(10)))
+    words = Tokenizer.train(path.read_text().splitlines())
+    found = prompts_in(prepare_corpus([path], words), words)
+    assert found == ["this is line number" for _ in range(6)]
+    letters = Tokenizer.train(path.read_text().splitlines(), kind="char")
+    found = prompts_in(prepare_corpus([path], letters), letters)
+    assert found[:2] == ["too s", "this is line n"]
+    path.write_text("short\n")
+    assert prompts_in(prepare_corpus([path], words), words) == []
 
 
 def test_the_same_network_writes_the_same_and_draws_no_number_of_torchs(tokenizer: Tokenizer) -> None:
     model, writer = network(tokenizer), sampler(tokenizer)
     before = torch.get_rng_state()
-    assert writer.write(model) == writer.write(model)
+    assert writer.sample(model, 1) == writer.sample(model, 1)
     assert torch.equal(torch.get_rng_state(), before)
     assert model.training
 
@@ -52,13 +92,15 @@ def test_a_network_out_of_bounds_writes_nothing(tokenizer: Tokenizer) -> None:
     model = network(tokenizer)
     with torch.no_grad():
         model.c.fill_(float("nan"))
-    assert sampler(tokenizer).write(model) is None
+    assert sampler(tokenizer, prompts=["the cat"]).sample(model, 1) is None
 
 
 def test_a_sample_is_one_printable_line() -> None:
     tokenizer = Tokenizer.train(["a\tb\x07c"], kind="char")
-    text = sampler(tokenizer, opening="a\t").write(network_of_bells(tokenizer))
-    assert text is None or text.isprintable()
+    found = sampler(tokenizer, opening="a\t", prompts=["a"]).sample(network_of_bells(tokenizer), 1)
+    assert found is not None
+    assert found.text.isprintable()
+    assert [one["word"].isprintable() for one in found.completions] == [True]
 
 
 def network_of_bells(tokenizer: Tokenizer) -> LanguageModel:

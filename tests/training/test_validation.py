@@ -2,6 +2,7 @@
 
 import functools
 import math
+import statistics
 from pathlib import Path
 
 import pytest
@@ -9,9 +10,11 @@ import torch
 
 from rnn_cli.model.fused import read_window
 from rnn_cli.model.language_model import LanguageModel
+from rnn_cli.model.losses import log_probs
 from rnn_cli.text.corpus import Corpus, prepare_corpus, train_tokenizer
 from rnn_cli.training import validation
 from rnn_cli.training.validation import measure, seconds_per_token
+from rnn_cli.training.workers import Workers
 
 TEXT = "a b c a\nb\n\nc c a b\n"
 
@@ -33,16 +36,18 @@ def model(corpus: Corpus) -> LanguageModel:
     return model
 
 
-def nll_word_by_word(model: LanguageModel, ids: list[int], eos_id: int) -> float:
+def nlls_word_by_word(
+    model: LanguageModel, ids: list[int], eos_id: int, output_activation: str = "softmax"
+) -> list[float]:
     """One stream from a zero state, one word at a time, by the definition."""
-    nll = 0.0
+    nlls = []
     state = model.eval().initial_state(1)
     before = eos_id
     for word in ids:
         hidden, state = model.unroll(torch.tensor([[before]]), state)
-        nll -= torch.log_softmax(model.logits(hidden[0, 0]), dim=0)[word].item()
+        nlls.append(-log_probs(model.logits(hidden[0, 0]), output_activation)[word].item())
         before = word
-    return nll
+    return nlls
 
 
 def test_a_stream_is_measured_word_by_word_with_the_state_carried(
@@ -50,14 +55,31 @@ def test_a_stream_is_measured_word_by_word_with_the_state_carried(
 ) -> None:
     result = measure(model, corpus, mode="stream", output_activation="softmax")
     assert result.tokens == 13
-    assert result.nll == pytest.approx(nll_word_by_word(model, corpus.ids.tolist(), corpus.eos_id), rel=1e-5)
+    nlls = nlls_word_by_word(model, corpus.ids.tolist(), corpus.eos_id)
+    assert result.nll == pytest.approx(sum(nlls), rel=1e-5)
+
+
+@pytest.mark.parametrize("output_activation", ["softmax", "sigmoid"])
+@pytest.mark.parametrize("cores", [None, 2])
+def test_the_standard_error_is_that_of_its_words(
+    model: LanguageModel,
+    corpus: Corpus,
+    output_activation: str,
+    cores: int | None,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(validation, "LOGITS_AT_ONCE", 20)
+    workers = None if cores is None else Workers(cores)
+    result = measure(model, corpus, mode="stream", output_activation=output_activation, workers=workers)
+    nlls = nlls_word_by_word(model, corpus.ids.tolist(), corpus.eos_id, output_activation)
+    assert result.loss_standard_error == pytest.approx(statistics.pstdev(nlls) / math.sqrt(13), rel=1e-5)
 
 
 def test_lines_are_measured_each_from_a_zero_state(model: LanguageModel, corpus: Corpus) -> None:
     result = measure(model, corpus, mode="lines", output_activation="softmax")
     starts, lengths = corpus.line_spans()
     lines = [corpus.ids[s : s + n].tolist() for s, n in zip(starts, lengths, strict=True)]
-    expected = sum(nll_word_by_word(model, line, corpus.eos_id) for line in lines)
+    expected = sum(sum(nlls_word_by_word(model, line, corpus.eos_id)) for line in lines)
     assert result.tokens == 12  # the blank line is no example
     assert result.nll == pytest.approx(expected, rel=1e-5)
 
