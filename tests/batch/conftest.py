@@ -9,7 +9,8 @@ import pytest
 from rnn_cli.batch.events import StudyEvent
 from rnn_cli.batch.job import Outcome
 from rnn_cli.batch.plan import Plan, load_plan
-from rnn_cli.batch.scheduler import run_study
+from rnn_cli.batch.process import Here
+from rnn_cli.batch.scheduler import Resources, run_study
 from rnn_cli.batch.study import Study
 from rnn_cli.training.interrupt import StopSignal
 
@@ -102,6 +103,9 @@ def run_plan(plan_of: LoadPlan, folder: Path) -> RunPlan:
         plan = plan_of(text)
         with Study.open(plan, Path("study"), force=force) as study, StopSignal() as stop:
             stop.wait_for_steps()
-            return run_study(study, cores=2, jobs=jobs, stop=stop, on_event=note, program=program)
+            shares = Resources.shared_out(
+                cores=2, runs=len(study.to_do()), jobs=jobs, planned_threads=plan.threads
+            )
+            return run_study(study, shares=shares, stop=stop, on_event=note, launcher=Here(program))
 
     return run
