@@ -35,7 +35,7 @@ class Cluster:
         client.subscribe_topic(TOPIC, self._hear)
 
     @classmethod
-    def at(cls, on: str, say: Callable[[str], None], *, within_s: float = CONNECTED_IN_S) -> Self:
+    def at(cls, on: str, say: Callable[[str], None]) -> Self:
         """Connect to the scheduler at `on`.
 
         Args:
@@ -64,7 +64,7 @@ class Cluster:
         logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what matters of it is told by us
         scheduler = f"{address['host']}:{address['port']}"
         try:
-            client = Client(f"tcp://{scheduler}", timeout=within_s, set_as_default=False)
+            client = Client(f"tcp://{scheduler}", timeout=CONNECTED_IN_S, set_as_default=False)
         except (OSError, ValueError) as error:
             raise RnnError(
                 f"--on {on}: no dask scheduler answers there. Start one: dask scheduler --port {address['port']}, "

@@ -58,6 +58,43 @@ if seed >= 100 and not resume:  # trains until it is stopped
 """
 
 
+FAKE_SEARCH = """
+import json, re, signal, sys, time
+from pathlib import Path
+
+command, *rest = sys.argv[1:]
+if command != "train":
+    print(json.dumps({"accuracy": 0.5}))
+    sys.exit()
+resume = rest[0] == "--resume"
+run = Path(rest[1] if resume else rest[2])
+config = (run / "planned.yaml").read_text()
+size = int(re.search(r"hidden_size: (\\d+)", config)[1])
+with (run / "arguments.jsonl").open("a") as file:
+    file.write(json.dumps(sys.argv[1:]) + "\\n")
+if size == 13:
+    print("error: The text is unlucky.", file=sys.stderr)
+    sys.exit(1)
+(run / "good.safetensors").write_text("")
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(130))
+
+def note(**record):
+    with (run / "metrics.jsonl").open("a") as file:
+        file.write(json.dumps(record) + "\\n")
+
+note(event="start", step=0, total_windows=30)
+note(event="validation", step=10, loss=size / 10, perplexity=float(size))
+slow = (size == 100 and len(list(run.parent.glob("*/summary.json"))) >= 2) or size == 99  # trains until it is stopped
+if slow and not resume:
+    (run / "trains").touch()
+    time.sleep(60)
+note(event="validation", step=30, loss=size / 10, perplexity=float(size))
+summary = {"steps": 30, "valid": {"perplexity": None if size == 66 else size, "loss": size / 10}}
+(run / "summary.json").write_text(json.dumps(summary))
+(run / "good.safetensors").unlink()
+"""
+
+
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The current folder, with tiny.yaml and its texts."""
