@@ -50,5 +50,5 @@ def test_when_its_parent_is_killed_it_is_asked_to_stop_and_saves(tmp_path: Path)
 
 def test_a_command_that_a_person_has_started_watches_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(parent.VARIABLE, raising=False)
-    monkeypatch.setattr(parent.threading, "Thread", None)
+    monkeypatch.setattr("rnn_cli.parent.threading.Thread", None)
     parent.end_with_parent()
