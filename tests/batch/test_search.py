@@ -18,6 +18,7 @@ from rnn_cli.batch.scheduler import Resources
 from rnn_cli.batch.search import Search
 from rnn_cli.batch.search_results import SearchResults, gather_search
 from rnn_cli.batch.searching import run_search
+from rnn_cli.batch.sittings import Sittings
 from rnn_cli.batch.study import Study
 from rnn_cli.errors import UsageError
 from rnn_cli.training.interrupt import StopSignal
@@ -165,15 +166,17 @@ def test_values_of_every_kind_are_trained_with_as_they_stand_in_the_plan(search:
 
 
 def test_when_the_time_is_up_what_trains_is_stopped_and_goes_on_when_there_is_more(
-    search: RunSearch,
+    search: RunSearch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    sample = "sample: {model.hidden_size: [99]}"
+    text = plan("minutes: 10", "sample: {model.hidden_size: [99]}")
+    trains = Path("study/trial-0000,hidden_size=99/trains")
     events: list[StudyEvent] = []
-    results = search(plan("minutes: 0.02", sample), events)
-    assert states(results) == ["stopped"]
+    with monkeypatch.context() as patched:
+        patched.setattr(Sittings, "used_s", lambda _: 600.0 if trains.exists() else 0.0)
+        assert states(search(text, events)) == ["stopped"]
+        assert states(search(text)) == ["stopped"]
     assert Stopping(1, time_is_up=True) in events
-    assert states(search(plan("minutes: 0.02", sample))) == ["stopped"]
-    results = search(plan("minutes: 10", sample))
+    results = search(text)
     assert states(results) == ["finished"]
     (run,) = results.runs
     words = [json.loads(line)[1] for line in Path(run.folder, "arguments.jsonl").read_text().splitlines()]

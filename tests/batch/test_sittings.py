@@ -1,8 +1,36 @@
 """How long a search has been worked on."""
 
+from typing import Any, cast
+
 import pytest
 
-from rnn_cli.batch.sittings import covered_s
+from rnn_cli.batch.sittings import Sittings, covered_s
+
+
+class FakeStudy:
+    def __init__(self) -> None:
+        self.user_attrs: dict[str, Any] = {"something else": 3}
+
+    def set_user_attr(self, key: str, value: Any) -> None:
+        self.user_attrs[key] = value
+
+
+def test_what_earlier_sittings_noted_counts_and_the_pause_between_them_does_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now = 1000.0
+    monkeypatch.setattr("rnn_cli.batch.sittings.time.time", lambda: now)
+    study = FakeStudy()
+    first = Sittings(cast("Any", study))
+    now = 1010.0
+    first.note(every_s=20)  # too soon: nothing is written
+    assert list(study.user_attrs) == ["something else"]
+    now = 1030.0
+    first.note(every_s=20)
+    now = 5000.0
+    second = Sittings(cast("Any", study))
+    now = 5007.0
+    assert second.used_s() == 30 + 7
 
 
 @pytest.mark.parametrize(
