@@ -13,7 +13,9 @@ DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 def main(arguments: list[str] | None = None) -> None:
     """Run a command line (that of the process, if none is given) and exit."""
     from rnn_cli.cli.app import app
+    from rnn_cli.parent import end_with_parent
 
+    end_with_parent()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a terminal without an arrow still shows the rest

@@ -11,8 +11,10 @@ from rich.text import Text
 from rnn_cli.batch.events import (
     CommandStarted,
     RunEnded,
+    RunMoved,
     RunProgressed,
     RunStarted,
+    SearchStarted,
     Stopping,
     StudyEvent,
     StudyStarted,
@@ -31,7 +33,7 @@ class BatchDisplay:
         self._live: Live | None = None
         self._running: dict[str, _Row] = {}
         self._ended: Counter[str] = Counter()
-        self._total = 0
+        self._total: int | None = None  # None where nobody knows: a search that only the time ends
 
     def __enter__(self) -> Self:
         return self
@@ -45,10 +47,16 @@ class BatchDisplay:
         match event:
             case StudyStarted():
                 self._show_start(event)
+            case SearchStarted():
+                self._show_search(event)
             case RunStarted():
                 self._running[event.name] = _Row()
                 if self._live is None:  # the table shows it
-                    self._line(f"{event.name} {event.how}")
+                    self._line(f"{event.name} {event.how}{_at(event.where)}")
+            case RunMoved():
+                self._line(
+                    f"{event.name}: its machine is gone; it is done again{_at(event.where)}", style="yellow"
+                )
             case RunProgressed():
                 self._running[event.name].progress = event.progress
             case CommandStarted():
@@ -56,7 +64,8 @@ class BatchDisplay:
             case RunEnded():
                 self._show_end(event)
             case Stopping():
-                self._line(f"Stopping: {_counted(event.running)} saving.", style="yellow")
+                why = "The time is up" if event.time_is_up else "Stopping"
+                self._line(f"{why}: {_counted(event.running)} saving.", style="yellow")
         if self._live is not None:
             self._live.update(self._table())
 
@@ -64,10 +73,23 @@ class BatchDisplay:
         self._total = event.total
         self._ended["finished"] = event.finished
         before = f", {event.finished:,} of them finished before" if event.finished else ""
-        threads = f", {event.threads} thread{'s' if event.threads > 1 else ''} each" if event.threads else ""
-        together = f"{event.jobs} side by side" if event.jobs > 1 else "one at a time"
-        self._line(f"{event.total:,} run{'s' if event.total != 1 else ''}{before}; {together}{threads}")
-        if self._console.is_terminal and event.finished < event.total:
+        runs = f"{event.total:,} run{'s' if event.total != 1 else ''}"
+        self._line(f"{runs}{before}; {_side_by_side(event)}")
+        if event.finished < event.total:
+            self._begin_table()
+
+    def _show_search(self, event: SearchStarted) -> None:
+        self._total = event.trials
+        self._ended["done before"] = event.done
+        length = [] if event.trials is None else [f"{event.trials:,} trial{'s' if event.trials != 1 else ''}"]
+        if event.left_s is not None:
+            length.append(f"{_clock(event.left_s)} left")
+        before = f", {event.done:,} of them done before" if event.done else ""
+        self._line(f"A search: {', '.join(length)}{before}; {_side_by_side(event)}")
+        self._begin_table()
+
+    def _begin_table(self) -> None:
+        if self._console.is_terminal:
             self._live = Live(
                 self._table(), console=self._console, refresh_per_second=DRAWS_PER_S, transient=True
             )
@@ -96,9 +118,11 @@ class BatchDisplay:
             table.add_column(heading, justify="right", no_wrap=True)
         for name, row in self._running.items():
             table.add_row(Text(name), *row.cells())
-        waiting = self._total - sum(self._ended.values()) - len(self._running)
         counts = [f"{count:,} {state}" for state, count in self._ended.items() if count]
-        counts += [f"{len(self._running):,} running", f"{waiting:,} waiting"]
+        counts += [f"{len(self._running):,} running"]
+        if self._total is not None:
+            waiting = self._total - sum(self._ended.values()) - len(self._running)
+            counts += [f"{max(0, waiting):,} waiting"]
         table.add_row(Text(", ".join(counts), style="dim"))
         return table
 
@@ -123,6 +147,16 @@ class _Row:
             f"{progress.tokens_per_s:,.0f}" if progress.tokens_per_s else "",
             _clock(progress.left_s) if progress.left_s is not None else "",
         ]
+
+
+def _side_by_side(event: StudyStarted | SearchStarted) -> str:
+    together = event.where or (f"{event.jobs} side by side" if event.jobs > 1 else "one at a time")
+    threads = event.threads
+    return together + (f", {threads} thread{'s' if threads > 1 else ''} each" if threads else "")
+
+
+def _at(where: str) -> str:
+    return f" at {where}" if where else ""
 
 
 def _clock(seconds: float) -> str:

@@ -9,8 +9,10 @@ from rich.console import Console
 from rnn_cli.batch.events import (
     CommandStarted,
     RunEnded,
+    RunMoved,
     RunProgressed,
     RunStarted,
+    SearchStarted,
     Stopping,
     StudyEvent,
     StudyStarted,
@@ -120,3 +122,33 @@ def test_where_nothing_is_to_be_done_no_table_is_drawn() -> None:
     display = BatchDisplay(console=Console(file=output, force_terminal=True, width=80))
     display.show(StudyStarted(total=2, finished=2, jobs=1, threads=None))
     assert display._live is None
+
+
+@pytest.mark.parametrize(
+    ("event", "line"),
+    [
+        (SearchStarted(50, 0, None, 2, 1), "A search: 50 trials; 2 side by side, 1 thread each"),
+        (SearchStarted(1, 0, None, 1, None), "A search: 1 trial; one at a time"),
+        (SearchStarted(None, 0, 1800.0, 1, 2), "A search: 0:30:00 left; one at a time, 2 threads each"),
+        (
+            SearchStarted(50, 12, 61.0, 6, 1, "on 2 workers of dask://a:1"),
+            "A search: 50 trials, 0:01:01 left, 12 of them done before; on 2 workers of dask://a:1, 1 thread each",
+        ),
+        (Stopping(2, time_is_up=True), "The time is up: 2 runs are saving."),
+        (RunStarted("a", "is trained", "tcp://a:1"), "a is trained at tcp://a:1"),
+        (RunMoved("a", "tcp://b:1"), "a: its machine is gone; it is done again at tcp://b:1"),
+        (RunEnded("a", "pruned", 3.0, valid=140.0), "a pruned after 3 s: valid perplexity 140.00"),
+    ],
+)
+def test_a_search_and_other_machines_have_their_lines(event: StudyEvent, line: str) -> None:
+    assert plain(event) == [line]
+
+
+def test_the_table_of_a_search_that_only_the_time_ends_counts_no_waiting() -> None:
+    drawn = in_terminal(
+        SearchStarted(None, 3, 60.0, 1, None),
+        RunStarted("trial-0003", "is trained"),
+        RunEnded("trial-0003", "pruned", 1.0),
+        RunStarted("trial-0004", "is trained"),
+    )
+    assert drawn[-1] == "3 done before, 1 pruned, 1 running"

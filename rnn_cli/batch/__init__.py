@@ -9,9 +9,13 @@ plan        the file, checked: every problem at once
 choices     what a key may take: a list of values, or a range to draw from
 expansion   configs x grid x draws x seeds -> trainings with a name and a resolved config
 study       the folder: what is done, half done, changed; the record of each run
+launcher    where a command of `rnn` runs: on this machine (process), or on one of a cluster (cluster, remote)
 process     one command of `rnn` in a process of its own
+machines    how many runs at once, and with how many threads
 scheduler   so many of them side by side, until all are done or the user stops them
+space       what a search may choose from, and its settings
+search      its trials in optuna's journal, which several processes share; sittings: its time; searching: its jobs
 progress    how far a training is, read from its metrics
-results     figures of the runs, mean and spread over seeds
+results     figures of the runs, mean and spread over seeds; search_results: trials, the best first
 listing     what lies in a folder of runs
 """

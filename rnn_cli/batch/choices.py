@@ -33,6 +33,10 @@ class Values:
         """One of them, each as likely."""
         return generator.choice(self.nodes)
 
+    def ends(self) -> tuple[Node, ...]:
+        """What is tried to see whether the key may take it: every one."""
+        return self.nodes
+
 
 @dataclass(frozen=True)
 class Numbers:
@@ -53,6 +57,10 @@ class Numbers:
         else:
             number = generator.uniform(self.low, self.high)
         return self.node_of(number)
+
+    def ends(self) -> tuple[Node, ...]:
+        """What is tried to see whether the key may take it: the smallest and the largest."""
+        return self.node_of(self.low), self.node_of(self.high)
 
     def node_of(self, number: float) -> Node:
         """A number of this range as a value of the plan: rounded, and still within."""

@@ -10,21 +10,55 @@ from rnn_cli.batch.progress import Progress
 class StudyStarted:
     """The work begins: so many runs in all, so many of them finished before, so many side by side.
 
-    threads is what each training gets; None where it chooses itself.
+    threads is what each training gets, None where it chooses itself; where is on which machines, empty for this one.
     """
 
     total: int
     finished: int
     jobs: int
     threads: int | None
+    where: str = ""
+
+
+@dataclass(frozen=True)
+class SearchStarted:
+    """A search begins or goes on.
+
+    Attributes:
+        trials: how many it may have in all; None where only the time ends it.
+        done: how many have had their turn before.
+        left_s: the seconds that are left; None where only the number of trials ends it.
+        jobs: so many side by side.
+        threads: what each training gets; None where it chooses itself.
+        where: on which machines; empty for this one.
+    """
+
+    trials: int | None
+    done: int
+    left_s: float | None
+    jobs: int
+    threads: int | None
+    where: str = ""
 
 
 @dataclass(frozen=True)
 class RunStarted:
-    """A run has its turn; `how` says whether it is trained, goes on or only has commands to follow."""
+    """A run has its turn; `how` says whether it is trained, goes on or only has commands to follow.
+
+    where is the machine, empty for this one.
+    """
 
     name: str
     how: str
+    where: str = ""
+
+
+@dataclass(frozen=True)
+class RunMoved:
+    """The machine of a run is gone, and what it did is done again on another."""
+
+    name: str
+    where: str
 
 
 @dataclass(frozen=True)
@@ -45,7 +79,7 @@ class CommandStarted:
 
 @dataclass(frozen=True)
 class RunEnded:
-    """A run has had its turn: `finished`, `failed` (and why), or `stopped` by the user."""
+    """A run has had its turn: `finished`, `failed` (and why), `pruned`, or `stopped` by the user."""
 
     name: str
     state: str
@@ -56,10 +90,20 @@ class RunEnded:
 
 @dataclass(frozen=True)
 class Stopping:
-    """The user has asked to stop: the trainings that run are saving."""
+    """The user has asked to stop, or (`time_is_up`) a search has had its minutes: what runs is saving."""
 
     running: int
+    time_is_up: bool = False
 
 
-StudyEvent = StudyStarted | RunStarted | RunProgressed | CommandStarted | RunEnded | Stopping
+StudyEvent = (
+    StudyStarted
+    | SearchStarted
+    | RunStarted
+    | RunMoved
+    | RunProgressed
+    | CommandStarted
+    | RunEnded
+    | Stopping
+)
 OnStudyEvent = Callable[[StudyEvent], None]

@@ -84,21 +84,31 @@ def expand(axes: Axes) -> tuple[list[PlannedRun], list[Problem]]:
         return [], [Problem(replace(place, line=0), (), text)]
     problems: dict[Problem, None] = {}
     runs = []
-    for source, base in _bases(axes, problems):
+    for source, base in read_bases(axes, problems):
         for choices in _combinations(axes):
-            root = base
-            for key, node in choices.items():
-                root = merge(root, _under(key, node))
-            config, found = check_config(root)
+            run, found = planned_run(source, base, choices)
             problems.update(dict.fromkeys(found))
-            if config is not None:
-                values = {key: plain(node) for key, node in choices.items()}
-                runs.append(PlannedRun(_name(source, values), source, values, config))
-    return _with_names_of_their_own(runs), list(problems)
+            if run is not None:
+                runs.append(run)
+    return with_names_of_their_own(runs), list(problems)
 
 
-def _bases(axes: Axes, problems: dict[Problem, None]) -> Iterator[tuple[str, Node]]:
-    """Each config with the changes for all of them laid over it."""
+def planned_run(
+    source: str, base: Node, choices: Mapping[str, Node]
+) -> tuple[PlannedRun | None, list[Problem]]:
+    """The training that a config makes with these choices laid over it, and what is wrong with it."""
+    root = base
+    for key, node in choices.items():
+        root = merge(root, _under(key, node))
+    config, problems = check_config(root)
+    if config is None:
+        return None, problems
+    values = {key: plain(node) for key, node in choices.items()}
+    return PlannedRun(run_name(source, values), source, values, config), problems
+
+
+def read_bases(axes: Axes, problems: dict[Problem, None]) -> Iterator[tuple[str, Node]]:
+    """Each config with the changes for all of them laid over it; what is wrong goes to `problems`."""
     seen: dict[str, str] = {}
     for number, node in enumerate(axes.configs, start=1):
         path = Path(str(node.value))
@@ -142,7 +152,7 @@ def _as_seen_from_here(path: Path) -> Path:
     return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
-def _name(source: str, choices: Mapping[str, Any]) -> str:
+def run_name(source: str, choices: Mapping[str, Any]) -> str:
     """The name of a run's folder: tiny,hidden_size=64,seed=1."""
     parts = [f"{label}={_value_name(choices[key])}" for key, label in labels(choices).items()]
     return ",".join([source, *parts])
@@ -165,7 +175,7 @@ def _plain_name(text: str) -> str:
     return re.sub(r"[^\w.+-]+", "_", text)
 
 
-def _with_names_of_their_own(runs: list[PlannedRun]) -> list[PlannedRun]:
+def with_names_of_their_own(runs: list[PlannedRun]) -> list[PlannedRun]:
     """The runs, those whose name is too long or not theirs alone with a digest of what they vary."""
     times = Counter(run.name for run in runs)
 

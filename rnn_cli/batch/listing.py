@@ -24,8 +24,8 @@ class ListedRun:
 
     Attributes:
         name: its folder, as seen from the folder listed.
-        state: finished, running, half (it can go on), not begun (a plan's run that was stopped before its first
-            step), or failed.
+        state: finished, running, half (it can go on), pruned (by a search), not begun (a plan's run that was stopped
+            before its first step), or failed.
         step, total_windows: updates done, and in all; None where it has not begun.
         valid, test: perplexities; None where there are none.
         changed: when something was last written, in local time.
@@ -102,6 +102,8 @@ def _state(path: Path) -> str:
     record = Record.read(path)
     if record is not None and record.reason:
         return "failed"
+    if record is not None and record.pruned:
+        return "pruned"
     if folder.states():
         return "half"
     return "failed" if folder.metrics.exists() else "not begun"

@@ -12,6 +12,7 @@ from pydantic import BeforeValidator, Field, ValidationError, WithJsonSchema
 from rnn_cli.batch.choices import Choices, Values, read_choices, read_values
 from rnn_cli.batch.expansion import MOST_RUNS, Axes, PlannedRun, expand
 from rnn_cli.batch.figures import metric_problem
+from rnn_cli.batch.space import SearchSettings, Space, read_space
 from rnn_cli.config.loader import config_error, validation_problems
 from rnn_cli.config.nodes import Node, Problem, from_plain, plain
 from rnn_cli.config.paths import files_of
@@ -30,7 +31,12 @@ AFTER_COMMANDS = ("complete", "eval", "predict")
 
 _FILE_NAME = re.compile(r"\w[\w.-]*")
 _RUN = "{run}"
-_DRAWING = {"sample", "draws"}  # one is nothing without the other
+_DRAWING = {"sample", "draws", "search"}  # none says anything without the others
+_NOT_IN_A_SEARCH = {
+    "draws": "search.trials or search.minutes say when a search ends. Take this key out.",
+    "grid": "a search tries what it chooses, not every combination. Move the keys to sample.",
+    "seeds": "a search trains each trial once. Take this key out; one seed for all is set: {training.seed: 1}.",
+}
 
 
 def _as_seeds(value: Any) -> Any:
@@ -68,6 +74,9 @@ class PlanFile(Section):
     draws: int | None = Field(
         default=None, ge=1, le=MOST_RUNS, description="how many times to draw from sample"
     )
+    search: SearchSettings | None = Field(
+        default=None, description="try what is likely to be best in sample, instead of draws"
+    )
     metric: str | None = Field(
         default=None, description="what to sort by; null = validation perplexity, if there is one"
     )
@@ -77,12 +86,21 @@ class PlanFile(Section):
 
 
 @dataclass(frozen=True)
+class SearchPlan:
+    """What is searched, and how; `references` is each config with the first value of every key."""
+
+    settings: SearchSettings
+    space: Space
+    references: tuple[PlannedRun, ...]
+
+
+@dataclass(frozen=True)
 class Plan:
     """A plan that was read and checked.
 
     Attributes:
         path: the file, as the user named it.
-        runs: every training, in the order of the plan.
+        runs: every training, in the order of the plan; of a search, whose trainings nobody knows before, none.
         metric: what to sort by, such as "valid.perplexity"; None where there is nothing to sort by.
         after: the words of the commands to run on every model, by the name of the file for their output.
     """
@@ -91,11 +109,13 @@ class Plan:
     runs: tuple[PlannedRun, ...]
     metric: str | None
     after: Mapping[str, tuple[str, ...]]
+    search: SearchPlan | None = None
 
     @property
     def threads(self) -> int | None:
         """The most threads that one of the trainings asks for; None where none does."""
-        return max((run.config.training.threads or 0 for run in self.runs), default=0) or None
+        runs = self.runs if self.search is None else self.search.references
+        return max((run.config.training.threads or 0 for run in runs), default=0) or None
 
 
 def load_plan(path: Path, commands: Collection[str] = AFTER_COMMANDS) -> Plan:
@@ -123,14 +143,27 @@ def load_plan(path: Path, commands: Collection[str] = AFTER_COMMANDS) -> Plan:
     problems += found
     axes, found = _read_axes(usable, file)
     problems += found
-    runs, found = expand(axes)
+    runs, search, found = _read_runs(axes, file)
     problems += found
     metric = file.metric or _default_metric(runs)
     if not problems and metric and (unusable := metric_problem(metric, [run.config for run in runs], after)):
         problems = [Problem(root.value["metric"].place, ("metric",), unusable)]
+    if not problems and search and metric is None:
+        text = "needs a figure to go by. Name a text in data.valid of every config, or another metric."
+        problems = [Problem(root.value["search"].key_place, ("search",), text)]
     if problems:
         raise config_error(problems)
-    return Plan(path, tuple(runs), metric, after)
+    return Plan(path, () if search else tuple(runs), metric, after, search)
+
+
+def _read_runs(axes: Axes, file: PlanFile) -> tuple[list[PlannedRun], SearchPlan | None, list[Problem]]:
+    """Every training, or the references of a search; the search; and what is wrong with any of them."""
+    if file.search is None:
+        runs, problems = expand(axes)
+        return runs, None, problems
+    space, problems = read_space(axes)
+    references = space.references()
+    return references, SearchPlan(file.search, space, tuple(references)), problems
 
 
 def _validated(root: Node) -> tuple[PlanFile | None, dict[str, Node], list[Problem]]:
@@ -198,10 +231,12 @@ def _entries(node: Node | None) -> dict[str, Node]:
 def _misfits(root: dict[str, Node], file: PlanFile) -> list[Problem]:
     """Keys of a plan that do not go together."""
     problems = []
-    if file.sample and file.draws is None:
-        text = "needs to know how many times to draw. Add for instance: draws: 10"
+    if file.search is not None:
+        problems += _search_misfits(root, file, file.search)
+    elif file.sample and file.draws is None:
+        text = "needs to know how many times to draw. Add for instance: draws: 10, or search: {trials: 50}"
         problems.append(Problem(root["sample"].key_place, ("sample",), text))
-    if file.draws is not None and not file.sample:
+    if file.draws is not None and not file.sample and file.search is None:
         text = "is for drawing from sample, which is not there. Take this key out."
         problems.append(Problem(root["draws"].key_place, ("draws",), text))
     if isinstance(root.get("seeds", root["configs"]).value, list) and file.seeds:
@@ -214,6 +249,26 @@ def _misfits(root: dict[str, Node], file: PlanFile) -> list[Problem]:
                 text = f"is varied by {taken[key]} already. Take it out of one of the two."
                 problems.append(Problem(node.key_place, (part, key), text))
             taken[key] = part
+    return problems
+
+
+def _search_misfits(root: dict[str, Node], file: PlanFile, search: SearchSettings) -> list[Problem]:
+    """What a search lacks, and what does not go with it."""
+    place = root["search"].key_place
+    problems = [
+        Problem(root[key].key_place, (key,), text)
+        for key, text in _NOT_IN_A_SEARCH.items()
+        if getattr(file, key)
+    ]
+    if search.trials is None and search.minutes is None:
+        text = "needs an end. Add for instance: search: {trials: 50}, or search: {minutes: 30}"
+        problems.append(Problem(place, ("search",), text))
+    if not file.sample:
+        text = (
+            "needs keys to choose. Add for instance: "
+            "sample: {training.learning_rate: {low: 1e-4, high: 1e-2, log: true}}"
+        )
+        problems.append(Problem(place, ("search",), text))
     return problems
 
 

@@ -5,10 +5,13 @@ import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+from rnn_cli.batch.launcher import HERE, Order
 from rnn_cli.errors import Interrupted
+from rnn_cli.parent import VARIABLE
 
 PROGRAM = (sys.executable, "-m", "rnn_cli")
 STOPPED_IN_S = 60.0
@@ -31,6 +34,7 @@ class Child:
         log: Path,
         output: Path | None = None,
         environment: Mapping[str, str] | None = None,
+        folder: Path | None = None,
         program: Sequence[str] = PROGRAM,
     ) -> Self:
         """Start `rnn` with these arguments.
@@ -39,6 +43,7 @@ class Child:
             log: takes what is printed, after what stands there already.
             output: takes standard output instead, from its beginning.
             environment: variables to set beside those of this process.
+            folder: the current folder of the command; None: that of this process.
 
         Raises:
             OSError: no process can be started, or no file written.
@@ -49,10 +54,15 @@ class Child:
                 stdin=subprocess.DEVNULL,
                 stdout=output_file,
                 stderr=log_file,
-                env={**os.environ, **(environment or {})},
+                env={**os.environ, **(environment or {}), VARIABLE: str(os.getpid())},
+                cwd=folder,
                 process_group=0,
             )
             return cls(process, log, log_file.tell())
+
+    def where(self) -> str:
+        """On this machine."""
+        return HERE
 
     def poll(self) -> int | None:
         """The exit code, or minus the number of the signal that ended it; None while it runs."""
@@ -71,11 +81,6 @@ class Child:
             self._process.kill()
             self._process.wait()
 
-    def forget_empty_log(self) -> None:
-        """Remove the log if nothing was printed."""
-        if self._log.stat().st_size == 0:
-            self._log.unlink()
-
     def why(self) -> str:
         """Why it failed: its last error message, or the signal."""
         exit_code = self._process.poll()
@@ -88,6 +93,26 @@ class Child:
             return "it was stopped from outside; it goes on when the plan is started again."
         errors = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
         return errors[-1] if errors else f"it ended with exit code {exit_code}."
+
+
+@dataclass(frozen=True)
+class Here:
+    """Runs commands as processes of this machine.
+
+    program: what `rnn` is started as.
+    """
+
+    program: Sequence[str] = PROGRAM
+
+    def start(self, order: Order) -> Child:
+        """Start one at once."""
+        return Child.start(
+            order.words,
+            log=order.log,
+            output=order.output,
+            environment=order.environment,
+            program=self.program,
+        )
 
 
 def _killed(number: int) -> str:

@@ -35,6 +35,7 @@ class Record:
         exit_code: the exit code of the last training; None while it has not come to an end.
         reason: why the training failed; empty where it did not.
         after: the commands that followed, by name.
+        pruned: whether a search gave the training up.
     """
 
     config: dict[str, Any]
@@ -42,6 +43,7 @@ class Record:
     exit_code: int | None = None
     reason: str = ""
     after: dict[str, Followed] = field(default_factory=dict)
+    pruned: bool = False
 
     @classmethod
     def of(cls, config: Config, digests: "Digests") -> Self:

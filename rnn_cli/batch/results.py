@@ -5,7 +5,7 @@ import io
 import json
 import math
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -94,17 +94,7 @@ class Results:
 
     def to_csv(self) -> str:
         """For `results.csv`: one row a run; the columns are what varies, then every figure that a run has."""
-        keys = {key: None for run in self.runs for key in run.planned.choices}
-        names = sorted({name for run in self.runs for name in run.figures})
-        text = io.StringIO()
-        table = csv.writer(text, lineterminator="\n")
-        table.writerow(["run", "state", "config", *keys, *names])
-        for run in self.runs:
-            row = [run.planned.name, run.outcome.state.value, run.planned.source]
-            row += [_cell(run.planned.choices.get(key, "")) for key in keys]
-            row += [str(run.figures.get(name, "")) for name in names]
-            table.writerow(row)
-        return text.getvalue()
+        return csv_of(self.runs)
 
     def write(self, folder: Path) -> None:
         """Write `results.csv` and `results.json`.
@@ -112,8 +102,7 @@ class Results:
         Raises:
             OSError: the folder cannot be written to.
         """
-        write_text(folder / "results.csv", self.to_csv())
-        write_text(folder / "results.json", json.dumps(self.to_dict(), indent=2, ensure_ascii=False) + "\n")
+        write_results(folder, self.to_csv(), self.to_dict())
 
     def columns(self) -> list[tuple[str, str]]:
         """The headings of `rows`, and the side on which each column stands."""
@@ -129,9 +118,9 @@ class Results:
         return [
             [
                 *([group.source] if shown_config else []),
-                *(_cell(group.choices.get(key, "")) for key in self._labels()),
+                *(cell(group.choices.get(key, "")) for key in self._labels()),
                 str(group.runs),
-                *([_figure(group.mean), _figure(group.spread)] if self.metric else []),
+                *([figure(group.mean), figure(group.spread)] if self.metric else []),
             ]
             for group in self.groups
         ]
@@ -160,14 +149,18 @@ def gather(study: Study, outcomes: Mapping[str, Outcome]) -> Results:
 
 
 def _figures(run: StudyRun, study: Study, outcome: Outcome) -> Figures:
+    return {} if outcome.state is State.WAITING else figures_of(run, study.plan.after)
+
+
+def figures_of(run: StudyRun, after: Collection[str]) -> Figures:
     """The summary's numbers, and those of each command that printed one JSON object, below its name."""
-    if outcome.state is State.WAITING or not RunFolder(run.path).summary.exists():
+    if not RunFolder(run.path).summary.exists():
         return {}
     stored = Record.read(run.path)
     if stored is None or stored.changes(run.record):  # trained before the plan changed
         return {}
     figures = flattened(_json_object(RunFolder(run.path).summary))
-    for name in study.plan.after:
+    for name in after:
         if name in run.record.after:
             figures |= flattened(_json_object(run.output(name)), f"{name}.")
     return figures
@@ -195,12 +188,38 @@ def _group(members: Sequence[RunResult], metric: str | None) -> Group:
     )
 
 
-def _figure(value: float | None) -> str:
+def csv_of(runs: Sequence[RunResult]) -> str:
+    """One row a run; the columns are what varies, then every figure that a run has."""
+    keys = {key: None for run in runs for key in run.planned.choices}
+    names = sorted({name for run in runs for name in run.figures})
+    text = io.StringIO()
+    table = csv.writer(text, lineterminator="\n")
+    table.writerow(["run", "state", "config", *keys, *names])
+    for run in runs:
+        row = [run.planned.name, run.outcome.state.value, run.planned.source]
+        row += [cell(run.planned.choices.get(key, "")) for key in keys]
+        row += [str(run.figures.get(name, "")) for name in names]
+        table.writerow(row)
+    return text.getvalue()
+
+
+def write_results(folder: Path, table: str, results: Mapping[str, Any]) -> None:
+    """Write `results.csv` and `results.json`.
+
+    Raises:
+        OSError: the folder cannot be written to.
+    """
+    write_text(folder / "results.csv", table)
+    write_text(folder / "results.json", json.dumps(results, indent=2, ensure_ascii=False) + "\n")
+
+
+def figure(value: float | None) -> str:
     """A figure for a person: 131.90, 0.8123, 1.2e-05."""
     if value is None:
         return "-"
     return f"{value:,.2f}" if abs(value) >= 10 else f"{value:.4g}"
 
 
-def _cell(value: Any) -> str:
+def cell(value: Any) -> str:
+    """A value that varies, for a person and for a table."""
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

@@ -2,13 +2,13 @@
 
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Self
+from typing import Protocol, Self
 
 from rnn_cli.batch.events import OnStudyEvent, Stopping, StudyStarted
 from rnn_cli.batch.job import Job, Outcome, State
-from rnn_cli.batch.process import PROGRAM
+from rnn_cli.batch.launcher import Launcher
 from rnn_cli.batch.study import Study
 from rnn_cli.errors import Interrupted
 from rnn_cli.training.interrupt import StopSignal
@@ -18,10 +18,11 @@ LOOK_EVERY_S = 0.1
 
 @dataclass(frozen=True)
 class Resources:
-    """How many runs side by side, and the threads of each; None leaves them to the training."""
+    """How many runs side by side, the threads of each (None leaves them to the training), and where if not here."""
 
     jobs: int
     threads: int | None
+    where: str = ""
 
     @classmethod
     def shared_out(cls, *, cores: int, runs: int, jobs: int | None, planned_threads: int | None) -> Self:
@@ -45,19 +46,15 @@ class Resources:
 def run_study(
     study: Study,
     *,
-    cores: int,
-    jobs: int | None,
+    shares: Resources,
     stop: StopSignal,
     on_event: OnStudyEvent,
-    program: Sequence[str] = PROGRAM,
+    launcher: Launcher,
 ) -> dict[str, Outcome]:
     """Train what is not trained, and run the commands that follow; what fails does not stop the rest.
 
     Args:
-        cores: to be shared out.
-        jobs: how many runs side by side; None: as many as there are cores for.
         stop: entered and told to wait; when it has received a signal, every training is asked to save and end.
-        program: what `rnn` is started as.
 
     Returns:
         How each run of the plan stands, by name.
@@ -65,39 +62,80 @@ def run_study(
     Raises:
         Interrupted: a second signal has come: everything was stopped at once.
     """
-    to_do = [run for run in study.runs if run.has_work(study.plan.after)]
-    shares = Resources.shared_out(cores=cores, runs=len(to_do), jobs=jobs, planned_threads=study.plan.threads)
-    on_event(StudyStarted(len(study.runs), len(study.runs) - len(to_do), shares.jobs, shares.threads))
-    work = [
+    to_do = study.to_do()
+    finished = len(study.runs) - len(to_do)
+    on_event(StudyStarted(len(study.runs), finished, shares.jobs, shares.threads, shares.where))
+    jobs = [
         Job(
             run,
             study.plan.after,
             threads=shares.threads,
             environment=shares.environment(),
             on_event=on_event,
-            program=program,
+            launcher=launcher,
         )
         for run in to_do
     ]
-    _work_through(work, shares.jobs, stop, on_event)
-    finished = {run.name: Outcome(State.FINISHED) for run in study.runs}
-    return finished | {job.run.name: job.outcome for job in work}
+    work_through(InTurn(jobs), lambda: shares.jobs, stop, on_event)
+    before = {run.name: Outcome(State.FINISHED) for run in study.runs}
+    return before | {job.run.name: job.outcome for job in jobs}
 
 
-def _work_through(jobs: Sequence[Job], at_once: int, stop: StopSignal, on_event: OnStudyEvent) -> None:
-    waiting, running = deque(jobs), list[Job]()
+class Work(Protocol):
+    """Jobs, one when asked for."""
+
+    def next_job(self) -> Job | None:
+        """The next one to start; None where there is none at present."""
+
+    def ended(self, job: Job) -> None:
+        """It has come to its end."""
+
+    def time_is_up(self) -> bool:
+        """Whether what runs is to be stopped."""
+
+
+class InTurn:
+    """A list of jobs, one after another."""
+
+    def __init__(self, jobs: Iterable[Job]) -> None:
+        self._waiting = deque(jobs)
+
+    def next_job(self) -> Job | None:
+        """The next one."""
+        return self._waiting.popleft() if self._waiting else None
+
+    def ended(self, job: Job) -> None:
+        """Its outcome is all that there is to know."""
+
+    def time_is_up(self) -> bool:
+        """There is all the time in the world."""
+        return False
+
+
+def work_through(work: Work, at_once: Callable[[], int], stop: StopSignal, on_event: OnStudyEvent) -> None:
+    """Keep `at_once()` jobs running until there is no more work, or the user or the clock stops it.
+
+    Raises:
+        Interrupted: a second signal has come: everything was stopped at once.
+    """
+    running = list[Job]()
     stopping = False
     try:
-        while running or (waiting and not stopping):
-            while waiting and len(running) < at_once and not stop.received:
-                running.append(waiting.popleft())
-                running[-1].start()
-            if stop.received and not stopping:
+        while True:
+            while not (stopping or stop.received) and len(running) < at_once() and (job := work.next_job()):
+                running.append(job)
+                job.start()
+            if not running:
+                return
+            if not stopping and (stop.received or work.time_is_up()):
                 stopping = True
-                on_event(Stopping(len(running)))
+                on_event(Stopping(sum(job.has_begun() for job in running), time_is_up=not stop.received))
                 for job in running:
                     job.ask_to_stop()
-            running = [job for job in running if not job.has_ended()]
+            for job in list(running):
+                if job.has_ended():
+                    running.remove(job)
+                    work.ended(job)
             time.sleep(LOOK_EVERY_S)
     except KeyboardInterrupt:
         raise Interrupted("Stopped at once. Start the same plan again to go on.") from None

@@ -74,12 +74,16 @@ class StudyRun:
     def training(self, threads: int | None) -> list[str]:
         """The command that trains it or goes on; `threads` is for a config that leaves them open."""
         if self.next is Next.RESUME:
-            return ["train", "--resume", str(self.path)]
+            return self.resuming()
         # What may be overwritten was decided by what the folder holds.
         command = ["train", str(self.path / "planned.yaml"), "--run-dir", str(self.path), "--force"]
         if threads is not None and self.planned.config.training.threads is None:
             command += ["--set", f"training.threads={threads}"]
         return command
+
+    def resuming(self) -> list[str]:
+        """The command that goes on with its training."""
+        return ["train", "--resume", str(self.path)]
 
     def has_work(self, after: Mapping[str, tuple[str, ...]]) -> bool:
         """Whether there is anything to do."""
@@ -117,6 +121,8 @@ class Study:
         """
         if RunFolder(path).config.exists() or RunFolder(path).summary.exists():
             raise UsageError(f"{path} holds a training of its own. Choose another folder with --run-dir.")
+        if (path / "search.json").exists():
+            raise UsageError(f"{path} holds a search. Choose another folder with --run-dir.")
         try:
             path.mkdir(parents=True, exist_ok=True)
             lock = RunLock.take(path)
@@ -136,6 +142,10 @@ class Study:
     def __exit__(self, *error: object) -> None:
         self.close()
 
+    def to_do(self) -> list[StudyRun]:
+        """The runs that are not trained, or have commands to follow."""
+        return [run for run in self.runs if run.has_work(self.plan.after)]
+
     def close(self) -> None:
         """Let others have the folder."""
         self._lock.release()
@@ -148,7 +158,7 @@ def look_at(plan: Plan, path: Path, *, force: bool = False) -> list[StudyRun]:
         UsageError: a run was trained with something else than the plan says, and `force` is not given.
     """
     digests = Digests()
-    runs = [_look_at_run(planned, path / planned.name, digests) for planned in plan.runs]
+    runs = [look_at_run(planned, path / planned.name, digests) for planned in plan.runs]
     changed = [run for run in runs if run.next is Next.AGAIN]
     if changed and not force:
         told = "\n".join(f"{run.path} {_difference(run.changes)}." for run in changed)
@@ -159,7 +169,8 @@ def look_at(plan: Plan, path: Path, *, force: bool = False) -> list[StudyRun]:
     return runs
 
 
-def _look_at_run(planned: PlannedRun, path: Path, digests: Digests) -> StudyRun:
+def look_at_run(planned: PlannedRun, path: Path, digests: Digests) -> StudyRun:
+    """What there is to do for one run of a plan, in the folder `path`."""
     folder = RunFolder(path)
     record, before = Record.of(planned.config, digests), Record.read(path)
     if not (folder.summary.exists() or folder.states()):
@@ -174,6 +185,11 @@ def _look_at_run(planned: PlannedRun, path: Path, digests: Digests) -> StudyRun:
 def _difference(changes: Sequence[str]) -> str:
     if not changes:
         return "holds a training that no plan has made"
+    return f"was trained otherwise: {told(changes)}"
+
+
+def told(changes: Sequence[str]) -> str:
+    """The first of them, and how many more there are."""
     further = len(changes) - MOST_CHANGES_TOLD
     more = f"; and {further} more" if further > 0 else ""
-    return f"was trained otherwise: {'; '.join(changes[:MOST_CHANGES_TOLD])}{more}"
+    return "; ".join(changes[:MOST_CHANGES_TOLD]) + more

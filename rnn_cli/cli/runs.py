@@ -15,7 +15,7 @@ def runs(
     ),
     json_: Annotated[bool, typer.Option("--json", help="Print one JSON object a run.")] = False,
 ) -> int:
-    """List the runs in FOLDER: finished, running, half (rnn train --resume goes on) or failed, and their figures."""
+    """List the runs in FOLDER: finished, running, half (rnn train --resume goes on), pruned or failed; figures."""
     from rnn_cli.batch.listing import list_runs, to_json
     from rnn_cli.console import show_note, show_table
 

@@ -101,8 +101,9 @@ def schema_of(keys: Iterable[str], root: Schema | None = None) -> Schema:
     node = root
     for key in keys:
         node = node["properties"][key] if "properties" in node else node["additionalProperties"]
-        if "$ref" in node:
-            node = root["$defs"][node["$ref"].rpartition("/")[2]]
+        sections = [option for option in _options(node) if "$ref" in option]
+        if len(sections) == 1:  # a section, or one that may be null
+            node = root["$defs"][sections[0]["$ref"].rpartition("/")[2]]
     return node
 
 

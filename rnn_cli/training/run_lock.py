@@ -4,7 +4,8 @@ import fcntl
 import json
 import os
 import platform
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import IO, Self
@@ -25,14 +26,17 @@ class RunLock:
         self._path = path
 
     @classmethod
-    def take(cls, folder: Path) -> Self:
+    def take(cls, folder: Path, name: str = NAME) -> Self:
         """Hold the folder, which must be there.
+
+        Args:
+            name: of the file; each is a lock of its own.
 
         Raises:
             UsageError: another training holds it; the message says which.
             OSError: no lock can be written there.
         """
-        path = folder / NAME
+        path = folder / name
         while True:
             file = path.open("a+", encoding="utf-8")
             try:
@@ -64,16 +68,28 @@ class RunLock:
             )  # before the lock ends, so that nobody takes a file without a name
 
 
-def is_held(folder: Path) -> bool:
-    """Whether a training holds the folder just now."""
+def is_held(folder: Path, name: str = NAME) -> bool:
+    """Whether a training (or whoever takes the lock `name`) holds the folder just now."""
     try:
-        with (folder / NAME).open("rb") as file:
+        with (folder / name).open("rb") as file:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return True
     except OSError:  # no lock there, or no right to look
         return False
     return False
+
+
+@contextmanager
+def waiting_lock(path: Path) -> Iterator[None]:
+    """Hold the file, after waiting until nobody else does; for work that takes a moment.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    with path.open("a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def _is_the_same(file: IO[str], path: Path) -> bool:

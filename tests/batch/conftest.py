@@ -9,7 +9,8 @@ import pytest
 from rnn_cli.batch.events import StudyEvent
 from rnn_cli.batch.job import Outcome
 from rnn_cli.batch.plan import Plan, load_plan
-from rnn_cli.batch.scheduler import run_study
+from rnn_cli.batch.process import Here
+from rnn_cli.batch.scheduler import Resources, run_study
 from rnn_cli.batch.study import Study
 from rnn_cli.training.interrupt import StopSignal
 
@@ -53,6 +54,43 @@ if seed >= 100 and not resume:  # trains until it is stopped
     (run / "trains").touch()
     time.sleep(60)
 (run / "summary.json").write_text(json.dumps({"steps": 10, "valid": {"perplexity": 10.0 + seed}}))
+(run / "good.safetensors").unlink()
+"""
+
+
+FAKE_SEARCH = """
+import json, re, signal, sys, time
+from pathlib import Path
+
+command, *rest = sys.argv[1:]
+if command != "train":
+    print(json.dumps({"accuracy": 0.5}))
+    sys.exit()
+resume = rest[0] == "--resume"
+run = Path(rest[1] if resume else rest[2])
+config = (run / "planned.yaml").read_text()
+size = int(re.search(r"hidden_size: (\\d+)", config)[1])
+with (run / "arguments.jsonl").open("a") as file:
+    file.write(json.dumps(sys.argv[1:]) + "\\n")
+if size == 13:
+    print("error: The text is unlucky.", file=sys.stderr)
+    sys.exit(1)
+(run / "good.safetensors").write_text("")
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(130))
+
+def note(**record):
+    with (run / "metrics.jsonl").open("a") as file:
+        file.write(json.dumps(record) + "\\n")
+
+note(event="start", step=0, total_windows=30)
+note(event="validation", step=10, loss=size / 10, perplexity=float(size))
+slow = (size == 100 and len(list(run.parent.glob("*/summary.json"))) >= 2) or size == 99  # trains until it is stopped
+if slow and not resume:
+    (run / "trains").touch()
+    time.sleep(60)
+note(event="validation", step=30, loss=size / 10, perplexity=float(size))
+summary = {"steps": 30, "valid": {"perplexity": None if size == 66 else size, "loss": size / 10}}
+(run / "summary.json").write_text(json.dumps(summary))
 (run / "good.safetensors").unlink()
 """
 
@@ -102,6 +140,9 @@ def run_plan(plan_of: LoadPlan, folder: Path) -> RunPlan:
         plan = plan_of(text)
         with Study.open(plan, Path("study"), force=force) as study, StopSignal() as stop:
             stop.wait_for_steps()
-            return run_study(study, cores=2, jobs=jobs, stop=stop, on_event=note, program=program)
+            shares = Resources.shared_out(
+                cores=2, runs=len(study.to_do()), jobs=jobs, planned_threads=plan.threads
+            )
+            return run_study(study, shares=shares, stop=stop, on_event=note, launcher=Here(program))
 
     return run

@@ -105,7 +105,8 @@ after:
         "plan.yaml:2:12: seeds: found 1 a second time. Keep one of the two.",
         "plan.yaml:3:8: grid.training.seed: is varied by seeds already. Take it out of one of the two.",
         "plan.yaml:3:52: grid.model.dropout: found 0.5 a second time. Keep one of the two.",
-        "plan.yaml:4:1: sample: needs to know how many times to draw. Add for instance: draws: 10",
+        "plan.yaml:4:1: sample: needs to know how many times to draw. Add for instance: draws: 10, or "
+        "search: {trials: 50}",
         "plan.yaml:5:3: sample.model.dropout: is varied by grid already. Take it out of one of the two.",
         "plan.yaml:5:18: sample.model.dropout: found 3, allowed: a list of values, or a range such as "
         "{low: 1e-4, high: 1e-2, log: true}.",

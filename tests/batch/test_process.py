@@ -39,13 +39,6 @@ def test_standard_output_may_have_a_file_of_its_own(tmp_path: Path) -> None:
     assert (tmp_path / "log").read_text() == "err\n"
 
 
-def test_an_empty_log_is_forgotten(tmp_path: Path) -> None:
-    child = start("pass", tmp_path)
-    code_of(child)
-    child.forget_empty_log()
-    assert not (tmp_path / "log").exists()
-
-
 def test_it_reads_nothing_and_has_its_variables(tmp_path: Path) -> None:
     code = "import os, sys; print(repr(sys.stdin.read()), os.environ['RNN_MODEL'])"
     child = Child.start(

@@ -55,5 +55,5 @@ def test_what_is_no_record_is_none(text: str, tmp_path: Path) -> None:
 def test_the_record_is_readable_json(plan_of: LoadPlan, folder: Path) -> None:
     Record.of(config(plan_of), Digests()).write(folder)
     stored = json.loads((folder / NAME).read_text())
-    assert list(stored) == ["config", "texts", "exit_code", "reason", "after"]
+    assert list(stored) == ["config", "texts", "exit_code", "reason", "after", "pruned"]
     assert len(stored["texts"]["data.train"][0]) == 64

@@ -57,7 +57,7 @@ def test_every_command_has_a_help_that_begins_with_its_usage(rnn: Rnn, command: 
         ("score", ["--model", "--state", "--totals", "--json"]),
         ("eval", ["--model", "--answers", "--format", "--calibrate", "--batch-size", "--json"]),
         ("trace", ["--model", "--answer", "--html", "--json"]),
-        ("batch", ["--jobs", "--run-dir", "--force", "--dry-run", "--json"]),
+        ("batch", ["--jobs", "--run-dir", "--force", "--dry-run", "--on", "--json"]),
         ("runs", ["--json"]),
         ("check", ["--set", "--json"]),
         ("report", ["--html", "--json"]),
