@@ -24,7 +24,8 @@ class Completion:
             P(words | what stands to the left), a share of all that the model can say.
         fills: the words in each blank; None without a blank.
         joint_log_prob: ln P(words and all that stands behind them | what stands to the left), in nats; unknown
-            words behind them are read but not weighed. None without a blank.
+            words behind them are read but not weighed. From a network that reads backwards it is the same with left
+            and right exchanged, from a pair the weighted mean of both. None without a blank.
     """
 
     text: str
@@ -55,22 +56,26 @@ class Ranked:
         count: how many fillings were ranked, each by the exact probability of the whole text with it in place. The
             probabilities of all of them sum to 1.
         tokens_behind: how many tokens behind the last blank counted.
+        direction: how the text was read, "forward", "backward" or "both".
     """
 
     count: int
     tokens_behind: int
+    direction: str = "forward"
 
     def to_dict(self) -> dict[str, Any]:
         """For JSON."""
         return {
             "count": self.count,
             "tokens_behind": self.tokens_behind,
+            "direction": self.direction,
             "probabilities": "normalised over the ranked",
         }
 
     def __str__(self) -> str:
         what = "filling was" if self.count == 1 else "fillings were"
-        return f"{self.count:,} {what} ranked by the whole text; the probabilities of all of them sum to 1."
+        read = {"both": ", read from both ends", "backward": ", read from its end"}.get(self.direction, "")
+        return f"{self.count:,} {what} ranked by the whole text{read}; the probabilities of all of them sum to 1."
 
 
 @dataclass(frozen=True)

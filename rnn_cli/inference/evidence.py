@@ -9,10 +9,11 @@ from collections.abc import Iterator
 from itertools import groupby
 
 from rnn_cli.errors import RnnError
-from rnn_cli.inference.completer import Completer, Request
+from rnn_cli.inference.completer import Completer
 from rnn_cli.inference.completion import CompletionResult, Evidence, WordEvidence
 from rnn_cli.inference.pieces import is_part_of_word
 from rnn_cli.inference.prompt import Prompt
+from rnn_cli.inference.request import Request
 
 CANDIDATES = 50  # the answer and its rivals
 MOST_WORDS = 128  # on each side, the nearest to the blank; each costs one reading of the text
