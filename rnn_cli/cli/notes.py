@@ -19,4 +19,6 @@ def note_direction(trained: "TrainedModel") -> None:
     if trained.direction == "backward":
         typer.echo("(The model reads backwards: each token is judged by those behind it.)", err=True)
     elif trained.backward is not None:
-        typer.echo("(Each token is judged by those before it, with the network that reads forward.)", err=True)
+        typer.echo(
+            "(Each token is judged by those before it, with the network that reads forward.)", err=True
+        )

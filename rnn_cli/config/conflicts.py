@@ -36,6 +36,7 @@ _VALID = ("data", "valid")
 _TEST = ("data", "test")
 _VALID_SHARE = ("data", "split", "valid")
 _TEST_SHARE = ("data", "split", "test")
+_DIRECTION = ("model", "direction")
 _EMBEDDING_SIZE = ("model", "embedding_size")
 _HIDDEN_SIZE = ("model", "hidden_size")
 _CELL = ("model", "cell")
@@ -44,6 +45,7 @@ _RECURRENT_INIT = ("model", "recurrent_init")
 _OUTPUT_ACTIVATION = ("model", "output_activation")
 _SOFTMAX = ("output", "softmax")
 _TIE_EMBEDDINGS = ("output", "tie_embeddings")
+_INDEX = ("logging", "index")
 _SCHEDULE = ("training", "schedule")
 _PATIENCE = ("training", "patience")
 
@@ -87,6 +89,12 @@ RULES = (
         (_TIE_EMBEDDINGS, _EMBEDDING_SIZE, _HIDDEN_SIZE),
         lambda tied, embedding_size, hidden_size: tied and embedding_size != hidden_size,
         "found true, which needs model.embedding_size = model.hidden_size. They are {1} and {2}.",
+    ),
+    Rule(
+        (_INDEX, _DIRECTION),
+        lambda index, direction: index and direction == "backward",
+        'found true, which needs a network that reads forward, and model.direction is "{1}". '
+        "Take one of the two out.",
     ),
     Rule(
         (_VALID_SHARE, _VALID),

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
+from rnn_cli.inference.line_index import NearLine
 from rnn_cli.inference.pieces import is_part_of_word
 from rnn_cli.inference.prompt import Context, Prompt
 from rnn_cli.inference.rules import Draft
@@ -106,12 +107,15 @@ class Evidence:
         log_prob: ln of the answer's share among the candidates, in nats.
         candidates: how many were weighed against each other: the answer and its best rivals.
         words: the words around the blank, those that moved the answer most first.
+        nearest: lines of the training text in which the network's state was most like its state at the blank; None
+            where the run kept no index of them.
     """
 
     answer: list[str]
     log_prob: float
     candidates: int
     words: list[WordEvidence]
+    nearest: list[NearLine] | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """For JSON."""
@@ -120,6 +124,7 @@ class Evidence:
             "log_prob": self.log_prob,
             "candidates": self.candidates,
             "words": [word.to_dict() for word in self.words],
+            **({} if self.nearest is None else {"nearest": [line.to_dict() for line in self.nearest]}),
         }
 
 

@@ -112,14 +112,24 @@ def _blanks(
     usable = [line[:LONGEST_LINE] for line in lines if any(allowed[id_] for id_ in line[:LONGEST_LINE])]
     if not usable:
         return
-    mean_length = sum(map(len, usable)) / len(usable)
-    affordable = int(work / ((RIVALS + 1) * mean_length * output_weights))
-    count = min(max(affordable, FEWEST_BLANKS), MOST_BLANKS)
+    count = _count(sum(map(len, usable)) / len(usable), output_weights, work)
     random = np.random.default_rng(0)
     # Where there are fewer lines, several words of each are taken out, one at a time.
     for number in (np.arange(count) * len(usable) // count).tolist():
         places = [place for place, id_ in enumerate(usable[number]) if allowed[id_]]
         yield usable[number], int(random.choice(places))
+
+
+def _count(mean_length: float, output_weights: int, work: int) -> int:
+    """How many words are taken out of lines of some length."""
+    affordable = int(work / ((RIVALS + 1) * mean_length * output_weights))
+    return min(max(affordable, FEWEST_BLANKS), MOST_BLANKS)
+
+
+def tokens_to_score(mean_length: float, output_weights: int, work: int = WORK) -> int:
+    """About how many tokens `fit_weight` scores, for those who have to be done in time."""
+    mean_length = min(mean_length, LONGEST_LINE)
+    return round(_count(mean_length, output_weights, work) * (RIVALS + 1) * mean_length)
 
 
 def _scores(

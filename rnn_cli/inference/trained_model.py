@@ -19,9 +19,11 @@ from rnn_cli.inference.completer import Completer
 from rnn_cli.inference.completion import CompletionResult
 from rnn_cli.inference.engine import OUTPUT_ACTIVATIONS, Engine
 from rnn_cli.inference.evidence import CANDIDATES, find_evidence
+from rnn_cli.inference.line_index import NAME_IN_RUN_FOLDER as INDEX_NAME
+from rnn_cli.inference.line_index import NearLine, read_index
 from rnn_cli.inference.nearest import nearest_words
 from rnn_cli.inference.options import checked_blank_words, given_options, option_name
-from rnn_cli.inference.prompt import Prompt, lines_of
+from rnn_cli.inference.prompt import Prompt, lines_of, read_context
 from rnn_cli.inference.request import Request
 from rnn_cli.inference.sampling import Sampling
 from rnn_cli.inference.sides import Side
@@ -42,7 +44,13 @@ def load(path: str | Path) -> "TrainedModel":
         ModelFileError: there is none, or it cannot be used.
     """
     path = Path(path)
-    return TrainedModel.from_model_file(read_model_file(path), name=str(path))
+    return TrainedModel.from_model_file(read_model_file(path), name=str(path), index=index_beside(path))
+
+
+def index_beside(path: Path) -> Path | None:
+    """The index of training lines in the folder of a run, given the folder or its model file; None without one."""
+    index = (path if path.is_dir() else path.parent) / INDEX_NAME
+    return index if index.is_file() else None
 
 
 def find_model(given: str | None) -> Path:
@@ -90,6 +98,7 @@ class TrainedModel:
         direction: str = "forward",
         backward: Engine | None = None,
         forward_weight: float = 0.5,
+        index: Path | None = None,
     ) -> None:
         self.engine = engine
         self.backward = backward
@@ -100,6 +109,7 @@ class TrainedModel:
         self.metrics = metrics
         self.temperature = engine.temperature
         self._independent_lines = independent_lines
+        self._index = index
         self._completer = Completer(
             engine,
             tokenizer,
@@ -109,8 +119,8 @@ class TrainedModel:
         )
 
     @classmethod
-    def from_model_file(cls, model_file: ModelFile, *, name: str) -> Self:
-        """The model in a file that was read; `name` is what messages call it.
+    def from_model_file(cls, model_file: ModelFile, *, name: str, index: Path | None = None) -> Self:
+        """The model in a file that was read; `name` is what messages call it, `index` an index of training lines.
 
         Raises:
             ModelFileError: the parts of the file do not belong together, or this version cannot use them.
@@ -143,6 +153,7 @@ class TrainedModel:
             direction=model_file.direction,
             backward=backward,
             forward_weight=forward_weight,
+            index=index,
         )
 
     def complete(
@@ -170,7 +181,8 @@ class TrainedModel:
             choices: rank these for the one blank, and nothing else; a word that the model does not know counts as
                 its unknown word.
             blank_words: the smallest and the largest number of words in a blank.
-            why: also find out which words around the one blank moved the best completion, away from its rivals.
+            why: also find out which words around the one blank moved the best completion, away from its rivals, and,
+                where the run kept an index, which training lines are the nearest by hidden state.
             top: how many completions; None: 5 for a blank, 1 for a continuation, all choices, all that are drawn.
             max_words: a continuation ends after so many words at the latest.
             temperature: below 1 draws the probable more often, above 1 less often; 0 takes the best each time.
@@ -208,7 +220,8 @@ class TrainedModel:
             if isinstance(result, RnnError):
                 raise result
             if why and result.completions:
-                result = replace(result, why=find_evidence(self._completer, result))
+                why_so = find_evidence(self._completer, result)
+                result = replace(result, why=replace(why_so, nearest=self._nearest_lines(prompt)))
             shown = len(result.completions) if choices is not None and top is None else wanted
             return replace(result, completions=result.completions[:shown])
         if drawing:
@@ -302,6 +315,14 @@ class TrainedModel:
     def nearest_words(self, word: str) -> list[str]:
         """Up to three words of the vocabulary that look like `word`, best first."""
         return nearest_words(word, self._words)
+
+    def _nearest_lines(self, prompt: Prompt) -> list[NearLine] | None:
+        """The training lines whose state was most like the one before the blank."""
+        if self._index is None:
+            return None
+        context = read_context(prompt.left, self.tokenizer, independent_lines=self._independent_lines)
+        hidden, _ = self.engine.read_each([context.ids])
+        return read_index(self._index, self.engine).nearest(hidden[0], self.tokenizer)
 
     @cached_property
     def _words(self) -> list[str]:

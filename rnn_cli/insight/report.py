@@ -89,6 +89,11 @@ def make_report(run: Run) -> Report:
     data = run.config.get("data") or {}
     missing: list[str] = []
     measured = _measure(model, data, missing)
+    if model.backward is not None:
+        missing.append(
+            "The model has two networks; curves and measurements are of the one that reads forward. The completions "
+            "are both networks'."
+        )
     prompts = prompts_of(data, PROMPTS)
     results = model.predict([prompt.text for prompt in prompts], top=COMPLETIONS)
     completions = [
@@ -126,11 +131,12 @@ def _corpus(model: TrainedModel, data: dict[str, Any], split: str, missing: list
     """The token ids of a split; None, and a sentence in `missing`, where its text is no longer there."""
     paths: str | Sequence[str] = data[split]
     try:
-        return prepare_corpus(
+        corpus = prepare_corpus(
             [Path(path) for path in ([paths] if isinstance(paths, str) else paths)],
             model.tokenizer,
             encoding=data.get("encoding", "auto"),
         )
+        return corpus.backwards() if model.direction == "backward" else corpus
     except RnnError as error:
         missing.append(f"The {split} text was not read: {error}")
         return None

@@ -159,19 +159,15 @@ def test_a_blank_between_lines_is_read_as_the_network_has_learnt_lines(make: Mak
     ):
         model = make("backward", mode=mode)
         tokenizer = model.tokenizer
-
-        def ids(words: list[str]) -> list[int]:
-            known = {piece: id_ for id_, piece in enumerate(tokenizer.pieces)}
-            return [
-                tokenizer.eos_id if w == eos else known[w] if w in known else known[f" {w}"] for w in words
-            ]
+        known = {piece: id_ for id_, piece in enumerate(tokenizer.pieces)} | {eos: tokenizer.eos_id}
+        left, right = ([known.get(w, known.get(f" {w}", -1)) for w in words] for words in (before, behind))
 
         best = model.complete(text, top=1).completions[0]
 
         start = [] if mode == "stream" else [tokenizer.eos_id]
-        right = [i for i in ids(behind)[::-1]]
-        read = [*right[len(start) :], *tokenizer.encode(best.words[0]), *ids(before)[::-1], tokenizer.eos_id]
-        weighed = [False] * (len(right) - len(start)) + [True] * (len(ids(before)) + 2)
+        right = right[::-1][len(start) :]
+        read = [*right, *tokenizer.encode(best.words[0]), *left[::-1], tokenizer.eos_id]
+        weighed = [False] * len(right) + [True] * (len(left) + 2)
         expected = log_prob(model.engine, tokenizer.eos_id, read, weighed)
         assert best.joint_log_prob == pytest.approx(expected, abs=1e-4), mode
 

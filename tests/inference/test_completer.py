@@ -4,8 +4,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from rnn_cli.inference import CompletionResult, TrainedModel
-from rnn_cli.inference import choosing
+from rnn_cli.inference import CompletionResult, TrainedModel, choosing
 from rnn_cli.inference import completer as completer_module
 from rnn_cli.inference import rules as rules_module
 from rnn_cli.inference import words as words_module
