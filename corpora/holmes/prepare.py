@@ -16,11 +16,15 @@ BOOK_END = "\f"
 SHORTEST = 3  # words of a sentence; shorter ones are headings, numbers of pages and cries
 
 _ABBREVIATIONS = frozenset(
-    "mr mrs messrs dr st mme mlle mdlle col capt gen lieut sergt hon rev prof esq no vol chap etc viz jr sr".split()
+    "mr mrs messrs dr st mme mlle mdlle col capt gen lieut sergt hon rev prof esq no vol chap etc viz jr sr".split()  # noqa: SIM905
 )
-_ALIKE = str.maketrans({"’": "'", "‘": "'", "`": "'", "“": '"', "”": '"', "—": "--", "–": "-", "_": " ", "*": " "})
+_ALIKE = str.maketrans(
+    {"’": "'", "‘": "'", "`": "'", "“": '"', "”": '"', "—": "--", "–": "-", "_": " ", "*": " "}
+)
 _SENTENCE_END = re.compile(r"""(?<=[.!?])["')\]]*\s+(?=["'(\[]*[A-Z])""")
-_QUOTES = re.compile(r"""["\[\](){}]|(?<![^\W_])'(?!(?:tis|twas|twere|twill|em|til)\b)|'(?![^\W_])(?<!s')""", re.I)
+_QUOTES = re.compile(
+    r"""["\[\](){}]|(?<![^\W_])'(?!(?:tis|twas|twere|twill|em|til)\b)|'(?![^\W_])(?<!s')""", re.I
+)
 _DASHES = re.compile(r"-{2,}")
 _APART = re.compile(r"\s*([,;:])(?=\s|$)")
 _WORD = re.compile(r"[^\W\d_]")
@@ -39,9 +43,8 @@ def _paragraphs(lines: Iterable[str]) -> Iterator[str]:
     """Each paragraph as one line."""
     gathered: list[str] = []
     for line in lines:
-        line = line.replace(BOOK_END, "").strip()
-        if line:
-            gathered.append(line)
+        if text := line.replace(BOOK_END, "").strip():
+            gathered.append(text)
         elif gathered:
             yield " ".join(gathered)
             gathered = []
@@ -54,9 +57,9 @@ def _split(paragraph: str) -> Iterator[str]:
     start = 0
     for end in _SENTENCE_END.finditer(paragraph):
         last_word = paragraph[start : end.start()].split()[-1].strip("\"'([").rstrip(".")
-        if paragraph[end.start() - 1] == "." and (last_word.lower() in _ABBREVIATIONS or len(last_word) == 1):
-            if last_word != "I":
-                continue
+        is_short = last_word.lower() in _ABBREVIATIONS or (len(last_word) == 1 and last_word != "I")
+        if is_short and paragraph[end.start() - 1] == ".":
+            continue
         yield paragraph[start : end.start()]
         start = end.end()
     yield paragraph[start:]
@@ -72,7 +75,10 @@ def _respelt(sentence: str) -> str:
 def main(source: str, target: str) -> int:
     """Prepare `source` (.xz or plain text, UTF-8) into `target`."""
     opened = lzma.open if source.endswith(".xz") else open
-    with opened(source, "rt", encoding="utf-8", newline="\n") as lines, Path(target).open("w", encoding="utf-8") as out:
+    with (
+        opened(source, "rt", encoding="utf-8", newline="\n") as lines,
+        Path(target).open("w", encoding="utf-8") as out,
+    ):
         count = 0
         for sentence in sentences(lines):
             out.write(sentence + "\n")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from rnn_cli.cli.arguments import Model
-from rnn_cli.cli.notes import note_calibration
+from rnn_cli.cli.notes import note_calibration, note_direction
 
 if TYPE_CHECKING:
     from rnn_cli.evaluation.answering import SetEvaluation
@@ -76,6 +76,8 @@ def eval_(
     note_calibration(trained)
     result = trained.evaluate(file, answers=answers, format=format_, batch_size=batch_size)
     figures = result.to_dict()
+    if figures["format"] == "text":
+        note_direction(trained)
     problems: list[str] = figures.get("problems", [])
     for problem in problems[:MOST_PROBLEMS_SHOWN]:
         show_error(problem)

@@ -24,7 +24,7 @@ import numpy.typing as npt
 
 from rnn_cli.errors import ModelFileError
 from rnn_cli.inference.engine import Array, Engine
-from rnn_cli.tensor_file import read_tensor_file, write_tensor_file
+from rnn_cli.tensor_file import Arrays, read_tensor_file, write_tensor_file
 from rnn_cli.text.tokenizer import Tokenizer
 
 NAME_IN_RUN_FOLDER = "index.safetensors"
@@ -125,7 +125,7 @@ def write_index(path: Path, index: LineIndex, engine: Engine) -> None:
     Raises:
         OSError: it cannot be written.
     """
-    tensors = {"hidden": index.hidden, "ids": index.ids, "starts": index.starts}
+    tensors: Arrays = {"hidden": index.hidden, "ids": index.ids, "starts": index.starts}
     write_tensor_file(path, tensors, {"format": _FORMAT, "weights": _weights_hash(engine)})
 
 
