@@ -2,15 +2,16 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from rnn_cli.errors import RnnError, UsageError
-from rnn_cli.inference import CompletionResult, TrainedModel
+from rnn_cli.errors import ModelFileError, RnnError, UsageError
+from rnn_cli.inference import CompletionResult, TrainedModel, load
 from rnn_cli.inference.engine import Engine
 from rnn_cli.inference.mixture import fit_weight
-from rnn_cli.model_file import BACKWARD, ModelFile
+from rnn_cli.model_file import BACKWARD, ModelFile, write_model_file
 from tests.inference.conftest import LINES, random_tensors
 
 MakeModelFile = Callable[..., ModelFile]
@@ -340,3 +341,35 @@ def test_the_fitted_weight_is_found_by_trying_all(make: Make, monkeypatch: pytes
     best = min(np.linspace(0, 1, 1001), key=loss)
     assert fitted.forward_weight == pytest.approx(best, abs=2e-3)
     assert fitted.loss == pytest.approx(loss(best), abs=1e-6)
+
+
+def test_a_pair_that_is_not_whole_is_one_clear_message(
+    make_model_file: MakeModelFile, tmp_path: Path
+) -> None:
+    path = tmp_path / "model.safetensors"
+    pair = directed(make_model_file(), "both")
+    model = pair.config["model"]
+    single = {**pair.config, "model": {**model, "direction": "forward"}}
+    sideways = {**pair.config, "model": {**model, "direction": "sideways"}}
+    with pytest.raises(ModelFileError) as error:
+        write_model_file(path, replace(pair, tensors=pair.network(backwards=False)))
+    assert str(error.value) == (
+        f"{path}: the tensor backward.embedding is missing; its shape would be (30, 5)."
+    )
+    with pytest.raises(ModelFileError) as error:
+        write_model_file(path, replace(pair, config=single))
+    assert str(error.value) == (f"{path}: the tensor 'backward.V' has no place in a model with this config.")
+    with pytest.raises(ModelFileError) as error:
+        write_model_file(path, replace(pair, config=sideways))
+    assert str(error.value) == (
+        f"{path}: the model's direction is 'sideways', which this rnn_cli does not know. A newer rnn_cli may."
+    )
+    write_model_file(path, replace(pair, mixture={"forward_weight": 2}))
+    with pytest.raises(ModelFileError) as error:
+        load(path)
+    assert str(error.value) == (
+        f"{path}: the forward_weight of its two networks is 2; it has to be a number from 0 to 1. Fit it anew with "
+        "rnn eval --calibrate."
+    )
+    write_model_file(path, pair)
+    assert (load(path).direction, load(path).forward_weight) == ("both", WEIGHT)
