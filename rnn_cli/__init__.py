@@ -28,6 +28,8 @@ def load(path: "str | Path") -> "Model":
     from pathlib import Path
 
     from rnn_cli.evaluation.model import Model
+    from rnn_cli.inference.trained_model import index_beside
     from rnn_cli.model_file import read_model_file
 
-    return Model.from_model_file(read_model_file(Path(path)), name=str(path))
+    path = Path(path)
+    return Model.from_model_file(read_model_file(path), name=str(path), index=index_beside(path))

@@ -14,9 +14,12 @@ h_t = f(W·[h_{t-1}, x_t] + b), or those of another cell, and y_t = g(V·h_t + c
 The gates of gru and lstm stand one below the other in W and b, in the orders r, z, n and i, f, g, o. The W of indrnn
 is (H, E_i), beside cells.{i}.u (H,).
 
+With `model.direction: both` the network that reads backwards has tensors of the same shapes, under names that begin
+with `backward.`; with `backward` it is the only one, and its names are those above.
+
 Its metadata are texts: `format` is "rnn_cli", `format_version` "1"; `config` (the resolved config), `tokenizer`,
 `training_data` (where the text came from) and `metrics` (what the model reached) are JSON. So is `calibration`, which
-is there once `rnn eval --calibrate` has fitted a `temperature`.
+is there once `rnn eval --calibrate` has fitted a `temperature`, and `mixture`, with the `forward_weight` of a pair.
 """
 
 import json
@@ -36,6 +39,9 @@ FORMAT = "rnn_cli"
 FORMAT_VERSION = 1
 NAME_IN_RUN_FOLDER = "model.safetensors"
 CELLS = ("elman", "gru", "lstm", "indrnn")
+DIRECTIONS = ("forward", "backward", "both")
+BACKWARD = "backward."
+"""How the names of a pair's second network begin."""
 
 _MEND = f"Give the {NAME_IN_RUN_FOLDER} that `rnn train` wrote."
 _LONGEST_JSON = 10_000_000  # characters; as Python objects they may take thirty times as many bytes
@@ -55,6 +61,8 @@ class ModelFile:
         training_data: where the training text came from.
         metrics: what the model reached.
         calibration: the temperature of its probabilities, and what it was fitted on; None where none was.
+        mixture: how much a pair's first network weighs against its second, and what that was fitted on; None where
+            it was not.
     """
 
     tensors: Tensors
@@ -63,6 +71,20 @@ class ModelFile:
     training_data: dict[str, Any]
     metrics: dict[str, Any]
     calibration: dict[str, Any] | None = None
+    mixture: dict[str, Any] | None = None
+
+    @property
+    def direction(self) -> str:
+        """From which end its networks read; models from before there was a choice read forward."""
+        return str(self.config["model"].get("direction", "forward"))
+
+    def network(self, *, backwards: bool) -> Tensors:
+        """The tensors of one network of a pair, under the names of a single one."""
+        return {
+            name.removeprefix(BACKWARD): tensor
+            for name, tensor in self.tensors.items()
+            if name.startswith(BACKWARD) == backwards
+        }
 
 
 def cell_shapes(cell: str, input_size: int, hidden_size: int) -> dict[str, tuple[int, ...]]:
@@ -126,6 +148,8 @@ def write_model_file(path: Path, model_file: ModelFile) -> None:
     }
     if model_file.calibration is not None:
         metadata["calibration"] = _to_json(model_file.calibration)
+    if model_file.mixture is not None:
+        metadata["mixture"] = _to_json(model_file.mixture)
     write_tensor_file(path, model_file.tensors, metadata)
 
 
@@ -150,17 +174,23 @@ def read_model_file(path: Path) -> ModelFile:
         training_data=_read_json(path, metadata, "training_data"),
         metrics=_read_json(path, metadata, "metrics"),
         calibration=_read_json(path, metadata, "calibration") if "calibration" in metadata else None,
+        mixture=_read_json(path, metadata, "mixture") if "mixture" in metadata else None,
     )
 
 
-def store_calibration(path: Path, calibration: dict[str, Any]) -> None:
-    """Put a calibration into a model file, or the one in a run folder; all else in it stays. Whole or not at all.
+def store_fitted(
+    path: Path, *, calibration: dict[str, Any] | None = None, mixture: dict[str, Any] | None = None
+) -> None:
+    """Put what was fitted into a model file, or the one in a run folder; all else in it stays. Whole or not at all.
 
     Raises:
         ModelFileError: it is no model file, or cannot be written.
     """
     path = _find(path)
-    model_file = replace(read_model_file(path), calibration=calibration)
+    model_file = read_model_file(path)
+    model_file = replace(
+        model_file, calibration=calibration or model_file.calibration, mixture=mixture or model_file.mixture
+    )
     try:
         write_model_file(path, model_file)
     except OSError as error:
@@ -239,15 +269,17 @@ def _expected_shapes(path: Path, tensors: Tensors, config: Mapping[str, Any]) ->
     """Every tensor's shape by the config; the vocabulary's size is the embedding's number of rows."""
     try:
         model, tied = config["model"], config["output"]["tie_embeddings"]
-        cell, layer_norm = model["cell"], model.get("layer_norm", False)
+        cell, direction = model["cell"], model.get("direction", "forward")
+        layer_norm = model.get("layer_norm", False)
         E, H, num_layers = (model[key] for key in ("embedding_size", "hidden_size", "num_layers"))
     except (KeyError, TypeError, AttributeError) as error:
         raise ModelFileError(f"{path}: the model's config is not complete ({error}).") from error
-    if cell not in CELLS:
-        raise ModelFileError(
-            f"{path}: the model's cell is {reprlib.repr(cell)}, which this rnn_cli does not know. "
-            "A newer rnn_cli may."
-        )
+    for what, value, known in (("cell", cell, CELLS), ("direction", direction, DIRECTIONS)):
+        if value not in known:
+            raise ModelFileError(
+                f"{path}: the model's {what} is {reprlib.repr(value)}, which this rnn_cli does not know. "
+                "A newer rnn_cli may."
+            )
     for key, size in (("embedding_size", E), ("hidden_size", H), ("num_layers", num_layers)):
         if type(size) is not int or not 1 <= size <= _LARGEST_SIZE:
             raise ModelFileError(
@@ -259,7 +291,7 @@ def _expected_shapes(path: Path, tensors: Tensors, config: Mapping[str, Any]) ->
             raise ModelFileError(
                 f"{path}: the model's config says {key} {reprlib.repr(said)}; it has to be true or false."
             )
-    return network_shapes(
+    shapes = network_shapes(
         len(tensors["embedding"]) if "embedding" in tensors and tensors["embedding"].ndim else 0,
         cell=cell,
         embedding_size=E,
@@ -268,6 +300,9 @@ def _expected_shapes(path: Path, tensors: Tensors, config: Mapping[str, Any]) ->
         tied=tied,
         layer_norm=layer_norm,
     )
+    if direction == "both":
+        shapes |= {f"{BACKWARD}{name}": shape for name, shape in shapes.items()}
+    return shapes
 
 
 def _check_finite(path: Path, tensors: Tensors) -> None:

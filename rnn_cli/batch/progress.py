@@ -87,7 +87,7 @@ class MetricsReader:
                 progress.step, progress.tokens_per_s = record["step"], record["tokens_per_s"]
             case "end":
                 progress.step = record["step"]
-            case "validation":
+            case "validation" if "network" not in record:  # of a pair the first network's
                 progress.valid = record["perplexity"] if record["perplexity"] is not None else math.inf
                 progress.best = min(progress.valid, math.inf if progress.best is None else progress.best)
 

@@ -12,8 +12,10 @@ from rnn_cli.cli.unknown import name_unknown_words, shortened, visible
 if TYPE_CHECKING:
     from rnn_cli.inference import CompletionResult
     from rnn_cli.inference.completion import Evidence
+    from rnn_cli.inference.line_index import NearLine
 
 MOST_EVIDENCE_SHOWN = 5
+MOST_AROUND_SHOWN = 60  # characters of a training line on each side of its word
 
 
 def complete(
@@ -28,7 +30,12 @@ def complete(
         ),
     ] = None,
     blank_words: BlankWords = "1",
-    why: Annotated[bool, typer.Option("--why", help="Also show which words moved the best answer.")] = False,
+    why: Annotated[
+        bool,
+        typer.Option(
+            "--why", help="Also show which words moved the best answer, and the nearest training lines."
+        ),
+    ] = False,
     top: Annotated[
         int | None,
         typer.Option(
@@ -116,3 +123,18 @@ def _show_why(why: "Evidence") -> None:
     )
     for word in why.words[:MOST_EVIDENCE_SHOWN]:
         typer.echo(f"{word.bits:+z8.1f} bits  {shortened(visible(word.word))}")
+    if why.nearest is not None:
+        typer.echo(
+            "Training lines in which the network's state was most like the one at the blank, before [word]:"
+        )
+        for line in why.nearest:
+            typer.echo(f"{line.likeness:8.3f}  {visible(_marked(line))}")
+
+
+def _marked(line: "NearLine") -> str:
+    """The line with its word in brackets, and not too much on either side."""
+    start, end = line.position, line.position + len(line.word)
+    before, behind = line.text[:start], line.text[end:]
+    before = before if len(before) <= MOST_AROUND_SHOWN else "…" + before[-MOST_AROUND_SHOWN:]
+    behind = behind if len(behind) <= MOST_AROUND_SHOWN else behind[:MOST_AROUND_SHOWN] + "…"
+    return f"{before}[{line.text[start:end]}]{behind}"

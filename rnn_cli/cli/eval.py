@@ -1,13 +1,14 @@
 """`rnn eval`: measure a trained model on a text or a set of questions."""
 
 import json
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from rnn_cli.cli.arguments import Model
-from rnn_cli.cli.notes import note_calibration
+from rnn_cli.cli.notes import note_calibration, note_direction
 
 if TYPE_CHECKING:
     from rnn_cli.evaluation.answering import SetEvaluation
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from rnn_cli.evaluation.text import TextEvaluation
 
 MOST_PROBLEMS_SHOWN = 20
+MOST_LINES_READ = 100_000  # of a text to calibrate on, which needs far fewer
 
 Row = tuple[str, ...]
 
@@ -45,7 +47,8 @@ def eval_(
         typer.Option(
             "--calibrate",
             metavar="TEXT",
-            help="Fit one temperature on this validation text first, and store it in the model file.",
+            help="Fit one temperature on this validation text first, and of a pair the weights of its two networks; "
+            "they are stored in the model file.",
             show_default=False,
         ),
     ] = None,
@@ -73,6 +76,8 @@ def eval_(
     note_calibration(trained)
     result = trained.evaluate(file, answers=answers, format=format_, batch_size=batch_size)
     figures = result.to_dict()
+    if figures["format"] == "text":
+        note_direction(trained)
     problems: list[str] = figures.get("problems", [])
     for problem in problems[:MOST_PROBLEMS_SHOWN]:
         show_error(problem)
@@ -87,20 +92,27 @@ def eval_(
 
 
 def _calibrate(path: Path, text: Path) -> dict[str, Any]:
-    """Fit a temperature and store it; returns what is stored."""
+    """Fit a temperature, and the weights of a pair, and store them; returns what is stored."""
     import rnn_cli
     from rnn_cli.console import show_note
-    from rnn_cli.evaluation.calibration import fit_temperature
-    from rnn_cli.model_file import store_calibration
+    from rnn_cli.evaluation.calibration import fit_mixture, fit_temperatures
+    from rnn_cli.model_file import store_fitted
     from rnn_cli.text.reader import read_lines
 
-    fitted = fit_temperature(rnn_cli.load(path), read_lines([text]))
-    stored = {**fitted.to_dict(), "text": str(text)}
-    store_calibration(path, stored)
-    show_note(
-        f"Fitted temperature {fitted.temperature:.3f} on {fitted.tokens:,} tokens of {text} (loss "
-        f"{fitted.loss_before:.4f} before, {fitted.loss_after:.4f} with it) and stored it in the model."
-    )
+    model = rnn_cli.load(path)
+    lines = list(islice(read_lines([text]), MOST_LINES_READ))
+    stored: dict[str, Any] = {"text": str(text)}
+    for name, fitted in fit_temperatures(model, lines).items():
+        stored = {**{f"{name}{key}": value for key, value in fitted.to_dict().items()}, **stored}
+        show_note(
+            f"Fitted {name}temperature {fitted.temperature:.3f} on {fitted.tokens:,} tokens of {text} (loss "
+            f"{fitted.loss_before:.4f} before, {fitted.loss_after:.4f} with it) and stored it in the model."
+        )
+    store_fitted(path, calibration=stored)
+    if (mixture := fit_mixture(rnn_cli.load(path), lines)) is not None:
+        show_note(str(mixture))
+        store_fitted(path, mixture={**mixture.to_dict(), "text": str(text)})
+        stored["mixture"] = mixture.to_dict()
     return stored
 
 
@@ -118,6 +130,8 @@ def _show(result: "TextEvaluation | SetEvaluation", file: Path) -> None:
             _question_rows(result),
             title=f"{file} ({result.format})",
         )
+        if result.direction != "forward":
+            _show_line(_directions(result.direction, result.forward_weight))
         if result.unknown_answers:
             _show_line(f"({result.unknown_answers:,} answers have a word that the model does not know.)")
     typer.echo()
@@ -127,6 +141,12 @@ def _show(result: "TextEvaluation | SetEvaluation", file: Path) -> None:
         title="how far its probabilities can be believed",
     )
     _show_line(f"(expected calibration error {result.reliability.error:.1%})")
+
+
+def _directions(direction: str, forward_weight: float | None) -> str:
+    if forward_weight is None:
+        return f"(read {direction}s)"
+    return f"(read from both ends: forward weighs {forward_weight:.2f}, backward {1 - forward_weight:.2f})"
 
 
 def _text_rows(result: "TextEvaluation") -> list[Row]:

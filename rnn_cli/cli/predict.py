@@ -28,8 +28,8 @@ def predict(
     """Say what comes next, or what the blanks are, for each line of FILE: one JSON object a line.
 
     A line is a text, or a JSON object {"text": ...}; with "choices": [...] just these are ranked for its blank. Other
-    keys are left alone. A line that cannot be used gives {"error": ...}; the others go on, and the exit code is 1 at
-    the end.
+    keys are left alone. A line that cannot be used gives {"error", "file", "line"}; the others go on, and the exit
+    code is 1 at the end.
     """
     from rnn_cli.inference import find_model, load
 
@@ -38,9 +38,13 @@ def predict(
     note_calibration(trained)
     at_once = max(1, min(LINES_AT_ONCE, CANDIDATES_AT_ONCE // max(1, top)))
     failed = False
+    read = 0
     for lines in line_groups(file, command="rnn predict", at_once=at_once):
         answers = list(_answers(trained, lines, top, words))
-        failed = failed or any("error" in answer for answer in answers)
+        for read, answer in enumerate(answers, start=read + 1):  # noqa: B020 - numbers go on from group to group
+            if "error" in answer:
+                failed = True
+                answer |= {"file": file, "line": read}
         written = "\n".join(json.dumps(answer, ensure_ascii=False) for answer in answers)
         typer.echo(written.encode())  # UTF-8, whatever the terminal is
     return 1 if failed else 0

@@ -8,7 +8,7 @@ import typer
 
 from rnn_cli.cli.arguments import Model, State, state_carried_of
 from rnn_cli.cli.lines import line_groups, text_of
-from rnn_cli.cli.notes import note_calibration
+from rnn_cli.cli.notes import note_calibration, note_direction
 from rnn_cli.errors import RnnError
 
 if TYPE_CHECKING:
@@ -31,6 +31,8 @@ def score(
     The output is a table with tabs between the columns; the row after the tokens of a line is its total. A token says
     which word it belongs to: words stand between white space, with their punctuation. The end of a line is a token,
     too. A line that cannot be scored is an error of its own, and the exit code is 1 at the end.
+
+    A token is judged by what stands before it; by a model that only reads backwards, by what stands behind it.
     """
     from rnn_cli.inference import find_model, load
 
@@ -38,11 +40,15 @@ def score(
     trained = load(find_model(model))
     note_calibration(trained)
     scorer = trained.line_scorer(state_carried=carried)
+    note_direction(trained)
     before = scorer.start()
     failed = False
     written = [] if json_ else ["\t".join(TOTALS if totals else TOKENS)]
     number = 0
-    for lines in line_groups(file, command="rnn score", at_once=LINES_AT_ONCE):
+    groups = line_groups(file, command="rnn score", at_once=LINES_AT_ONCE)
+    if scorer.backwards and scorer.state_carried:  # it begins with the last line
+        groups = iter([[line for group in groups for line in group]])
+    for lines in groups:
         texts = [text_of(line) for line in lines]
         found, before = scorer.score([text for text in texts if isinstance(text, str)], before)
         scores = iter(found)

@@ -64,6 +64,12 @@ def train(
             "--resume", metavar="RUN", help="Go on with a run that was stopped.", show_default=False
         ),
     ] = None,
+    index: Annotated[
+        bool,
+        typer.Option(
+            "--index", help="Keep lines of the training text by hidden state, for `rnn complete --why`."
+        ),
+    ] = False,
     force: Annotated[bool, typer.Option("--force", help="Overwrite the run that the folder holds.")] = False,
     json_: Annotated[
         bool, typer.Option("--json", help="Print the summary as one JSON object a run.")
@@ -71,10 +77,10 @@ def train(
 ) -> int:
     """Train a network as CONFIG says, or on TEXT in the time of --budget; keep the best model, say how good it is."""
     if resume is not None:
-        if configs or set_ or run_dir or force or budget:
+        if configs or set_ or run_dir or force or budget or index:
             raise UsageError(
-                "--resume goes on with a run as it is: give it alone, without CONFIG, --set, --run-dir, --budget "
-                "or --force."
+                "--resume goes on with a run as it is: give it alone, without CONFIG, --set, --run-dir, --budget, "
+                "--index or --force."
             )
         return _worst([_attempt(partial(_resume, resume, as_json=json_))])
     if not configs:
@@ -93,7 +99,8 @@ def train(
     codes = []
     for path, name in zip(configs, names, strict=True):
         where = run_dir / name if run_dir and len(configs) > 1 else run_dir
-        source = _Config(path, set_ or []) if is_config(path) else _Text(path, set_ or [], budget_s)
+        overrides = [*(set_ or []), *(["logging.index=true"] if index else [])]
+        source = _Config(path, overrides) if is_config(path) else _Text(path, overrides, budget_s)
         codes.append(_attempt(partial(_train_anew, source, name, where, force=force, as_json=json_)))
         if codes[-1] == Interrupted.exit_code:
             break

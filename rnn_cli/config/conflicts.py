@@ -37,12 +37,14 @@ _TEST = ("data", "test")
 _VALID_SHARE = ("data", "split", "valid")
 _TEST_SHARE = ("data", "split", "test")
 _MODE = ("data", "mode")
+_DIRECTION = ("model", "direction")
 _CELL = ("model", "cell")
 _HIDDEN_ACTIVATION = ("model", "hidden_activation")
 _RECURRENT_INIT = ("model", "recurrent_init")
 _OUTPUT_ACTIVATION = ("model", "output_activation")
 _SOFTMAX = ("output", "softmax")
 _RANDOM_WINDOWS = ("training", "random_windows")
+_INDEX = ("logging", "index")
 _SCHEDULE = ("training", "schedule")
 _PATIENCE = ("training", "patience")
 
@@ -86,6 +88,12 @@ RULES = (
         (_RANDOM_WINDOWS, _MODE),
         lambda random, mode: random and mode == "lines",
         'found true, which goes with data.mode "stream", and that is "lines". Take this key out.',
+    ),
+    Rule(
+        (_INDEX, _DIRECTION),
+        lambda index, direction: index and direction == "backward",
+        'found true, which needs a network that reads forward, and model.direction is "{1}". '
+        "Take one of the two out.",
     ),
     Rule(
         (_VALID_SHARE, _VALID),

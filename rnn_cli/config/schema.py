@@ -160,6 +160,11 @@ class ModelConfig(Section):
         description="the equation of h_t: elman is the plain one, gru and lstm have gates, in indrnn a unit "
         "remembers itself alone",
     )
+    direction: Literal["forward", "backward", "both"] = Field(
+        default="forward",
+        description="from which end a text is read; both trains two networks in turn, and blanks are filled by what "
+        "stands on both sides, while a text is continued by the forward one",
+    )
     embedding_size: int = Field(default=128, ge=1, description="units of x_t, the vector of a token")
     hidden_size: int = Field(default=128, ge=1, description="units of h_t, the memory of each layer")
     num_layers: int = Field(default=1, ge=1, description="layers; each reads the h_t of the one below")
@@ -348,6 +353,10 @@ class LoggingConfig(Section):
     samples: bool = Field(
         default=True,
         description="at each validation, what the network writes and how it completes a few prompts",
+    )
+    index: bool = Field(
+        default=False,
+        description="keep lines of data.train by hidden state, for rnn complete --why to name the nearest",
     )
     tensorboard: bool = Field(
         default=False, description="write for TensorBoard, too, into RUN/tensorboard; the package is an extra"

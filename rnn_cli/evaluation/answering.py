@@ -16,7 +16,6 @@ from rnn_cli.evaluation.questions import (
     is_right,
 )
 from rnn_cli.evaluation.reliability import Reliability
-from rnn_cli.inference.surprisal import LineScore
 from rnn_cli.inference.trained_model import TrainedModel
 
 
@@ -31,6 +30,8 @@ class SetEvaluation:
         reliability: of the best answers.
         problems: one message for each line that could not be used; these do not count.
         temperature: that the model was calibrated with; 1 where it was not.
+        direction: from which end the questions were read, "forward", "backward" or "both".
+        forward_weight: of a pair's first network; None where there is one network.
     """
 
     format: str
@@ -39,6 +40,8 @@ class SetEvaluation:
     reliability: Reliability
     problems: list[str] = field(default_factory=list)
     temperature: float = 1.0
+    direction: str = "forward"
+    forward_weight: float | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """For JSON."""
@@ -49,6 +52,8 @@ class SetEvaluation:
             "reliability": self.reliability.to_dict(),
             "problems": self.problems,
             "temperature": self.temperature,
+            "direction": self.direction,
+            **({} if self.forward_weight is None else {"forward_weight": self.forward_weight}),
         }
 
 
@@ -102,6 +107,8 @@ def evaluate_set(
         reliability=reliability,
         problems=problems,
         temperature=model.temperature,
+        direction=model.direction,
+        forward_weight=None if model.backward is None else model.forward_weight,
     )
 
 
@@ -122,15 +129,14 @@ def _answers(model: TrainedModel, asked: Sequence[Question | Pair]) -> Iterator[
 
 def _judge_pairs(model: TrainedModel, pairs: Sequence[Pair]) -> Iterator[_Answer | RnnError]:
     """The good sentence has to be more probable than the bad one, each as a line that stands alone."""
-    scorer = model.line_scorer(state_carried=False)
     sentences = [sentence for pair in pairs for sentence in (pair.good, pair.bad)]
-    scores, _ = scorer.score(sentences, scorer.start())
-    for pair, good, bad in zip(pairs, scores[::2], scores[1::2], strict=True):
-        if isinstance(good, LineScore) and isinstance(bad, LineScore):
-            ahead = good.log_prob - bad.log_prob
-            yield _Answer(pair, ahead > 0, 1 / (1 + math.exp(-min(abs(ahead), 700))))
-        else:
+    log_probs = model.sentence_log_probs(sentences)
+    for pair, good, bad in zip(pairs, log_probs[::2], log_probs[1::2], strict=True):
+        if isinstance(good, RnnError) or isinstance(bad, RnnError):
             yield good if isinstance(good, RnnError) else bad  # type: ignore[misc]
+        else:
+            ahead = good - bad
+            yield _Answer(pair, ahead > 0, 1 / (1 + math.exp(-min(abs(ahead), 700))))
 
 
 def _is_unknown(model: TrainedModel, asked: Question | Pair) -> bool:

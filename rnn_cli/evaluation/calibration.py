@@ -7,18 +7,22 @@ stays the first; what changes is how probable the model says that it is.
 """
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import numpy as np
 
 from rnn_cli.errors import TextError
 from rnn_cli.inference.engine import Array, Engine, Ids
+from rnn_cli.inference.mixture import Mixture, fit_weight
 from rnn_cli.inference.reading import SCORES_AT_ONCE
 from rnn_cli.inference.trained_model import TrainedModel
 
 MOST_TOKENS = 20_000  # enough for one number: its standard error is then about 1 %
+MOST_LINES = 2_000  # that words are taken out of, for the weights of a pair
+MIXTURE_WORK = 1 << 40  # half a minute of one core, where a training spends a few seconds
 LOWEST, HIGHEST = 0.05, 20.0  # temperatures; beyond these nothing was learnt that could be calibrated
 _STEPS = 30
 _CLOSE = 1e-5
@@ -49,8 +53,37 @@ class Calibration:
         }
 
 
-def fit_temperature(model: TrainedModel, lines: Iterable[str]) -> Calibration:
+def fit_temperatures(model: TrainedModel, lines: Sequence[str]) -> dict[str, Calibration]:
+    """A temperature for each network of a model, by how its name begins in the model file: "" or "backward_".
+
+    Raises:
+        TextError: there is nothing to predict.
+        ModelFileError: the model's numbers grew too large.
+    """
+    fitted = {"": fit_temperature(model, lines)}
+    if model.backward is not None:
+        fitted["backward_"] = fit_temperature(model, lines, second=True)
+    return fitted
+
+
+def fit_mixture(model: TrainedModel, lines: Sequence[str]) -> Mixture | None:
+    """The weights of a pair's networks at their temperatures; None for a single network, or without words.
+
+    Raises:
+        ModelFileError: the model's numbers grew too large.
+    """
+    if model.backward is None:
+        return None
+    ids = (_ids(model, line) for line in lines)
+    some = list(islice((line for line in ids if line), MOST_LINES))
+    return fit_weight(model.engine, model.backward, model.tokenizer, some, work=MIXTURE_WORK)
+
+
+def fit_temperature(model: TrainedModel, lines: Iterable[str], *, second: bool = False) -> Calibration:
     """The temperature at which the first `MOST_TOKENS` tokens of a text are most probable.
+
+    Args:
+        second: for a pair's network that reads backwards, not for the first.
 
     The loss is convex in 1 / temperature, so Newton's steps between two limits find its only minimum.
 
@@ -58,8 +91,9 @@ def fit_temperature(model: TrainedModel, lines: Iterable[str]) -> Calibration:
         TextError: there is nothing to predict.
         ModelFileError: the model's numbers grew too large.
     """
-    engine = model.engine.at_temperature(1.0)
-    hidden, targets = _hidden_and_targets(model, engine, lines)
+    engine = (model.backward if second and model.backward else model.engine).at_temperature(1.0)
+    backwards = second or model.direction == "backward"
+    hidden, targets = _hidden_and_targets(model, engine, lines, backwards=backwards)
     low, high = 1 / HIGHEST, 1 / LOWEST
     beta = 1.0
     loss, slope, curvature = _loss(engine, hidden, targets, beta)
@@ -75,17 +109,22 @@ def fit_temperature(model: TrainedModel, lines: Iterable[str]) -> Calibration:
     return Calibration(1 / beta, len(targets), loss_before, loss)
 
 
-def _hidden_and_targets(model: TrainedModel, engine: Engine, lines: Iterable[str]) -> tuple[Array, Ids]:
+def _hidden_and_targets(
+    model: TrainedModel, engine: Engine, lines: Iterable[str], *, backwards: bool
+) -> tuple[Array, Ids]:
     """The top layer's h_t, (N, H), before each of N tokens, and the tokens, (N,)."""
     eos = model.tokenizer.eos_id
     carried = model.line_scorer().state_carried
     state = engine.initial_state(1)
     found: list[Array] = []
     targets: list[int] = []
+    if backwards and carried:  # such a network begins at the end of the text
+        lines = reversed(list(lines))
     for line in lines:
         if len(targets) >= MOST_TOKENS:
             break
-        ids = [id_ for part in model.tokenizer.parts(line) for id_ in model.tokenizer.encode(part)]
+        ids = _ids(model, line)
+        ids = ids[::-1] if backwards else ids
         if not ids and not carried:
             continue
         ids = ids[: MOST_TOKENS - len(targets)]
@@ -96,6 +135,10 @@ def _hidden_and_targets(model: TrainedModel, engine: Engine, lines: Iterable[str
     if not targets:
         raise TextError("The text has no words to calibrate with.")
     return np.concatenate(found), np.array(targets, np.intp)
+
+
+def _ids(model: TrainedModel, line: str) -> list[int]:
+    return [id_ for part in model.tokenizer.parts(line) for id_ in model.tokenizer.encode(part)]
 
 
 def _loss(engine: Engine, hidden: Array, targets: Ids, beta: float) -> tuple[float, float, float]:

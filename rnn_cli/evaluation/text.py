@@ -29,6 +29,7 @@ class TextEvaluation:
         hits: for 1, 5 and 10: how many tokens were among so many first guesses.
         reliability: of the first guess at each token.
         temperature: that the model was calibrated with; 1 where it was not.
+        direction: of the network that was measured: "forward", each token judged by those before it, or "backward".
     """
 
     perplexity: Perplexity
@@ -37,6 +38,7 @@ class TextEvaluation:
     hits: dict[int, int]
     reliability: Reliability
     temperature: float
+    direction: str = "forward"
 
     @property
     def bits_per_character(self) -> float:
@@ -62,11 +64,15 @@ class TextEvaluation:
             figures[f"top_{guesses}"] = {"accuracy": share, "standard_error": error}
         figures["reliability"] = self.reliability.to_dict()
         figures["temperature"] = self.temperature
+        figures["direction"] = self.direction
         return figures
 
 
 def evaluate_text(model: TrainedModel, lines: Iterable[str], *, batch_size: int) -> TextEvaluation:
     """Measure `model` on the lines of a text, as it was trained: the state carried, or reset at each line.
+
+    Of a pair it is the network that reads forward. A network that reads backwards with its state carried begins at
+    the end of the text, which is then held in memory.
 
     The exact softmax in blocks; memory does not grow with the text, and the result does not depend on `batch_size`,
     but for rounding.
@@ -82,10 +88,15 @@ def evaluate_text(model: TrainedModel, lines: Iterable[str], *, batch_size: int)
     scorer = model.line_scorer(at_once=batch_size)
     state = scorer.start()
     counts = _Counts()
-    coming = iter(lines)
+    from_the_end = scorer.backwards and scorer.state_carried
+    coming = reversed(list(lines)) if from_the_end else iter(lines)
     while group := list(islice(coming, LINES_READ_AT_ONCE)):
         ids = [[id_ for part in tokenizer.parts(line) for id_ in tokenizer.encode(part)] for line in group]
-        results, state = scorer.judge(ids, state)
+        if from_the_end:  # the scorer takes lines in the order of the text
+            results, state = scorer.judge(ids[::-1], state)
+            results = results[::-1]
+        else:
+            results, state = scorer.judge(ids, state)
         for line, line_ids, judged in zip(group, ids, results, strict=True):
             if isinstance(judged, RnnError):
                 raise judged
@@ -101,6 +112,7 @@ def evaluate_text(model: TrainedModel, lines: Iterable[str], *, batch_size: int)
         hits=dict(zip(GUESSES, counts.hits.tolist(), strict=True)),
         reliability=counts.reliability,
         temperature=model.temperature,
+        direction="backward" if scorer.backwards else "forward",
     )
 
 

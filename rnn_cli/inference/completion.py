@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
+from rnn_cli.inference.line_index import NearLine
 from rnn_cli.inference.pieces import is_part_of_word
 from rnn_cli.inference.prompt import Context, Prompt
 from rnn_cli.inference.rules import Draft
@@ -24,7 +25,8 @@ class Completion:
             P(words | what stands to the left), a share of all that the model can say.
         fills: the words in each blank; None without a blank.
         joint_log_prob: ln P(words and all that stands behind them | what stands to the left), in nats; unknown
-            words behind them are read but not weighed. None without a blank.
+            words behind them are read but not weighed. From a network that reads backwards it is the same with left
+            and right exchanged, from a pair the weighted mean of both. None without a blank.
     """
 
     text: str
@@ -55,22 +57,26 @@ class Ranked:
         count: how many fillings were ranked, each by the exact probability of the whole text with it in place. The
             probabilities of all of them sum to 1.
         tokens_behind: how many tokens behind the last blank counted.
+        direction: how the text was read, "forward", "backward" or "both".
     """
 
     count: int
     tokens_behind: int
+    direction: str = "forward"
 
     def to_dict(self) -> dict[str, Any]:
         """For JSON."""
         return {
             "count": self.count,
             "tokens_behind": self.tokens_behind,
+            "direction": self.direction,
             "probabilities": "normalised over the ranked",
         }
 
     def __str__(self) -> str:
         what = "filling was" if self.count == 1 else "fillings were"
-        return f"{self.count:,} {what} ranked by the whole text; the probabilities of all of them sum to 1."
+        read = {"both": ", read from both ends", "backward": ", read from its end"}.get(self.direction, "")
+        return f"{self.count:,} {what} ranked by the whole text{read}; the probabilities of all of them sum to 1."
 
 
 @dataclass(frozen=True)
@@ -102,12 +108,15 @@ class Evidence:
         log_odds_bits: log2 of the odds that the answer has against its rivals; None where it has none.
         candidates: how many were weighed against each other: the answer and its best rivals.
         words: the words around the blank, those that moved the answer most first.
+        nearest: lines of the training text in which the network's state was most like its state at the blank; None
+            where the run kept no index of them.
     """
 
     answer: list[str]
     log_odds_bits: float | None
     candidates: int
     words: list[WordEvidence]
+    nearest: list[NearLine] | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """For JSON."""
@@ -116,6 +125,7 @@ class Evidence:
             "log_odds_bits": self.log_odds_bits,
             "candidates": self.candidates,
             "words": [word.to_dict() for word in self.words],
+            **({} if self.nearest is None else {"nearest": [line.to_dict() for line in self.nearest]}),
         }
 
 

@@ -101,6 +101,11 @@ class Engine:
         return len(self._c)
 
     @property
+    def hidden_size(self) -> int:
+        """Units of the top layer's h_t."""
+        return self.layers[-1].hidden_size
+
+    @property
     def output_weights(self) -> int:
         """How many multiplications the scores of all tokens take for one h_t: the size of V."""
         return self._V.size

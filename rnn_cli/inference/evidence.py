@@ -15,10 +15,11 @@ import numpy as np
 import numpy.typing as npt
 
 from rnn_cli.errors import RnnError
-from rnn_cli.inference.completer import Completer, Request
+from rnn_cli.inference.completer import Completer
 from rnn_cli.inference.completion import CompletionResult, Evidence, WordEvidence
 from rnn_cli.inference.pieces import is_part_of_word
 from rnn_cli.inference.prompt import Prompt
+from rnn_cli.inference.request import Request
 
 CANDIDATES = 10  # the answer and its best rivals
 NATS_A_BIT = math.log(2)

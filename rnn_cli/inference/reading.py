@@ -1,7 +1,7 @@
 """Reading on from states that were reached before, and how probable what is read was: exact, many rows at a time."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -83,3 +83,28 @@ def read_on(
         for h, h_after in zip(state, after, strict=True):
             h[:going_on] = h_after
     return readers.take(np.argsort(order))
+
+
+def read_lines(
+    engine: Engine,
+    readers: Readers,
+    lines: Sequence[Sequence[int]],
+    *,
+    eos_id: int,
+    unweighed: int | None,
+    independent: bool,
+) -> Readers:
+    """All readers read the same lines, an `<eos>` between two of them; `unweighed` as in `read_on`.
+
+    Args:
+        independent: whether a new line begins with no memory of the one before.
+    """
+    rows = len(readers.log_probs)
+    for number, line in enumerate(lines):
+        if number:
+            readers = read_on(engine, readers, [[eos_id]] * rows)
+            if independent:
+                hidden, state = engine.read_each([[eos_id]] * rows)
+                readers = replace(readers, hidden=hidden, state=state)
+        readers = read_on(engine, readers, [line] * rows, unweighed=unweighed)
+    return readers

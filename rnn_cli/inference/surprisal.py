@@ -30,7 +30,7 @@ class TokenScore:
     Attributes:
         text: as typed (in NFC), without the space before it; "<eos>" for the end of the line.
         word: which word of the line it belongs to, from 1; None for the end of the line.
-        log_prob: ln P(token | all before it), in nats.
+        log_prob: ln P(token | all before it), in nats; read backwards, ln P(token | all behind it).
         rank: 1 where it was the most probable of the vocabulary.
         unknown: whether the model does not know it; log_prob is then that of the unknown word.
     """
@@ -158,14 +158,23 @@ class LineScorer:
         state_carried: whether the state runs on from line to line; else each begins with no memory, and a blank one
             has no tokens.
         at_once: how many lines are read side by side; it changes the speed, not the result.
+        backwards: whether the network reads each line from its end. With `state_carried` it begins at the end of the
+            text, so all lines have to be given at once. The end of a line is then where it begins.
     """
 
     def __init__(
-        self, engine: Engine, tokenizer: Tokenizer, *, state_carried: bool, at_once: int = LINES_AT_ONCE
+        self,
+        engine: Engine,
+        tokenizer: Tokenizer,
+        *,
+        state_carried: bool,
+        at_once: int = LINES_AT_ONCE,
+        backwards: bool = False,
     ) -> None:
         self._engine = engine
         self._tokenizer = tokenizer
         self.state_carried = state_carried
+        self.backwards = backwards
         self._at_once = at_once
 
     def start(self) -> State:
@@ -178,6 +187,12 @@ class LineScorer:
         A line at which the model's numbers grow too large has an error in its place, and the next one begins with no
         memory.
         """
+        if not self.backwards:
+            return self._judge(lines, state)
+        judged, state = self._judge([line[::-1] for line in lines[::-1]], state)
+        return [one if isinstance(one, RnnError) else _turned(one) for one in judged[::-1]], state
+
+    def _judge(self, lines: Sequence[Sequence[int]], state: State) -> tuple[list[Judged | RnnError], State]:
         if self.state_carried:
             return self._judge_stream(lines, state)
         results: list[Judged | RnnError] = [_NOTHING] * len(lines)
@@ -260,6 +275,12 @@ class LineScorer:
         ]
         log_prob, rank = figures[-1]
         return LineScore(text, [*scores, TokenScore(EOS, None, log_prob, rank, unknown=False)])
+
+
+def _turned(judged: Judged) -> Judged:
+    """A line that was read from its end, in the order of its words; the `<eos>` stays last."""
+    figures = (judged.log_probs, judged.ranks, judged.best)
+    return Judged(*(np.concatenate([some[:-1][::-1], some[-1:]]) for some in figures))
 
 
 _NOTHING = Judged(np.empty(0), np.empty(0, np.int64), np.empty(0))

@@ -15,17 +15,21 @@ from rnn_cli.errors import ModelFileError, RnnError, UsageError
 from rnn_cli.inference.activations import ACTIVATIONS
 from rnn_cli.inference.cells import GATED, WITH_ACTIVATION
 from rnn_cli.inference.choices import checked_choices
-from rnn_cli.inference.completer import Completer, Request
+from rnn_cli.inference.completer import Completer
 from rnn_cli.inference.completion import CompletionResult
 from rnn_cli.inference.engine import OUTPUT_ACTIVATIONS, Engine
 from rnn_cli.inference.evidence import CANDIDATES, find_evidence
+from rnn_cli.inference.line_index import NAME_IN_RUN_FOLDER as INDEX_NAME
+from rnn_cli.inference.line_index import NearLine, read_index
 from rnn_cli.inference.nearest import nearest_words
 from rnn_cli.inference.options import checked_blank_words, given_options, option_name
 from rnn_cli.inference.pieces import PieceTable
-from rnn_cli.inference.prompt import Prompt, lines_of
+from rnn_cli.inference.prompt import Prompt, lines_of, read_context
+from rnn_cli.inference.request import Request
 from rnn_cli.inference.sampling import Sampling
+from rnn_cli.inference.sides import Side
 from rnn_cli.inference.surprisal import LINES_AT_ONCE, LineScorer, TextScore
-from rnn_cli.model_file import NAME_IN_RUN_FOLDER, ModelFile, read_model_file
+from rnn_cli.model_file import NAME_IN_RUN_FOLDER, ModelFile, Tensors, read_model_file
 from rnn_cli.text.tokenizer import Tokenizer
 
 DEFAULT_TOP_FOR_A_BLANK = 5
@@ -41,7 +45,13 @@ def load(path: str | Path) -> "TrainedModel":
         ModelFileError: there is none, or it cannot be used.
     """
     path = Path(path)
-    return TrainedModel.from_model_file(read_model_file(path), name=str(path))
+    return TrainedModel.from_model_file(read_model_file(path), name=str(path), index=index_beside(path))
+
+
+def index_beside(path: Path) -> Path | None:
+    """The index of training lines in the folder of a run, given the folder or its model file; None without one."""
+    index = (path if path.is_dir() else path.parent) / INDEX_NAME
+    return index if index.is_file() else None
 
 
 def find_model(given: str | None) -> Path:
@@ -71,7 +81,10 @@ class TrainedModel:
         config: the whole resolved config of its training.
         metrics: what it reached.
         tokenizer: its vocabulary.
-        engine: its equations.
+        engine: its equations; a pair's are those of the network that reads forward.
+        backward: a pair's second network, which reads backwards; None where there is one network.
+        direction: "forward", "backward" or "both".
+        forward_weight: how much the first network of a pair weighs, from 0 to 1; 0.5 where it was not fitted.
         temperature: that its probabilities were calibrated with; 1 where they were not.
     """
 
@@ -83,18 +96,32 @@ class TrainedModel:
         config: dict[str, Any],
         metrics: dict[str, Any],
         independent_lines: bool,
+        direction: str = "forward",
+        backward: Engine | None = None,
+        forward_weight: float = 0.5,
+        index: Path | None = None,
     ) -> None:
         self.engine = engine
+        self.backward = backward
+        self.direction = direction
+        self.forward_weight = forward_weight
         self.tokenizer = tokenizer
         self.config = config
         self.metrics = metrics
         self.temperature = engine.temperature
         self._independent_lines = independent_lines
-        self._completer = Completer(engine, tokenizer, independent_lines=independent_lines)
+        self._index = index
+        self._completer = Completer(
+            engine,
+            tokenizer,
+            independent_lines=independent_lines,
+            backwards=direction == "backward",
+            second=None if backward is None else Side(backward, backwards=True, weight=1 - forward_weight),
+        )
 
     @classmethod
-    def from_model_file(cls, model_file: ModelFile, *, name: str) -> Self:
-        """The model in a file that was read; `name` is what messages call it.
+    def from_model_file(cls, model_file: ModelFile, *, name: str, index: Path | None = None) -> Self:
+        """The model in a file that was read; `name` is what messages call it, `index` an index of training lines.
 
         Raises:
             ModelFileError: the parts of the file do not belong together, or this version cannot use them.
@@ -102,7 +129,12 @@ class TrainedModel:
         config = model_file.config
         try:
             tokenizer = Tokenizer.from_json(model_file.tokenizer_json)
-            engine = _engine(model_file)
+            is_pair = model_file.direction == "both"
+            engine = _engine(model_file, model_file.network(backwards=False), "temperature")
+            backward = None
+            if is_pair:
+                backward = _engine(model_file, model_file.network(backwards=True), "backward_temperature")
+            forward_weight = _forward_weight(model_file)
             independent_lines = config["data"]["mode"] == "lines"
         except ValueError as error:
             raise ModelFileError(f"{name}: {_in_one_line(error)}") from error
@@ -114,7 +146,15 @@ class TrainedModel:
                 f"{engine.vocab_size:,}; they do not belong together."
             )
         return cls(
-            engine, tokenizer, config=config, metrics=model_file.metrics, independent_lines=independent_lines
+            engine,
+            tokenizer,
+            config=config,
+            metrics=model_file.metrics,
+            independent_lines=independent_lines,
+            direction=model_file.direction,
+            backward=backward,
+            forward_weight=forward_weight,
+            index=index,
         )
 
     def complete(
@@ -142,7 +182,8 @@ class TrainedModel:
             choices: rank these for the one blank, and nothing else; a word that the model does not know counts as
                 its unknown word.
             blank_words: the smallest and the largest number of words in a blank.
-            why: also find out which words around the one blank moved the best completion, away from its rivals.
+            why: also find out which words around the one blank moved the best completion, away from its rivals, and,
+                where the run kept an index, which training lines are the nearest by hidden state.
             top: how many completions; None: 5 for a blank, 1 for a continuation, all choices, all that are drawn.
             max_words: a continuation ends after so many words at the latest.
             temperature: below 1 draws the probable more often, above 1 less often; 0 takes the best each time.
@@ -180,7 +221,8 @@ class TrainedModel:
             if isinstance(result, RnnError):
                 raise result
             if why and result.completions:
-                result = replace(result, why=find_evidence(self._completer, result))
+                why_so = find_evidence(self._completer, result)
+                result = replace(result, why=replace(why_so, nearest=self._nearest_lines(prompt)))
             shown = len(result.completions) if choices is not None and top is None else wanted
             return replace(result, completions=result.completions[:shown])
         if drawing:
@@ -221,6 +263,8 @@ class TrainedModel:
     def score(self, text: str, *, state_carried: bool | None = None) -> TextScore:
         """The log-probability, surprisal and rank of every token of `text`, and the sums.
 
+        Each token is judged by those before it; where the model only reads backwards, by those behind it.
+
         Args:
             text: one line or several; the end of each line is scored, too.
             state_carried: whether the state runs on from line to line; None: as the model was trained.
@@ -241,7 +285,33 @@ class TrainedModel:
     def line_scorer(self, *, state_carried: bool | None = None, at_once: int = LINES_AT_ONCE) -> LineScorer:
         """What `score` works with, for texts that come bit by bit."""
         carried = not self._independent_lines if state_carried is None else state_carried
-        return LineScorer(self.engine, self.tokenizer, state_carried=carried, at_once=at_once)
+        return LineScorer(
+            self.engine,
+            self.tokenizer,
+            state_carried=carried,
+            at_once=at_once,
+            backwards=self.direction == "backward",
+        )
+
+    def sentence_log_probs(self, sentences: Sequence[str]) -> list[float | RnnError]:
+        """ln P of each sentence as a line that stands alone, in nats; of a pair the weighted mean of both networks.
+
+        An error stands in place of one that cannot be read.
+        """
+        scorers = [(1.0, self.line_scorer(state_carried=False))]
+        if self.backward is not None:
+            back = LineScorer(self.backward, self.tokenizer, state_carried=False, backwards=True)
+            scorers = [(self.forward_weight, scorers[0][1]), (1 - self.forward_weight, back)]
+        totals = [0.0] * len(sentences)
+        errors: dict[int, RnnError] = {}
+        for weight, scorer in scorers:
+            scores, _ = scorer.score(sentences, scorer.start())
+            for number, score in enumerate(scores):
+                if isinstance(score, RnnError):
+                    errors[number] = score
+                else:
+                    totals[number] += weight * score.log_prob
+        return [errors.get(number, total) for number, total in enumerate(totals)]
 
     def nearest_words(self, word: str) -> list[str]:
         """Up to three words of the vocabulary that look like `word`, best first."""
@@ -252,6 +322,14 @@ class TrainedModel:
         """What each id can be in a sentence."""
         return self._completer.pieces
 
+    def _nearest_lines(self, prompt: Prompt) -> list[NearLine] | None:
+        """The training lines whose state was most like the one before the blank."""
+        if self._index is None:
+            return None
+        context = read_context(prompt.left, self.tokenizer, independent_lines=self._independent_lines)
+        hidden, _ = self.engine.read_each([context.ids])
+        return read_index(self._index, self.engine).nearest(hidden[0], self.tokenizer)
+
     @cached_property
     def _words(self) -> list[str]:
         """The words of the vocabulary, most frequent first; none where words have no pieces of their own."""
@@ -261,8 +339,8 @@ class TrainedModel:
         return list(dict.fromkeys(pieces[i].strip() for i in np.flatnonzero(self.pieces.word)))
 
 
-def _engine(model_file: ModelFile) -> Engine:
-    """The builder: the config of a model file stops here."""
+def _engine(model_file: ModelFile, tensors: Tensors, temperature: str) -> Engine:
+    """The builder: the config of a model file stops here. `temperature` is its name in the calibration."""
     model = model_file.config["model"]
     allowed: dict[str, tuple[str, ...]] = {
         "cell": (*WITH_ACTIVATION, *GATED),
@@ -278,19 +356,31 @@ def _engine(model_file: ModelFile) -> Engine:
                 "A newer rnn_cli may."
             )
     return Engine(
-        model_file.tensors,
+        tensors,
         num_layers=model["num_layers"],
         cell=model["cell"],
         hidden_activation=model["hidden_activation"] if has_activation else None,
         output_activation=model["output_activation"],
-        temperature=_temperature(model_file),
+        temperature=_temperature(model_file, temperature),
     )
 
 
-def _temperature(model_file: ModelFile) -> float:
+def _forward_weight(model_file: ModelFile) -> float:
+    if model_file.mixture is None:
+        return 0.5
+    weight = model_file.mixture.get("forward_weight")
+    if not isinstance(weight, int | float) or not 0 <= weight <= 1:
+        raise ValueError(
+            f"the forward_weight of its two networks is {reprlib.repr(weight)}; it has to be a number from 0 to 1. "
+            "Fit it anew with rnn eval --calibrate."
+        )
+    return float(weight)
+
+
+def _temperature(model_file: ModelFile, name: str) -> float:
     if model_file.calibration is None:
         return 1.0
-    temperature = model_file.calibration.get("temperature")
+    temperature = model_file.calibration.get(name)
     if not isinstance(temperature, int | float) or not _LOWEST <= temperature <= _HIGHEST:
         raise ValueError(
             f"the calibration's temperature is {reprlib.repr(temperature)}; it has to be a number from "

@@ -94,6 +94,11 @@ def make_report(run: Run) -> Report:
     data = run.config.get("data") or {}
     missing: list[str] = []
     measured = _measure(model, data, missing)
+    if model.backward is not None:
+        missing.append(
+            "The model has two networks; curves and measurements are of the one that reads forward. The completions "
+            "are both networks'."
+        )
     prompts = prompts_of(data, PROMPTS)
     results = model.predict([prompt.text for prompt in prompts], top=COMPLETIONS)
     completions = [
@@ -132,7 +137,8 @@ def _corpus(model: TrainedModel, data: dict[str, Any], split: PartName, missing:
         return None
     paths, part = text
     try:
-        return prepare_corpus(paths, model.tokenizer, encoding=data.get("encoding", "auto"), part=part)
+        corpus = prepare_corpus(paths, model.tokenizer, encoding=data.get("encoding", "auto"), part=part)
+        return corpus.backwards() if model.direction == "backward" else corpus
     except RnnError as error:
         missing.append(f"The {split} text was not read: {error}")
         return None

@@ -25,8 +25,9 @@ class Run:
         config: every key of config.yaml, nested as it stands there; it may be of another version.
         start: the record of the beginning.
         notices: what the user was told, such as the facts of the texts.
-        train: the records of windows trained on, by step; training cuts what it takes back out of its metrics.
-        validations: the records of measurements on the validation text, by step.
+        train: the records of windows trained on, by step; training cuts what it takes back out of its metrics. Of a
+            pair they are its first network's.
+        validations: the records of measurements on the validation text, by step; of a pair as with train.
         gradient_flow, samples: what was recorded at the validations, by step; see `training.events`.
         summary: summary.json; None where the training is not finished.
     """
@@ -82,7 +83,7 @@ def read_run(path: Path) -> Run:
     root, problems = read_file(config_file)
     if root is None:
         raise ConfigError([str(problem) for problem in problems])
-    records = list(_records(metrics_file))
+    records = [record for record in _records(metrics_file) if "network" not in record]
     start = next((record for record in records if record["event"] == "start"), None)
     if start is None:
         raise ModelFileError(f"{path}: the training has not begun: {metrics_file.name} tells of no start.")

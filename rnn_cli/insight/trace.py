@@ -133,15 +133,21 @@ def trace(model: TrainedModel, text: str, *, answer: str | None = None) -> Trace
 
     The last step predicts the blank (two or more underscores), or what comes after the text where there is none. The
     network reads from left to right: what stands behind the blank has no part in it, while `rnn complete` weighs it.
+    Of a pair it is the network that reads forward.
 
     Args:
         answer: the token to explain at the last step; None: the most probable one (for a blank, word).
 
     Raises:
-        UsageError: the text is empty, longer than `MOST_TOKENS` tokens or has several blanks, or the answer is not
-            one token of the vocabulary.
+        UsageError: the model reads backwards; the text is empty, longer than `MOST_TOKENS` tokens or has several
+            blanks; or the answer is not one token of the vocabulary.
         ModelFileError: the model's numbers grew too large while it read the text.
     """
+    if model.direction == "backward":
+        raise UsageError(
+            "rnn trace follows a text from its first word to its last, and this model reads backwards. Give a model "
+            "with model.direction forward or both; rnn complete --why works for every direction."
+        )
     prompt = Prompt.parse(text)
     if prompt.blanks > 1:
         raise UsageError(

@@ -79,14 +79,16 @@ def make_recipe(
         on_event(
             Notice(f"Reading the text took most of the budget; training takes {left_s:.0f} s all the same.")
         )
+    networks = 2 if config.model.direction == "both" else 1
     network = choose_network(
         kind=config.data.tokenizer.kind,
         tokens=texts.train.tokens,
         vocab_size=texts.tokenizer.vocab_size,
         has_valid=texts.valid is not None,
         speeds=speeds,
-        training_s=left_s,
+        training_s=left_s / networks,
     )
+    network.settings["training"]["max_minutes"] *= networks
     return Recipe(
         config_from_choices({**chosen, **network.settings}, overrides), (*text.reasons, *network.reasons)
     )

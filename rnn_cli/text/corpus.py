@@ -84,6 +84,13 @@ class Corpus:
             counts += np.bincount(self.ids[first : first + COUNTED_AT_ONCE], minlength=self.vocab_size)
         return counts
 
+    def backwards(self) -> "Corpus":
+        """The same text from its last line to its first, and each line from its last token to its first.
+
+        Its ids are in memory, 2 or 4 bytes each.
+        """
+        return replace(self, ids=np.concatenate([self.ids[-2::-1], self.ids[-1:]]))
+
     def line_spans(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Where each line that is not blank begins in `ids`, and its length with `<eos>`: (lines,) twice."""
         ends = np.flatnonzero(self.ids == self.eos_id)

@@ -46,6 +46,15 @@ class Texts:
     valid: Corpus | None
     test: Corpus | None
 
+    def backwards(self) -> "Texts":
+        """The same, read from the end."""
+        return Texts(
+            self.tokenizer,
+            self.train.backwards(),
+            self.valid and self.valid.backwards(),
+            self.test and self.test.backwards(),
+        )
+
 
 def build_texts(config: Config, on_event: OnEvent) -> Texts:
     """Learn the vocabulary from the training text alone, then tokenise every split (or find it in the cache).

@@ -39,6 +39,7 @@ class Progress:
         spikes: windows in a row whose loss lay far over the level.
         rollbacks: a record of each time that training went wrong and was taken back.
         metrics_bytes: size of the metrics at this point.
+        first: what the first network of a pair came to, while the second is trained; else None.
     """
 
     epoch: int = 0
@@ -60,10 +61,11 @@ class Progress:
     spikes: int = 0
     rollbacks: list[dict[str, Any]] = field(default_factory=list)
     metrics_bytes: int = 0
+    first: dict[str, Any] | None = None
 
-    def age(self) -> tuple[int, int, int]:
+    def age(self) -> tuple[int, int, int, int]:
         """Orders the states of one training: what came after a rollback is later than all before it."""
-        return len(self.rollbacks), self.epoch, self.window
+        return int(self.first is not None), len(self.rollbacks), self.epoch, self.window
 
 
 def save_checkpoint(
@@ -121,6 +123,16 @@ def latest_first(paths: list[Path]) -> list[Path]:
             return ()
 
     return sorted(paths, key=age, reverse=True)
+
+
+def first_network(paths: list[Path]) -> dict[str, Any] | None:
+    """What the first network of a pair came to, by the latest of some checkpoints; None while it is trained."""
+    for path in latest_first(paths):
+        try:
+            return Progress(**json.loads(read_metadata(path)["progress"])).first
+        except (ModelFileError, KeyError, ValueError, TypeError):
+            continue
+    return None
 
 
 def is_whole(path: Path) -> bool:

@@ -32,11 +32,15 @@ class History:
 
 
 def read_history(metrics: Path) -> History:
-    """The losses in a `metrics.jsonl`; what is not finite is left out."""
+    """The losses in a `metrics.jsonl`, of a pair those of its first network; what is not finite is left out."""
     points: dict[str, list[Point]] = {"train": [], "validation": []}
     for line in metrics.read_text("utf-8").splitlines():
         record = json.loads(line)
-        if record["event"] in points and 0 < (record["perplexity"] or 0) < math.inf:
+        if (
+            "network" not in record
+            and record["event"] in points
+            and 0 < (record["perplexity"] or 0) < math.inf
+        ):
             points[record["event"]].append((record["step"], math.log(record["perplexity"])))
     return History(tuple(points["train"]), tuple(points["validation"]))
 

@@ -11,7 +11,6 @@ from rnn_cli.training.interrupt import Stopped
 from rnn_cli.training.optimizer import scheduled_learning_rate
 from rnn_cli.training.parts import Training
 from rnn_cli.training.recovery import roll_back, what_went_wrong
-from rnn_cli.training.saving import save_model
 from rnn_cli.training.validation import measure
 
 PLATEAU_CUT = 0.5  # what the plateau schedule makes of the learning rate when a validation is no better
@@ -187,10 +186,4 @@ def _measure_and_keep(training: Training) -> None:
 
 
 def _save_best(training: Training, metrics: dict[str, Any]) -> None:
-    with training.folder.writing():
-        save_model(
-            training.folder.model,
-            training.model,
-            training.provenance,
-            {"step": training.progress.step, **metrics},
-        )
+    training.save_model({"step": training.progress.step, **metrics})

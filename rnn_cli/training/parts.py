@@ -4,10 +4,12 @@ import time
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from rnn_cli.model.language_model import LanguageModel, State
 from rnn_cli.model.losses import LossFunction
 from rnn_cli.model.penalties import NO_PENALTIES, Penalties
+from rnn_cli.model_file import ModelFile
 from rnn_cli.text.corpus import Corpus
 from rnn_cli.text.streams import Windows
 from rnn_cli.training.averaging import UPDATES_APART, WeightAverage
@@ -17,7 +19,7 @@ from rnn_cli.training.interrupt import StopSignal
 from rnn_cli.training.optimizer import Optimizer
 from rnn_cli.training.run_folder import RunFolder
 from rnn_cli.training.samples import Sampler
-from rnn_cli.training.saving import Provenance
+from rnn_cli.training.saving import Provenance, save_model
 from rnn_cli.training.time_limit import TimeLimit
 from rnn_cli.training.workers import Workers
 
@@ -44,6 +46,7 @@ class Training:
         average: the mean of the last weights; it is what is measured and kept. None: the weights themselves are.
         sampler: writes and completes something after each validation; None: nobody does.
         time_limit: set where the clock ends the training; None: the epochs do.
+        first: the model file with the first network of a pair, while the second is trained; else None.
         saved_at: when a state was saved last, on the clock of time.perf_counter.
         started_at: when the training began, on the same clock, as if it had never been stopped.
     """
@@ -81,6 +84,7 @@ class Training:
     time_limit: TimeLimit | None = None
     penalties: Penalties = NO_PENALTIES
     full_window: int | None = None
+    first: ModelFile | None = None
     saved_at: float = 0.0
     started_at: float = 0.0
 
@@ -178,6 +182,13 @@ class Training:
         self.saved_at = time.perf_counter()
         if self.time_limit is not None:
             self.time_limit.saving_s = self.saved_at - began_at
+
+    def save_model(self, metrics: dict[str, Any], *, mixture: dict[str, Any] | None = None) -> None:
+        """Write the network as it is into the model file."""
+        with self.folder.writing():
+            save_model(
+                self.folder.model, self.model, self.provenance, metrics, first=self.first, mixture=mixture
+            )
 
     def load_state(self, path: Path) -> None:
         """Put everything back as it was saved, the metrics too.

@@ -6,6 +6,7 @@ from typing import Any
 import torch
 
 from rnn_cli.config import Config
+from rnn_cli.model_file import BACKWARD
 from rnn_cli.training.build import (
     COPIES_IN_TRAINING,
     build_model,
@@ -74,21 +75,25 @@ def make_plan(config: Config, *, on_event: OnEvent) -> Plan:
     model = build_model(config, counts)
     windows_per_epoch = windows.windows_in_epoch(0)
     parameters = {name: parameter.numel() for name, parameter in model.named_parameters()}
-    model_bytes = 4 * model.parameter_count
+    networks = 1
+    if config.model.direction == "both":
+        networks = 2
+        parameters |= {f"{BACKWARD}{name}": count for name, count in parameters.items()}
+    model_bytes = 4 * networks * model.parameter_count
     return Plan(
         vocab_size=model.vocab_size,
         parameters=parameters,
         model_bytes=model_bytes,
-        training_bytes=COPIES_IN_TRAINING * model_bytes,
+        training_bytes=COPIES_IN_TRAINING * model_bytes // networks,  # one network at a time
         train_tokens=texts.train.tokens,
         windows_per_epoch=windows_per_epoch,
-        total_windows=windows_per_epoch * config.training.max_epochs,
+        total_windows=windows_per_epoch * config.training.max_epochs * networks,
         softmax=softmax_kind(config, model.vocab_size)
         if config.model.output_activation == "softmax"
         else "none",
         softmax_reason=softmax_reason(config, model.vocab_size),
         engine=choice,
-        expected_s=texts.train.tokens * config.training.max_epochs / choice.taken.tokens_per_s,
+        expected_s=networks * texts.train.tokens * config.training.max_epochs / choice.taken.tokens_per_s,
         max_minutes=config.training.max_minutes,
     )
 

@@ -1,80 +1,31 @@
 """One training from config to finished model: texts, network, loop, test, model file."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
-import torch
+import numpy as np
 
-from rnn_cli.config import Config, config_to_dict, config_to_yaml
+from rnn_cli.config import Config, config_to_yaml
 from rnn_cli.errors import Interrupted, ModelFileError
+from rnn_cli.inference import load
+from rnn_cli.inference.line_index import LONGEST_LINE, MOST_PLACES, LineIndex, write_index
+from rnn_cli.inference.mixture import MOST_BLANKS, Mixture, fit_weight
 from rnn_cli.inference.scoring import Perplexity
+from rnn_cli.model_file import store_fitted
 from rnn_cli.text.corpus import Corpus
 from rnn_cli.text.streams import Windows
 from rnn_cli.training import loop
-from rnn_cli.training.averaging import WeightAverage
-from rnn_cli.training.build import (
-    Texts,
-    build_last_loss,
-    build_loss,
-    build_model,
-    build_texts,
-    build_training_optimizer,
-    build_windows,
-    build_workers,
-    penalties,
-)
-from rnn_cli.training.checkpoint import is_whole, latest_first
+from rnn_cli.training.assembly import Network, assemble, networks_to_train, opening_words
+from rnn_cli.training.build import Texts, build_texts, build_windows
+from rnn_cli.training.checkpoint import first_network, is_whole, latest_first
 from rnn_cli.training.engine_choice import choose_engine
 from rnn_cli.training.events import Event, Measured, Notice, OnEvent, Started
 from rnn_cli.training.interrupt import Stopped, StopSignal
+from rnn_cli.training.outcome import Outcome
 from rnn_cli.training.parts import Training
 from rnn_cli.training.run_folder import RunFolder
-from rnn_cli.training.samples import Sampler, prompts_in
-from rnn_cli.training.saving import Provenance, load_weights, save_model
+from rnn_cli.training.saving import load_weights
 from rnn_cli.training.tensorboard import TensorBoard, check_tensorboard
-from rnn_cli.training.time_limit import TimeLimit
-from rnn_cli.training.validation import measure, seconds_per_token
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What a finished training came to; `opening` is how the training text begins, to try the model with."""
-
-    reason: str
-    parameters: int
-    steps: int
-    elapsed_s: float
-    rollbacks: list[dict[str, Any]]
-    valid: Perplexity | None
-    test: Perplexity | None
-    opening: str
-
-    def report(self) -> list[str]:
-        """The end of the training in words, a line each."""
-        lines = [f"Trained {self.steps:,} steps in {self.elapsed_s:,.0f} s: {self.reason}."]
-        lines += [
-            f"Went wrong at step {wrong['step']:,} ({wrong['reason']}), back to step {wrong['back_to']:,}; "
-            f"learning rate times {wrong['rate_factor']:g}."
-            for wrong in self.rollbacks
-        ]
-        for name, result in (("validation", self.valid), ("test", self.test)):
-            if result is not None:
-                lines.append(f"{name} perplexity {result.perplexity:,.2f} ({result.terms()})")
-        return lines
-
-    def to_dict(self) -> dict[str, Any]:
-        """For the run's summary."""
-        return {
-            "reason": self.reason,
-            "parameters": self.parameters,
-            "steps": self.steps,
-            "elapsed_s": round(self.elapsed_s, 3),
-            "rollbacks": self.rollbacks,
-            "valid": self.valid and self.valid.to_dict(),
-            "test": self.test and self.test.to_dict(),
-        }
+from rnn_cli.training.validation import measure
 
 
 def train(
@@ -128,35 +79,51 @@ def _train(
     texts = build_texts(config, record)
     windows = build_windows(config, texts.train, record)
     config = _with_engine(config, windows, texts, record)
-    training = _assemble(config, texts, windows, folder, stop, record)
-    training.sampler = _sampler(config, texts, prompts) if config.logging.samples else None
-    training.time_limit = _time_limit(config, texts, training)
-    if resume:
-        _go_on(training)
-    else:
-        folder.begin(config_to_yaml(config))
-    if config.logging.tensorboard:
-        board = TensorBoard(folder.tensorboard, training.progress.step)
-    stop.wait_for_steps()
-    record(_started(training, texts, resumed=resume))
-    try:
-        return _train_and_test(training, texts, folder)
-    finally:
-        if board is not None:
-            board.close()
+    opening = opening_words(texts, config.model.direction)
+    done = first_network(folder.states()) if resume else None
+    outcome = None if done is None else Outcome.from_dict(done, opening=opening)
+    for network in networks_to_train(config, first_is_done=outcome is not None):
+        folder.second_network = network.is_second
+        training = assemble(config, network, texts, windows, folder, stop, record, prompts)
+        if resume:
+            _go_on(training)
+            resume = False
+            resumed = True
+        else:
+            resumed = False
+            if outcome is None:
+                folder.begin(config_to_yaml(config))
+            else:
+                training.progress.first = outcome.to_dict()
+        if network.is_second and not resumed:
+            record(Notice("Now the network that reads backwards."))
+        if config.logging.tensorboard:
+            where = folder.tensorboard / "backward" if network.is_second else folder.tensorboard
+            board = TensorBoard(where, training.progress.step)
+        stop.wait_for_steps()
+        record(_started(training, texts, resumed=resumed))
+        try:
+            outcome = _train_and_test(training, texts, network, outcome, opening)
+        finally:
+            if board is not None:
+                board.close()
+                board = None
+    assert outcome is not None
+    if config.logging.index:
+        _index_lines(folder, texts)
+    return outcome
 
 
-def _train_and_test(training: Training, texts: Texts, folder: RunFolder) -> Outcome:
+def _train_and_test(
+    training: Training, texts: Texts, network: Network, first: Outcome | None, opening: str
+) -> Outcome:
     reason = loop.run(training)
     if reason == "interrupted":
-        if not folder.model.exists():
-            with folder.writing():
-                save_model(
-                    folder.model, training.model, training.provenance, {"step": training.progress.step}
-                )
+        if not training.folder.model.exists():
+            training.save_model({"step": training.progress.step})
         raise _interrupted(training)
     try:
-        return _finish(texts, training, reason)
+        return _finish(texts, training, network, reason, first, opening)
     except Stopped:
         raise _interrupted(training) from None
 
@@ -203,94 +170,6 @@ def _stopped_at_once(folder: RunFolder) -> str:
     return "Stopped before the first step: there was nothing to save."
 
 
-def _assemble(
-    config: Config, texts: Texts, windows: Windows, folder: RunFolder, stop: StopSignal, on_event: OnEvent
-) -> Training:
-    torch.manual_seed(config.training.seed)
-    counts = texts.train.counts()
-    model = build_model(config, counts)
-    loss_function = build_loss(config, counts)
-    settings = config.training
-    return Training(
-        model=model,
-        windows=windows,
-        valid=texts.valid,
-        mode=config.data.mode,
-        output_activation=config.model.output_activation,
-        loss_function=loss_function,
-        last_loss=build_last_loss(config, len(counts)),
-        last_share=config.output.exact_share,
-        penalties=penalties(config),
-        full_window=settings.bptt_steps if settings.random_windows else None,
-        workers=build_workers(config),
-        optimizer=build_training_optimizer(config, model, loss_function),
-        learning_rate=settings.learning_rate,
-        schedule=settings.schedule,
-        warmup_steps=settings.warmup_steps,
-        max_grad_norm=settings.max_grad_norm,
-        max_epochs=settings.max_epochs,
-        patience=settings.patience,
-        validate_every_epochs=settings.validate_every_epochs,
-        log_every_windows=settings.log_every_windows,
-        gradient_flow=config.logging.gradient_flow,
-        checkpoint_windows=settings.checkpoint_windows,
-        checkpoint_minutes=settings.checkpoint_minutes,
-        max_rollbacks=settings.max_rollbacks,
-        folder=folder,
-        provenance=Provenance(
-            config=config_to_dict(config),
-            tokenizer_json=texts.tokenizer.to_json(),
-            training_data={
-                "tokens": texts.train.tokens,
-                "unknown": texts.train.unknown,
-                "files": _files(texts.train),
-                "valid_files": _files(texts.valid) if texts.valid else [],
-            },
-        ),
-        stop=stop,
-        on_event=on_event,
-        average=WeightAverage(settings.average_share) if settings.average_share else None,
-    )
-
-
-def _sampler(config: Config, texts: Texts, prompts: Sequence[str]) -> Sampler:
-    return Sampler(
-        texts.tokenizer,
-        _opening_words(texts),
-        prompts or prompts_in(texts.valid or texts.train, texts.tokenizer),
-        cell=config.model.cell,
-        hidden_activation=config.model.hidden_activation,
-        output_activation=config.model.output_activation,
-        independent_lines=config.data.mode == "lines",
-    )
-
-
-def _time_limit(config: Config, texts: Texts, training: Training) -> TimeLimit | None:
-    """The time that the config gives, with a first guess at how much of it measuring will take."""
-    minutes = config.training.max_minutes
-    if minutes is None:
-        return None
-    measured = [corpus for corpus in (texts.valid, texts.test) if corpus is not None]
-    return TimeLimit(
-        total_s=60 * minutes,
-        valid_tokens=texts.valid.tokens if texts.valid else 0,
-        test_tokens=texts.test.tokens if texts.test else 0,
-        token_s=seconds_per_token(
-            training.model,
-            measured[0],
-            mode=training.mode,
-            output_activation=training.output_activation,
-            workers=training.workers,
-        )
-        if measured
-        else 0.0,
-    )
-
-
-def _files(corpus: Corpus) -> list[dict[str, Any]]:
-    return [{"name": Path(t.path).name, "sha256": t.sha256, "bytes": t.bytes} for t in corpus.texts]
-
-
 def _started(training: Training, texts: Texts, *, resumed: bool) -> Started:
     return Started(
         step=training.progress.step,
@@ -304,16 +183,18 @@ def _started(training: Training, texts: Texts, *, resumed: bool) -> Started:
     )
 
 
-def _finish(texts: Texts, training: Training, reason: str) -> Outcome:
-    """Test the best model, and write the figures into its file."""
-    model, progress = training.model, training.progress
-    metrics = load_weights(training.folder.model, model)
+def _finish(
+    texts: Texts, training: Training, network: Network, reason: str, first: Outcome | None, opening: str
+) -> Outcome:
+    """Test the best model, weigh the networks of a pair, and write the figures into the model file."""
+    model, progress, folder = training.model, training.progress, training.folder
+    metrics = load_weights(folder.model, model, second=network.is_second)
     valid = metrics.get("valid")
     test = None
     if texts.test is not None:
         test = measure(
             model,
-            texts.test,
+            texts.test.backwards() if network.backwards else texts.test,
             mode=training.mode,
             output_activation=training.output_activation,
             workers=training.workers,
@@ -330,8 +211,7 @@ def _finish(texts: Texts, training: Training, reason: str) -> Outcome:
                 update_cpu_s=progress.update_cpu_s,
             )
         )
-        with training.folder.writing():
-            save_model(training.folder.model, model, training.provenance, {**metrics, "test": test.to_dict()})
+        training.save_model({**metrics, "test": test.to_dict()})
     return Outcome(
         reason=reason,
         parameters=model.parameter_count,
@@ -340,11 +220,38 @@ def _finish(texts: Texts, training: Training, reason: str) -> Outcome:
         rollbacks=progress.rollbacks,
         valid=Perplexity.from_dict(valid) if valid else None,
         test=test,
-        opening=_opening_words(texts),
+        opening=opening,
+        first=first,
+        mixture=_weigh(folder, texts) if network.is_second else None,
     )
 
 
-def _opening_words(texts: Texts) -> str:
-    """The first three words of the training text."""
-    beginning = texts.tokenizer.decode(texts.train.ids[:100].tolist()).strip()
-    return " ".join(beginning.split("\n")[0].split()[:3])
+def _index_lines(folder: RunFolder, texts: Texts) -> None:
+    """Keep lines of the training text by hidden state."""
+    engine = load(folder.model).engine
+    index = LineIndex.of(engine, _lines(texts.train, tokens=MOST_PLACES), texts.train.eos_id)
+    with folder.writing():
+        write_index(folder.index, index, engine)
+
+
+def _lines(corpus: Corpus, *, tokens: int) -> list[list[int]]:
+    """The ids of lines spread over a text, about so many tokens in all, without `<eos>`."""
+    starts, lengths = corpus.line_spans()
+    lengths = np.minimum(lengths, LONGEST_LINE + 1)
+    count = min(len(starts), max(1, int(tokens / lengths.mean()))) if len(starts) else 0
+    chosen = (np.arange(count) * len(starts) // max(count, 1)).tolist()
+    return [corpus.ids[starts[i] : starts[i] + lengths[i] - 1].tolist() for i in chosen]
+
+
+def _weigh(folder: RunFolder, texts: Texts) -> Mixture | None:
+    """Fit how much the networks of a pair weigh, and store it in the model file."""
+    if texts.valid is None:
+        return None
+    lines = _lines(texts.valid, tokens=MOST_BLANKS * LONGEST_LINE)
+    model = load(folder.model)
+    assert model.backward is not None
+    mixture = fit_weight(model.engine, model.backward, texts.tokenizer, lines)
+    if mixture is not None:
+        with folder.writing():
+            store_fitted(folder.model, mixture=mixture.to_dict())
+    return mixture

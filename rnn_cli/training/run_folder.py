@@ -10,6 +10,7 @@ from typing import Any, Self
 
 from rnn_cli.errors import ModelFileError, TrainingError, UsageError
 from rnn_cli.files import atomic_write, parts_of, sync_folder, write_text
+from rnn_cli.inference.line_index import NAME_IN_RUN_FOLDER as INDEX_NAME
 from rnn_cli.training.events import Event
 from rnn_cli.training.run_lock import RunLock
 
@@ -25,6 +26,7 @@ class RunFolder:
     model.safetensors       the best model so far
     good.safetensors        the last state that training goes back to when it goes wrong
     checkpoint.safetensors  where Ctrl-C or the clock asked for a state between two good ones
+    index.safetensors       lines of the training text by hidden state, if asked for
     summary.json            the final figures; a run that has it is finished
     tensorboard/            the same scalars for TensorBoard, if asked for
     """
@@ -36,10 +38,14 @@ class RunFolder:
         self.model = path / "model.safetensors"
         self.good = path / "good.safetensors"
         self.checkpoint = path / "checkpoint.safetensors"
+        self.index = path / INDEX_NAME
         self.summary = path / "summary.json"
         self.tensorboard = path / "tensorboard"
-        self._files = (self.summary, self.checkpoint, self.good, self.model, self.config, self.metrics)
+        self._files = (
+            *(self.summary, self.index, self.checkpoint, self.good, self.model, self.config, self.metrics),
+        )
         self._lock: RunLock | None = None
+        self.second_network = False  # whether what is recorded is of a pair's second network
         self._waiting: list[Event] | None = None  # events before the run has begun; None once it has
 
     @classmethod
@@ -129,8 +135,9 @@ class RunFolder:
         if self._waiting is not None:
             self._waiting.append(event)
             return
+        record = event.to_record() | ({"network": "backward"} if self.second_network else {})
         with self.writing(), self.metrics.open("a", encoding="utf-8", errors=ESCAPES) as file:
-            file.write(json.dumps(event.to_record(), ensure_ascii=False) + "\n")
+            file.write(json.dumps(record, ensure_ascii=False) + "\n")
 
     def sync_metrics(self) -> int:
         """Bring the metrics to the disk; returns their bytes, for `cut_metrics`."""

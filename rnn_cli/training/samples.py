@@ -8,10 +8,11 @@ import numpy as np
 
 from rnn_cli.errors import RnnError
 from rnn_cli.inference.cells import WITH_ACTIVATION
-from rnn_cli.inference.completer import Completer, Request
+from rnn_cli.inference.completer import Completer
 from rnn_cli.inference.completion import CompletionResult
 from rnn_cli.inference.engine import Engine
 from rnn_cli.inference.prompt import Prompt
+from rnn_cli.inference.request import Request
 from rnn_cli.inference.sampling import Sampling
 from rnn_cli.model.language_model import LanguageModel
 from rnn_cli.text.corpus import Corpus

@@ -6,11 +6,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from rnn_cli.model.language_model import LanguageModel
-from rnn_cli.model_file import ModelFile, read_model_file, write_model_file
+from rnn_cli.model_file import BACKWARD, ModelFile, Tensors, read_model_file, write_model_file
 
 
 @dataclass(frozen=True)
@@ -26,9 +25,28 @@ class Provenance:
         return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
 
 
-def save_model(path: Path, model: LanguageModel, provenance: Provenance, metrics: dict[str, Any]) -> None:
-    """Write the model file. Tied weights are written once, under `embedding`."""
-    tensors: dict[str, np.ndarray] = {name: p.detach().cpu().numpy() for name, p in model.named_parameters()}
+def save_model(
+    path: Path,
+    model: LanguageModel,
+    provenance: Provenance,
+    metrics: dict[str, Any],
+    *,
+    first: ModelFile | None = None,
+    mixture: dict[str, Any] | None = None,
+) -> None:
+    """Write the model file. Tied weights are written once, under `embedding`.
+
+    Args:
+        first: holds the first network of a pair, of which `model` is the second; both are written.
+        mixture: how much the two weigh.
+    """
+    tensors: Tensors = {name: p.detach().cpu().numpy() for name, p in model.named_parameters()}
+    if first is not None:
+        tensors = {
+            **first.network(backwards=False),
+            **{f"{BACKWARD}{name}": t for name, t in tensors.items()},
+        }
+        metrics = {**first.metrics, _SECOND: metrics}
     write_model_file(
         path,
         ModelFile(
@@ -37,14 +55,25 @@ def save_model(path: Path, model: LanguageModel, provenance: Provenance, metrics
             tokenizer_json=provenance.tokenizer_json,
             training_data=provenance.training_data,
             metrics=metrics,
+            mixture=mixture,
         ),
     )
 
 
 @torch.no_grad()
-def load_weights(path: Path, model: LanguageModel) -> dict[str, Any]:
-    """Put the weights of a model file into a network of the same shape; returns the file's metrics."""
+def load_weights(path: Path, model: LanguageModel, *, second: bool = False) -> dict[str, Any]:
+    """Put the weights of a model file into a network of the same shape; returns the network's metrics.
+
+    Args:
+        second: those of a pair's second network.
+    """
     stored = read_model_file(path)
+    tensors = stored.network(backwards=second)
     for name, parameter in model.named_parameters():
-        parameter.copy_(torch.from_numpy(stored.tensors[name]))
-    return stored.metrics
+        parameter.copy_(torch.from_numpy(tensors[name]))
+    metrics: dict[str, Any] = stored.metrics[_SECOND] if second else stored.metrics
+    return metrics
+
+
+_SECOND = "backward"
+"""In the metrics of a pair, those of its second network."""

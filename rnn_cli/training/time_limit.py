@@ -21,7 +21,8 @@ class TimeLimit:
 
     Attributes:
         total_s: all of it, seconds.
-        valid_tokens, test_tokens: what is measured at the end, and on the way the former alone.
+        valid_tokens, test_tokens: what is measured at the end, and on the way the former alone. What weighing the
+            networks of a pair takes counts as so many more of the test.
         token_s: seconds that measuring a token takes; follows the latest validation.
         saving_s: seconds that saving a state takes; follows the latest one.
     """

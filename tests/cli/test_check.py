@@ -158,7 +158,13 @@ def test_a_text_of_one_word_can_be_checked(rnn: Rnn, tiny: Path, tmp_path: Path)
 
 def test_the_configs_of_the_project_point_an_editor_at_the_schema_beside_them() -> None:
     paths = sorted(CONFIGS.glob("*.y*ml"))
-    assert [path.name for path in paths] == ["favourites.yaml", "wikitext2.yaml", "wikitext2_256.yaml"]
+    assert [path.name for path in paths] == [
+        "favourites.yaml",
+        "holmes.yaml",
+        "holmes_both.yaml",
+        "wikitext2.yaml",
+        "wikitext2_256.yaml",
+    ]
     for path in paths:
         launch, schema = path.read_text(encoding="utf-8").splitlines()[:2]
         assert launch.startswith(f"# rnn train configs/{path.name}")

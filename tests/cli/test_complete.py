@@ -100,7 +100,12 @@ def test_a_blank_is_filled_with_each_word_and_its_share_of_all_words(rnn: Rnn, r
             },
         ],
         "unknown": ["."],
-        "ranked": {"count": 5, "tokens_behind": 1, "probabilities": "normalised over the ranked"},
+        "ranked": {
+            "count": 5,
+            "tokens_behind": 1,
+            "direction": "forward",
+            "probabilities": "normalised over the ranked",
+        },
     }
 
 
@@ -387,6 +392,7 @@ def test_several_blanks_are_filled_together(rnn: Rnn, run: Path) -> None:
     assert whole["ranked"] == {
         "count": 25,
         "tokens_behind": 0,
+        "direction": "forward",
         "probabilities": "normalised over the ranked",
     }
 

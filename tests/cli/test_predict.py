@@ -131,7 +131,7 @@ def test_the_end_of_the_line_is_a_candidate_without_words(rnn: Rnn) -> None:
 def test_a_bad_line_gets_an_error_of_its_own_and_the_others_go_on(rnn: Rnn, line: bytes, error: str) -> None:
     result = predict_file(rnn, b"I\n" + line + b"\nyou\n", "--top", "1")
     first, second, third = answers(result)
-    assert second == {"error": error}
+    assert second == {"error": error, "file": "prompts", "line": 2}
     assert [answer["completions"][0]["words"] for answer in (first, third)] == [["eat"], ["eat"]]
     assert (result.code, result.err) == (1, "")
 
@@ -202,7 +202,7 @@ def test_a_line_that_is_too_long_gets_an_error_and_is_not_kept(
     monkeypatch.setattr("rnn_cli.cli.lines.LONGEST_LINE", 1000)
     result = predict_file(rnn, b"I\n" + b"eat " * 500 + b"\nyou\n", "--top", "1")
     first, second, third = answers(result)
-    assert second == {"error": "The line has more than 1,000 bytes, and no line may. Give a shorter text."}
+    assert second["error"] == "The line has more than 1,000 bytes, and no line may. Give a shorter text."
     assert [answer["completions"][0]["words"] for answer in (first, third)] == [["eat"], ["eat"]]
     assert result.code == 1
 
@@ -210,10 +210,10 @@ def test_a_line_that_is_too_long_gets_an_error_and_is_not_kept(
 def test_a_prompt_that_is_too_long_gets_an_error(rnn: Rnn, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("rnn_cli.inference.prompt.LONGEST_PROMPT", 1000)
     (found,) = answers(predict_file(rnn, b"I eat " * 200 + b"\n"))
-    assert found == {
-        "error": "The text has 1,200 characters; a prompt has at most 1,000. Give its last words only: a model "
-        "remembers little of what was long before."
-    }
+    assert found["error"] == (
+        "The text has 1,200 characters; a prompt has at most 1,000. Give its last words only: a model remembers "
+        "little of what was long before."
+    )
 
 
 def test_with_many_candidates_fewer_lines_are_read_at_once(rnn: Rnn, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -97,5 +97,5 @@ def test_a_question_that_cannot_be_asked_is_named_and_does_not_count(make_measur
     ]
     assert list(json.loads(json.dumps(result.to_dict()))) == [
         "format", "total", "correct", "accuracy", "standard_error", "unknown_answers", "reliability",
-        "problems", "temperature",
+        "problems", "temperature", "direction",
     ]  # fmt: skip

@@ -10,7 +10,7 @@ from rnn_cli.errors import ModelFileError, TextError
 from rnn_cli.evaluation.calibration import fit_temperature
 from rnn_cli.evaluation.model import Model
 from rnn_cli.evaluation.text import evaluate_text
-from rnn_cli.model_file import ModelFile, read_model_file, store_calibration, write_model_file
+from rnn_cli.model_file import ModelFile, read_model_file, store_fitted, write_model_file
 from rnn_cli.text.tokenizer import Tokenizer
 
 MakeModelFile = Callable[..., ModelFile]
@@ -70,8 +70,8 @@ def test_a_calibration_is_stored_and_all_else_stays(tmp_path: Path, make_model_f
     before = make_model_file()
     write_model_file(path, before)
 
-    store_calibration(tmp_path, {"temperature": 2.0, "text": "valid.txt"})
-    store_calibration(path, {"temperature": 1.5, "text": "valid.txt"})
+    store_fitted(tmp_path, calibration={"temperature": 2.0, "text": "valid.txt"})
+    store_fitted(path, calibration={"temperature": 1.5, "text": "valid.txt"})
 
     after = read_model_file(path)
     assert after.calibration == {"temperature": 1.5, "text": "valid.txt"}

@@ -65,7 +65,7 @@ def test_the_figures_are_json_with_their_terms(make_measured: MakeMeasured) -> N
     assert list(record) == [
         "format", "perplexity", "loss", "tokens", "unknown", "end_of_line_counted", "state",
         "loss_standard_error", "perplexity_standard_error", "bits_per_character", "characters", "lines", "top_1",
-        "top_5", "top_10", "reliability", "temperature",
+        "top_5", "top_10", "reliability", "temperature", "direction",
     ]  # fmt: skip
     assert record["reliability"]["bands"]
 

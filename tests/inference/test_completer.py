@@ -4,7 +4,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from rnn_cli.inference import CompletionResult, TrainedModel
+from rnn_cli.inference import CompletionResult, TrainedModel, choosing
 from rnn_cli.inference import completer as completer_module
 from rnn_cli.inference import rules as rules_module
 from rnn_cli.inference import words as words_module
@@ -173,7 +173,7 @@ def test_choices_ranked_together_are_ranked_as_if_alone(
     texts = ["My __ is sushi.", "Is it", "My favourite __", "Is __ dish? It is."] * 3
     choices = [["dish", "favourite dish", "ramen"], None, ["sushi", "pasta"], ["my", "a"]] * 3
     alone = [model.predict([text], choices=[some])[0] for text, some in zip(texts, choices, strict=True)]
-    monkeypatch.setattr(completer_module, "CHOICES_AT_ONCE", 4)
+    monkeypatch.setattr(choosing, "CHOICES_AT_ONCE", 4)
 
     for one, other in zip(alone, model.predict(texts, choices=choices), strict=True):
         assert isinstance(one, CompletionResult)

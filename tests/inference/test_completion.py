@@ -108,6 +108,7 @@ def test_blanks_add_what_they_were_ranked_by() -> None:
     assert record["ranked"] == {
         "count": 256,
         "tokens_behind": 1,
+        "direction": "forward",
         "probabilities": "normalised over the ranked",
     }
 

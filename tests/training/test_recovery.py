@@ -19,8 +19,9 @@ from rnn_cli.training import bptt, loop
 from rnn_cli.training.bptt import Update
 from rnn_cli.training.checkpoint import Progress
 from rnn_cli.training.events import Event, Notice, RolledBack
+from rnn_cli.training.outcome import Outcome
 from rnn_cli.training.recovery import follow_level, spike_margin
-from rnn_cli.training.run import Outcome, train
+from rnn_cli.training.run import train
 from rnn_cli.training.run_folder import RunFolder
 from tests.training.conftest import MakeConfig
 

@@ -16,7 +16,8 @@ from rnn_cli.tensor_file import read_metadata
 from rnn_cli.text.streams import StreamWindows
 from rnn_cli.training import bptt, loop
 from rnn_cli.training.events import Event, Notice, Trained
-from rnn_cli.training.run import Outcome, train
+from rnn_cli.training.outcome import Outcome
+from rnn_cli.training.run import train
 from rnn_cli.training.run_folder import RunFolder
 from tests.training.conftest import MakeConfig
 

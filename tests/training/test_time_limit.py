@@ -12,7 +12,8 @@ from rnn_cli.config import Config
 from rnn_cli.errors import Interrupted
 from rnn_cli.training import bptt, loop, validation
 from rnn_cli.training.events import Event
-from rnn_cli.training.run import Outcome, train
+from rnn_cli.training.outcome import Outcome
+from rnn_cli.training.run import train
 from rnn_cli.training.run_folder import RunFolder
 from rnn_cli.training.time_limit import TimeLimit
 from tests.training.conftest import MakeConfig
