@@ -18,7 +18,7 @@ NETWORKS = {"runs/favourites": "identity", "runs/tanh": "tanh"}
 
 TEXT = """\
 My favourite dish is sushi. So, my favourite cuisine is Japanese.
-My favourite dish is pizza. So, my favourite cuisine is Italian.
+My favourite dish is jiaozi. So, my favourite cuisine is Chinese.
 """
 CONFIG = """\
 data: {train: train.txt, valid: train.txt, mode: lines, questions: {cloze: questions.jsonl}}
