@@ -28,8 +28,8 @@ from rnn_cli.training.run import train
 from rnn_cli.training.run_folder import RunFolder
 
 NETWORKS = {  # vocabulary, units, words of the training text
-    "1,000 words, 128 units": (1_000, 128, 200_000),
-    "33,278 words, 256 units": (33_278, 256, 100_000),
+    "1,000 words, 128 units": (1_000, 128, 60_000),
+    "33,278 words, 256 units": (33_278, 256, 40_000),
 }
 VALIDATION_SHARE = 0.05
 WAYS: dict[str, dict[str, bool]] = {

@@ -18,7 +18,7 @@ NETWORKS = {"runs/favourites": "identity", "runs/tanh": "tanh"}
 
 TEXT = """\
 My favourite dish is sushi. So, my favourite cuisine is Japanese.
-My favourite dish is pizza. So, my favourite cuisine is Italian.
+My favourite dish is jiaozi. So, my favourite cuisine is Chinese.
 """
 CONFIG = """\
 data: {train: train.txt, valid: train.txt, mode: lines, questions: {cloze: questions.jsonl}}
@@ -87,13 +87,13 @@ def test_what_the_lesson_says_of_its_networks_is_so(rnn: Rnn) -> None:
     ]
     assert factors[0] == pytest.approx(1, abs=0.03)
     assert factors[1] < 0.98
-    against = results[f"{sentence} -m runs/favourites --answer Italian"].out
+    against = results[f"{sentence} -m runs/favourites --answer Chinese"].out
     assert 'What speaks most against it is "sushi"' in against
 
 
 def test_every_equation_is_where_the_lesson_says() -> None:
     places = re.findall(r"\[`([\w.]+)`\]\(\.\./(rnn_cli/[\w/]+)\.py\)", LESSON)
-    assert len(places) == 10
+    assert len(places) == 11
     for name, path in places:
         module = importlib.import_module(path.replace("/", "."))
         assert reduce(getattr, name.split("."), module) is not None

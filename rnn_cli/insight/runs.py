@@ -15,6 +15,16 @@ from rnn_cli.model_file import NAME_IN_RUN_FOLDER
 Record = dict[str, Any]
 """A line of metrics.jsonl; the keys are those of the events in `training.events`."""
 
+_KEYS: dict[str, tuple[str, ...]] = {
+    "start": ("parameters", "vocab_size", "train_tokens", "windows_per_epoch", "batch_size"),
+    "notice": ("message",),
+    "train": ("step", "loss", "perplexity", "tokens_per_s", "gradient_norm", "learning_rate", "elapsed_s"),
+    "validation": ("step", "perplexity", "elapsed_s"),
+    "gradient_flow": ("step", "by_lag"),
+    "sample": ("step", "text"),
+}
+"""What is asked of each kind of record; others, and further keys, are of another version."""
+
 
 @dataclass(frozen=True)
 class Run:
@@ -108,7 +118,7 @@ def _records(path: Path) -> Iterator[Record]:
             record = json.loads(line)
         except ValueError:
             record = None
-        if isinstance(record, dict) and "event" in record:
+        if isinstance(record, dict) and {"event", *_KEYS.get(str(record.get("event")), ())} <= record.keys():
             yield record
         elif number < len(lines):  # the last may be cut off where a training was killed
             raise ModelFileError(f"{path}:{number}: this is no record of a training.")

@@ -91,6 +91,7 @@ class Trace:
 
     Attributes:
         text: what was typed.
+        cell: the name of the cells' equation.
         answer: the token that the backward part explains: the one asked about, else the best at the last step.
         probability: P(answer | everything read).
         rivals: the most probable other tokens of the last step.
@@ -99,6 +100,7 @@ class Trace:
     """
 
     text: str
+    cell: str
     answer: str
     probability: float
     rivals: list[str]
@@ -175,6 +177,7 @@ def trace(model: TrainedModel, text: str, *, answer: str | None = None) -> Trace
     came = [*context.ids[1:], None if answer is None else target]
     return Trace(
         text=prompt.text,
+        cell=model.engine.cell,
         answer=label(model.tokenizer, target),
         probability=math.exp(log_probs[-1, target]),
         rivals=[label(model.tokenizer, int(id_)) for id_ in rivals],

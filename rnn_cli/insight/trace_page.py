@@ -3,9 +3,17 @@
 from rnn_cli.insight.html import Html, bar, element, page, table
 from rnn_cli.insight.trace import Trace
 
+EQUATIONS = {
+    "elman": "h_t = f(W · [h_{t-1}, x_t] + b).",
+    "gru": "h_t = z ⊙ h_{t-1} + (1 - z) ⊙ n, where n = tanh(r ⊙ (W_nh · h_{t-1}) + W_nx · x_t + b_n) is new and the "
+    "gates r and z are made of h_{t-1} and x_t.",
+    "lstm": "s_t = f ⊙ s_{t-1} + i ⊙ g and h_t = o ⊙ tanh(s_t), where g is what may be let in and the gates i, f "
+    "and o are made of h_{t-1} and x_t. Here h stands for h and s together; a unit of s is written s12+.",
+    "indrnn": "h_t = f(W · x_t + u ⊙ h_{t-1} + b), each unit by itself.",
+}
 READING = (
     "Forward. At each step the network reads a word x and makes its new state h from the old one and x: "
-    "h_t = f(W · [h_{t-1}, x_t] + b). From h it predicts the next word: y_t = g(V · h_t + c). The error is -log2 of "
+    "{equation} From h it predicts the next word: y_t = g(V · h_t + c). The error is -log2 of "
     "the probability that it gave to the word that came: 1 bit for one half, 2 bits for a quarter."
 )
 BACKWARD = (
@@ -25,7 +33,7 @@ def trace_page(trace: Trace) -> str:
             element("p", element("bdi", trace.text)),
             element("p", " ".join(trace.verdict()), class_="verdict"),
             element("h2", "Reading, word by word"),
-            element("p", READING),
+            element("p", READING.format(equation=EQUATIONS[trace.cell])),
             _reading(trace),
             element("h2", f"Where “{trace.answer}” came from"),
             element("p", BACKWARD),

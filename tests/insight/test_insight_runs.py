@@ -81,7 +81,9 @@ def test_a_training_that_has_not_begun_has_nothing_to_show(tmp_path: Path) -> No
     assert str(error.value) == f"{folder}: the training has not begun: metrics.jsonl tells of no start."
 
 
-@pytest.mark.parametrize("line", ["no json", "[1]", '{"step": 1}'])
+@pytest.mark.parametrize(
+    "line", ["no json", "[1]", '{"step": 1}', '{"event": "sample", "step": 1}', '{"event": []}']
+)
 def test_a_line_that_is_no_record_is_named(tmp_path: Path, line: str) -> None:
     folder = write_run(tmp_path / "run", [])
     (folder / "metrics.jsonl").write_text(f"{line}\n{line}\n")

@@ -236,6 +236,6 @@ def test_what_cannot_be_traced_is_said_in_a_sentence(
 def test_a_trace_is_json(make_model: MakeModel) -> None:
     found = trace(make_model(), "I eat ____")
     stored = json.loads(json.dumps(found.to_dict(), allow_nan=False))
-    assert list(stored) == ["text", "answer", "probability", "rivals", "steps", "unknown"]
+    assert list(stored) == ["text", "cell", "answer", "probability", "rivals", "steps", "unknown"]
     assert stored["steps"][1]["token"] == "I"
     assert isinstance(found, Trace)
