@@ -162,8 +162,8 @@ class ModelConfig(Section):
     )
     direction: Literal["forward", "backward", "both"] = Field(
         default="forward",
-        description="from which end a text is read; both trains two networks in turn, and blanks are filled by what "
-        "stands on both sides, while a text is continued by the forward one",
+        description="from which end a text is read; both trains two networks in turn, and blanks are filled by both, "
+        "texts continued by the forward one",
     )
     embedding_size: int = Field(default=128, ge=1, description="units of x_t, the vector of a token")
     hidden_size: int = Field(default=128, ge=1, description="units of h_t, the memory of each layer")

@@ -10,7 +10,7 @@ from rnn_cli.errors import ConfigError, UsageError
 
 ACTIVATIONS = ", ".join(f'"{name}"' for name in HIDDEN_ACTIVATIONS)
 MODEL_KEYS = (
-    "cell, embedding_size, hidden_size, num_layers, hidden_activation, "
+    "cell, direction, embedding_size, hidden_size, num_layers, hidden_activation, "
     "recurrent_init, output_activation, layer_norm, dropout, dropout_input, dropout_between, dropout_output, "
     "dropout_embedding, dropout_words, dropout_weights"
 )

@@ -41,6 +41,7 @@ def test_every_key_has_the_default_that_the_manual_says() -> None:
         },
         "model": {
             "cell": "elman",
+            "direction": "forward",
             "embedding_size": 128,
             "hidden_size": 128,
             "num_layers": 1,
@@ -83,7 +84,7 @@ def test_every_key_has_the_default_that_the_manual_says() -> None:
             "checkpoint_minutes": 10.0,
             "max_rollbacks": 8,
         },
-        "logging": {"gradient_flow": True, "samples": True, "tensorboard": False},
+        "logging": {"gradient_flow": True, "samples": True, "index": False, "tensorboard": False},
     }
 
 
