@@ -118,10 +118,16 @@ def _records(path: Path) -> Iterator[Record]:
             record = json.loads(line)
         except ValueError:
             record = None
-        if isinstance(record, dict) and {"event", *_KEYS.get(str(record.get("event")), ())} <= record.keys():
+        if _is_record(record):
             yield record
         elif number < len(lines):  # the last may be cut off where a training was killed
             raise ModelFileError(f"{path}:{number}: this is no record of a training.")
+
+
+def _is_record(found: Any) -> bool:
+    if not isinstance(found, dict) or not isinstance(found.get("event"), str):
+        return False
+    return found.keys() >= set(_KEYS.get(found["event"], ()))
 
 
 def _of_kind(records: list[Record], event: str) -> list[Record]:
