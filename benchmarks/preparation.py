@@ -18,7 +18,8 @@ from benchmarks.measuring import print_table
 CHILD = """
 import json, resource, sys, time
 from pathlib import Path
-from rnn_cli.text.corpus import prepare_corpus, train_tokenizer
+from rnn_cli.text.corpus import prepare_corpus
+from rnn_cli.text.vocabulary import train_tokenizer
 began = time.perf_counter()
 paths = sorted(path for path in Path(sys.argv[1]).rglob("*") if path.is_file())
 tokenizer = train_tokenizer(paths, kind=sys.argv[2])

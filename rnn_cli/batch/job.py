@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from enum import Enum
 
 from rnn_cli.batch.events import CommandStarted, OnStudyEvent, RunEnded, RunProgressed, RunStarted
-from rnn_cli.batch.process import Child
 from rnn_cli.batch.progress import MetricsReader
 from rnn_cli.batch.record import Followed
 from rnn_cli.batch.study import Next, StudyRun
+from rnn_cli.process import Child
 from rnn_cli.training.run_folder import RunFolder
 
 

@@ -8,9 +8,9 @@ from typing import Self
 
 from rnn_cli.batch.events import OnStudyEvent, Stopping, StudyStarted
 from rnn_cli.batch.job import Job, Outcome, State
-from rnn_cli.batch.process import PROGRAM
 from rnn_cli.batch.study import Study
 from rnn_cli.errors import Interrupted
+from rnn_cli.process import PROGRAM
 from rnn_cli.training.interrupt import StopSignal
 
 LOOK_EVERY_S = 0.1

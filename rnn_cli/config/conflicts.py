@@ -32,6 +32,8 @@ _KIND = ("data", "tokenizer", "kind")
 _SPLIT = ("data", "tokenizer", "split")
 _MIN_COUNT = ("data", "tokenizer", "min_count")
 _MAX_SIZE = ("data", "tokenizer", "max_size")
+_MODE = ("data", "mode")
+_SHUFFLE_FILES = ("data", "shuffle_files")
 _VALID = ("data", "valid")
 _TEST = ("data", "test")
 _VALID_SHARE = ("data", "split", "valid")
@@ -87,6 +89,11 @@ RULES = (
         (_TIE_EMBEDDINGS, _EMBEDDING_SIZE, _HIDDEN_SIZE),
         lambda tied, embedding_size, hidden_size: tied and embedding_size != hidden_size,
         "found true, which needs model.embedding_size = model.hidden_size. They are {1} and {2}.",
+    ),
+    Rule(
+        (_SHUFFLE_FILES, _MODE),
+        lambda shuffled, mode: not shuffled and mode == "lines",
+        'found false, but with data.mode "lines" all lines are shuffled. Take this key out.',
     ),
     Rule(
         (_VALID_SHARE, _VALID),

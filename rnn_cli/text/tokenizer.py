@@ -111,13 +111,39 @@ class Tokenizer:
             ValueError: for a kind, split or size that cannot be.
         """
         _check_settings(kind, split, min_count, max_size)
+        if kind != "bpe":
+            counts = count_words(lines, kind=kind, split=split, lowercase=lowercase)
+            return cls.of_counts(
+                counts, kind=kind, split=split, lowercase=lowercase, min_count=min_count, max_size=max_size
+            )
         engine = _engine(kind, split, lowercase)
         parts = chain.from_iterable(_parts(line, kind) for line in lines)
-        if kind == "bpe":
-            _train_bpe(engine, parts, max_size or DEFAULT_BPE_SIZE)
-        else:
-            stretches = Counter(chain.from_iterable(_stretches(part, kind) for part in parts))
-            _train_word_level(engine, stretches, kind, min_count, max_size)
+        _train_bpe(engine, parts, max_size or DEFAULT_BPE_SIZE)
+        return cls(engine, kind=kind, split=split, lowercase=lowercase)
+
+    @classmethod
+    def of_counts(
+        cls,
+        counts: Counter[str],
+        *,
+        kind: str,
+        split: str = "punctuation",
+        lowercase: bool = False,
+        min_count: int = 1,
+        max_size: int | None = None,
+    ) -> "Tokenizer":
+        """What `train` makes of a text whose words or characters occur so often; see `count_words`.
+
+        Raises:
+            ValueError: for a kind, split or size that cannot be.
+        """
+        _check_settings(kind, split, min_count, max_size)
+        # In a corpus that contains the special tokens (WikiText) they would otherwise be listed twice.
+        learnt = [word for word, count in counts.items() if count >= min_count and word not in {UNK, EOS}]
+        learnt.sort(key=lambda word: (-counts[word], word))
+        tokens = [UNK, EOS, *learnt][:max_size]
+        engine = _engine(kind, split, lowercase)
+        engine.model = models.WordLevel({token: id_ for id_, token in enumerate(tokens)}, unk_token=UNK)
         return cls(engine, kind=kind, split=split, lowercase=lowercase)
 
     @classmethod
@@ -222,6 +248,24 @@ class Tokenizer:
         return text.removeprefix(" ") if self.joins_with_space else text
 
 
+def count_words(lines: Iterable[str], *, kind: str, split: str, lowercase: bool) -> Counter[str]:
+    """How often each word (or character) of at most `LONGEST_WORD` characters occurs, as it stands in a vocabulary.
+
+    The counts of two texts add up to those of both together. Each different stretch of the text is split once.
+    """
+    engine = _engine(kind, split, lowercase)
+    normalize, split_into_words = engine.normalizer.normalize_str, engine.pre_tokenizer.pre_tokenize_str
+    parts = chain.from_iterable(_parts(line, kind) for line in lines)
+    counts: Counter[str] = Counter()
+    for stretch, times in Counter(chain.from_iterable(_stretches(part, kind) for part in parts)).items():
+        text = normalize(stretch)
+        words = text if kind == "char" else (word for word, _ in split_into_words(text))
+        for word in words:
+            if len(word) <= LONGEST_WORD:
+                counts[word] += times
+    return counts
+
+
 def _check_settings(kind: str, split: str, min_count: int = 1, max_size: int | None = None) -> None:
     if kind not in KINDS:
         raise ValueError(f"The tokenizer's kind is {kind!r}; allowed are {', '.join(KINDS)}.")
@@ -311,28 +355,6 @@ def _stored_model(stored: dict[str, Any], kind: str) -> models.Model:
     if UNK not in stored["vocab"]:
         raise ValueError(f"{UNK} is missing")
     return models.WordLevel(stored["vocab"], UNK)
-
-
-def _train_word_level(
-    engine: tokenizers.Tokenizer, stretches: Counter[str], kind: str, min_count: int, max_size: int | None
-) -> None:
-    """The vocabulary of WordLevelTrainer, found by splitting each of the `stretches` once."""
-    normalize, split = engine.normalizer.normalize_str, engine.pre_tokenizer.pre_tokenize_str
-    counts: Counter[str] = Counter()
-    for stretch, times in stretches.items():
-        text = normalize(stretch)
-        words = text if kind == "char" else (word for word, _ in split(text))
-        for word in words:
-            counts[word] += times
-    # In a corpus that contains the special tokens (WikiText) they would otherwise be listed twice.
-    learnt = [
-        word
-        for word, count in counts.items()
-        if count >= min_count and len(word) <= LONGEST_WORD and word not in {UNK, EOS}
-    ]
-    learnt.sort(key=lambda word: (-counts[word], word))
-    tokens = [UNK, EOS, *learnt][:max_size]
-    engine.model = models.WordLevel({token: id_ for id_, token in enumerate(tokens)}, unk_token=UNK)
 
 
 def _train_bpe(engine: tokenizers.Tokenizer, parts: Iterable[str], max_size: int) -> None:

@@ -24,10 +24,12 @@ from rnn_cli.model.losses import (
     softmax_cross_entropy,
 )
 from rnn_cli.model_file import cell_shapes
-from rnn_cli.text.corpus import Corpus, prepare_corpus, train_tokenizer
+from rnn_cli.text.corpus import Corpus, prepare_corpus
 from rnn_cli.text.split import Part, PartName
 from rnn_cli.text.streams import LineWindows, StreamWindows, Windows, fit_batch_size
 from rnn_cli.text.tokenizer import Tokenizer
+from rnn_cli.text.vocabulary import train_tokenizer
+from rnn_cli.training.cores import usable_cores
 from rnn_cli.training.events import Notice, OnEvent, Preparing
 from rnn_cli.training.optimizer import SPARSE_KINDS, Optimizer, build_optimizer
 from rnn_cli.training.workers import Workers
@@ -55,6 +57,7 @@ def build_texts(config: Config, on_event: OnEvent) -> Texts:
     data = config.data
     settings = data.tokenizer
     on_progress = _progress_events(on_event)
+    processes = data.processes or usable_cores()
     tokenizer = train_tokenizer(
         [Path(path) for path in data.train],
         encoding=data.encoding,
@@ -64,6 +67,7 @@ def build_texts(config: Config, on_event: OnEvent) -> Texts:
         min_count=settings.min_count,
         max_size=settings.max_size,
         part=_part(config, "train"),
+        processes=processes,
         on_progress=on_progress("train"),
     )
 
@@ -76,6 +80,7 @@ def build_texts(config: Config, on_event: OnEvent) -> Texts:
             tokenizer,
             encoding=data.encoding,
             part=part,
+            processes=processes,
             on_progress=on_progress(split),
         )
         if corpus.tokens == 0:
@@ -164,24 +169,31 @@ def describe_encodings(split: str, corpus: Corpus) -> Iterator[str]:
 def build_windows(config: Config, corpus: Corpus, on_event: OnEvent) -> Windows:
     """Cut the training text into windows; a text that is too short for the batch size shrinks the batch."""
     training = config.training
-    lines = config.data.mode == "lines"
-    units = len(corpus.line_spans()[0]) if lines else corpus.tokens
+    spans = corpus.line_spans() if config.data.mode == "lines" else None
     batch_size, notice = fit_batch_size(
-        units, training.batch_size, training.bptt_steps, mode=config.data.mode
+        corpus.tokens if spans is None else len(spans[0]),
+        training.batch_size,
+        training.bptt_steps,
+        mode=config.data.mode,
     )
     if notice:
         on_event(Notice(notice))
-    if lines:
+    if spans is not None:
         return LineWindows(
             corpus.ids,
-            corpus.line_spans(),
+            spans,
             batch_size=batch_size,
             bptt_steps=training.bptt_steps,
             eos_id=corpus.eos_id,
             seed=training.seed,
         )
     return StreamWindows(
-        corpus.ids, batch_size=batch_size, bptt_steps=training.bptt_steps, eos_id=corpus.eos_id
+        corpus.ids,
+        batch_size=batch_size,
+        bptt_steps=training.bptt_steps,
+        eos_id=corpus.eos_id,
+        file_lengths=corpus.file_lengths if config.data.shuffle_files else None,
+        seed=training.seed,
     )
 
 

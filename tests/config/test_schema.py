@@ -29,6 +29,8 @@ def test_every_key_has_the_default_that_the_manual_says() -> None:
             "test": (),
             "split": {"valid": 0.0, "test": 0.0},
             "mode": "stream",
+            "shuffle_files": True,
+            "processes": None,
             "encoding": "auto",
             "questions": {},
             "tokenizer": {

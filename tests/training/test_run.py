@@ -17,7 +17,7 @@ from rnn_cli.training import bptt, loop
 from rnn_cli.training.events import Event, Notice, Trained
 from rnn_cli.training.run import Outcome, train
 from rnn_cli.training.run_folder import RunFolder
-from tests.training.conftest import MakeConfig
+from tests.training.conftest import LINES, MakeConfig
 
 
 def ignore(event: Event) -> None:
@@ -78,6 +78,34 @@ VARIANTS: dict[str, dict[str, dict[str, Any]]] = {
     "indrnn of three layers": {"model": {"cell": "indrnn", "num_layers": 3}},
     "two layers, reference": {"model": {"num_layers": 2}, "training": {"engine": "reference"}},
 }
+
+
+@pytest.fixture
+def three_files(tmp_path: Path) -> dict[str, Any]:
+    """A text whose files are of different lengths."""
+    for name, lines in {"a": LINES[:1] * 3, "b": LINES[1:3] * 4, "c": LINES}.items():
+        (tmp_path / f"{name}.txt").write_text("\n".join(lines) + "\n")
+    return {"train": [str(tmp_path / f"{name}.txt") for name in "abc"]}
+
+
+@pytest.mark.parametrize("step", [1, 4, 9, 14])
+def test_a_training_resumed_among_shuffled_files_ends_with_the_same_bits(
+    step: int,
+    three_files: dict[str, Any],
+    make_config: MakeConfig,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    config = make_config(data=three_files)
+    train_in(tmp_path / "straight", config)
+    train_with_a_stop_at(step, tmp_path / "resumed", config, monkeypatch)
+    expected, found = weights(tmp_path / "straight"), weights(tmp_path / "resumed")
+    assert {name: tensor.tobytes() for name, tensor in expected.items()} == {
+        name: tensor.tobytes() for name, tensor in found.items()
+    }
+    in_order = make_config(data={**three_files, "shuffle_files": False})
+    train_in(tmp_path / "in order", in_order)
+    assert not np.array_equal(weights(tmp_path / "in order")["V"], expected["V"])
 
 
 @pytest.mark.parametrize("variant", VARIANTS)

@@ -1,4 +1,4 @@
-"""One command of `rnn` in a process of its own, its output in files."""
+"""One command of `rnn`, or one worker of a command, in a process of its own, its output in files."""
 
 import os
 import signal
@@ -77,20 +77,32 @@ class Child:
             self._log.unlink()
 
     def why(self) -> str:
-        """Why it failed: its last error message, or the signal."""
+        """Why a run failed: its last error message, or the signal."""
+        if signal_name := self.killed_by():
+            memory = " If memory ran out, fewer --jobs need less." if signal_name == "SIGKILL" else ""
+            return f"it was killed ({signal_name}).{memory}"
         exit_code = self._process.poll()
-        if exit_code is not None and exit_code < 0:
-            return _killed(-exit_code)
-        with self._log.open("rb") as file:
-            file.seek(self._log_begins)
-            lines = file.read().decode("utf-8", "replace").splitlines()
         if exit_code == Interrupted.exit_code:
             return "it was stopped from outside; it goes on when the plan is started again."
-        errors = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
-        return errors[-1] if errors else f"it ended with exit code {exit_code}."
+        return self.last_error() or f"it ended with exit code {exit_code}."
 
+    def killed_by(self) -> str | None:
+        """The name of the signal that ended it, if one did."""
+        exit_code = self._process.poll()
+        if exit_code is None or exit_code >= 0:
+            return None
+        number = -exit_code
+        return signal.Signals(number).name if number in set(signal.Signals) else f"signal {number}"
 
-def _killed(number: int) -> str:
-    name = signal.Signals(number).name if number in set(signal.Signals) else f"signal {number}"
-    memory = " If memory ran out, fewer --jobs need less." if number == signal.SIGKILL else ""
-    return f"it was killed ({name}).{memory}"
+    def last_error(self) -> str | None:
+        """Its last error message, without "error: "; None if it wrote none."""
+        errors = [
+            line.removeprefix("error: ") for line in self.said().splitlines() if line.startswith("error: ")
+        ]
+        return errors[-1] if errors else None
+
+    def said(self) -> str:
+        """What it wrote into the log."""
+        with self._log.open("rb") as file:
+            file.seek(self._log_begins)
+            return file.read().decode("utf-8", "replace")
