@@ -48,12 +48,13 @@ class Engine:
         tensors: the weights under the names of the model file. Without "V", V is the embedding.
         num_layers: number of layers.
         cell: the name of the cells' equation, "elman", "gru", "lstm" or "indrnn".
-        hidden_activation: the name of f, a key of `activations.ACTIVATIONS`; None for cells that have no f to choose.
+        hidden_activation: the name of f, a key of `activations.ACTIVATIONS`; cells without a choice of f ignore it.
         output_activation: the name of g, "softmax" or "sigmoid".
         temperature: ln P is divided by it and normalised anew; 1 changes nothing.
 
     Attributes:
-        weights, num_layers, hidden_activation, output_activation: as given, for whoever follows a gradient back.
+        weights, num_layers, output_activation: as given, for whoever follows a gradient back.
+        hidden_activation: as given, or None for cells without a choice of f.
 
     Raises:
         KeyError: for a name that is none of those, or a weight that is missing.
@@ -71,10 +72,10 @@ class Engine:
     ) -> None:
         self.weights = tensors
         self.num_layers = num_layers
-        self.hidden_activation = hidden_activation
+        self.hidden_activation = hidden_activation if cell in cells.WITH_ACTIVATION else None
         self.output_activation = output_activation
         self._embedding = tensors["embedding"]  # (vocab_size, E)
-        f = None if hidden_activation is None else ACTIVATIONS[hidden_activation]
+        f = None if self.hidden_activation is None else ACTIVATIONS[self.hidden_activation]
         self._cells = [cells.make_cell(cell, _weights_of(layer, tensors), f) for layer in range(num_layers)]
         self._V = tensors.get("V", self._embedding)  # (vocab_size, H)
         self._c = tensors["c"]  # (vocab_size,)

@@ -136,7 +136,7 @@ def prepare_corpus(
 
 
 class EncodeStep:
-    """The token ids of a shard, and of all shards in one."""
+    """The token ids of a shard, and of all shards in one. What is remembered of a shard serves the next one, too."""
 
     name: ClassVar[str] = "encode"
 
@@ -144,6 +144,7 @@ class EncodeStep:
         self.cache_dir = cache_dir
         self._tokenizer = tokenizer
         self._rules = joined_key([tokenizer.to_json()])
+        self._encoder = LineEncoder(tokenizer)
 
     @classmethod
     def from_settings(cls, cache_dir: Path, settings: dict[str, Any]) -> Self:
@@ -167,7 +168,7 @@ class EncodeStep:
     def make(self, shard: Shard, on_progress: ProgressCallback | None = None) -> None:
         """Read and encode; an entry that is damaged is made anew."""
         reader = shard.reader(on_progress)
-        encoder = LineEncoder(self._tokenizer)
+        encoder, unknown_before = self._encoder, self._encoder.unknown
         lengths = [0] * len(shard.paths)
 
         def encoded() -> Iterator[TokenIds]:
@@ -179,7 +180,7 @@ class EncodeStep:
         with self._making(self.entry(shard)) as folder:
             _write_ids(folder, encoder.dtype, encoded())
             check_unchanged(reader.facts, shard.hashes)
-            _write_facts(folder, encoder.tokens, encoder.unknown, reader.facts, lengths)
+            _write_facts(folder, sum(lengths), encoder.unknown - unknown_before, reader.facts, lengths)
 
     def load(self, shard: Shard) -> Corpus:
         """What was made; made again where it is damaged.

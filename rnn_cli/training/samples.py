@@ -5,7 +5,6 @@ from contextlib import suppress
 import numpy as np
 
 from rnn_cli.errors import RnnError
-from rnn_cli.inference.cells import WITH_ACTIVATION
 from rnn_cli.inference.completer import Completer
 from rnn_cli.inference.engine import Engine
 from rnn_cli.inference.prompt import Prompt
@@ -39,7 +38,7 @@ class Sampler:
         self._tokenizer = tokenizer
         self._prompt = Prompt(opening, segments=(opening,))
         self._cell = cell
-        self._hidden_activation = hidden_activation if cell in WITH_ACTIVATION else None
+        self._hidden_activation = hidden_activation
         self._output_activation = output_activation
         self._independent_lines = independent_lines
 
