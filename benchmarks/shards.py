@@ -4,10 +4,10 @@
 
 FOLDER holds the text as files. It is prepared once (with as many processes as there are cores) and then taken as if
 it had lain in so many files of equal length, which each epoch reads in another order. Every point is a process of
-its own, the points take turns, and what counts is CPU seconds of one thread: a network of 256 units and 60,000 words,
-64 streams, windows of 35, sampled softmax. Before that, a whole epoch of windows is cut without training: what memory
-of its own (RssAnon) does the process hold before and after, and how much of the mapped ids (RssFile)? The second is
-the kernel's, which takes it back when others need it. Bar: flat.
+its own, the points take turns, and what counts is CPU seconds of one thread: a network of 256 units and all words of
+the text, 64 streams, windows of 35, sampled softmax. Before that, a whole epoch of windows is cut without training:
+what memory of its own (RssAnon) does the process hold before and after, and how much of the mapped ids (RssFile)?
+The second is the kernel's, which takes it back when others need it. Bar: flat.
 """
 
 import json
@@ -31,7 +31,6 @@ from rnn_cli.text.vocabulary import train_tokenizer
 from rnn_cli.training.cores import usable_cores
 
 FILES = (1, 4, 16, 256)
-WORDS = 60_000
 B, T, UNITS = 64, 35, 256
 STEPS = 25
 
@@ -81,7 +80,7 @@ def point(folder: Path, files: int) -> dict[str, Any]:
     """One point, in a process of its own."""
     paths = sorted(path for path in folder.rglob("*") if path.is_file())
     cores = usable_cores()
-    corpus = prepare_corpus(paths, train_tokenizer(paths, max_size=WORDS, processes=cores), processes=cores)
+    corpus = prepare_corpus(paths, train_tokenizer(paths, processes=cores), processes=cores)
     edges = np.arange(files + 1) * corpus.tokens // files
     windows = StreamWindows(
         corpus.ids,
