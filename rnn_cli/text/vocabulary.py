@@ -15,10 +15,11 @@ from rnn_cli.files import write_text
 from rnn_cli.text.cut import shards_of
 from rnn_cli.text.entries import joined_key, writing_to
 from rnn_cli.text.reader import ProgressCallback
+from rnn_cli.text.rules import LONGEST_WORD, count_words
 from rnn_cli.text.shard import Shard, in_turn
 from rnn_cli.text.side_by_side import prepare
 from rnn_cli.text.split import Part
-from rnn_cli.text.tokenizer import LONGEST_WORD, Tokenizer, count_words
+from rnn_cli.text.tokenizer import Tokenizer
 
 
 def train_tokenizer(

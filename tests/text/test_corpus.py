@@ -13,7 +13,7 @@ from rnn_cli.errors import TextError
 from rnn_cli.text import corpus as corpus_module
 from rnn_cli.text import entries as entries_module
 from rnn_cli.text import line_encoder as line_encoder_module
-from rnn_cli.text import tokenizer as tokenizer_module
+from rnn_cli.text import rules as rules_module
 from rnn_cli.text.corpus import Corpus, prepare_corpus
 from rnn_cli.text.tokenizer import Tokenizer
 from rnn_cli.text.vocabulary import train_tokenizer
@@ -88,7 +88,7 @@ def test_ids_are_as_narrow_as_the_vocabulary_allows(
 def test_batch_borders_change_nothing(
     path: Path, tokenizer: Tokenizer, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tokenizer_module, "LONG_LINE", 6)  # cuts "tea or tea" and "or sushi?" into parts
+    monkeypatch.setattr(rules_module, "LONG_LINE", 6)  # cuts "tea or tea" and "or sushi?" into parts
     for characters in range(1, 12):
         monkeypatch.setattr(line_encoder_module, "BATCH_CHARACTERS", characters)
         corpus = prepare_corpus([path], tokenizer, cache_dir=cache / str(characters))

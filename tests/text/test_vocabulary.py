@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from rnn_cli.errors import TextError
-from rnn_cli.text import tokenizer as tokenizer_module
+from rnn_cli.text import rules as rules_module
 from rnn_cli.text.reader import TextReader
 from rnn_cli.text.vocabulary import train_tokenizer
 from tests.text.conftest import PIECES, forbid, written
@@ -47,7 +47,7 @@ def test_new_rules_of_splitting_make_a_new_vocabulary(
     path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     train_tokenizer([path], cache_dir=cache)
-    monkeypatch.setattr(tokenizer_module, "_WORDS_AND_PUNCTUATION", r" ?\S+")
+    monkeypatch.setattr(rules_module, "_WORDS_AND_PUNCTUATION", r" ?\S+")
     assert train_tokenizer([path], cache_dir=cache).pieces == [" <unk>", "\n", " or", " tea", " sushi?"]
 
 
