@@ -36,7 +36,6 @@ fuzz: $(STAMP)  ## 100,000 random inputs each for configs, model files, tokenize
 	$(BIN)/python -m tests.fuzz
 
 bench: $(STAMP)  ## measure the speed of training, inference and preparation (15 minutes; see benchmarks/README.md)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[plots]'
 	$(BIN)/python -m benchmarks.training_speed
 	$(BIN)/python -m benchmarks.contention
 	$(BIN)/python -m benchmarks.engine

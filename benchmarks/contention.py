@@ -16,6 +16,7 @@ from contextlib import contextmanager
 
 from benchmarks import ours
 from benchmarks.measuring import Times, print_table
+from rnn_cli.training.cores import usable_cores
 
 SECONDS = 2.0
 BAR = 0.45
@@ -48,7 +49,7 @@ def speed(step: Callable[[], None], words: int) -> float:
 def main(arguments: list[str]) -> None:
     """Measure and print the table."""
     rounds = int(arguments[0]) if arguments else 3
-    cores = len(os.sched_getaffinity(0))
+    cores = usable_cores()
     text = ours.random_text(vocab_size=33_278, batch_size=64, bptt_steps=35)
     ways = {
         "engine: auto": ours.config(size=256, softmax="sampled"),

@@ -6,12 +6,12 @@ Small and large networks and vocabularies; the two take turns on the same words.
 threads, one for every core, and once one thread: the faster of the two counts.
 """
 
-import os
 import sys
 from typing import NamedTuple
 
 from benchmarks import ours
 from benchmarks.measuring import print_table, take_turns
+from rnn_cli.training.cores import usable_cores
 
 BAR = 0.97
 
@@ -38,7 +38,7 @@ ROWS = [
 def measure(row: Row, turns: int) -> list[str]:
     """One row of the table."""
     text = ours.random_text(vocab_size=row.vocab_size, batch_size=row.batch_size, bptt_steps=35)
-    cores = len(os.sched_getaffinity(0))
+    cores = usable_cores()
     auto, choice = ours.trainer(ours.config(size=row.size, softmax=row.softmax), text)
     steps = {"auto": auto}
     for threads in sorted({1, cores}):

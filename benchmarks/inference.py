@@ -10,43 +10,20 @@ not depend on how long the text before it is.
 """
 
 import sys
-import tempfile
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 import torch
 
 from benchmarks.measuring import Times, print_table, take_turns
 from benchmarks.peer import Peer
-from rnn_cli.config import config_to_dict
-from rnn_cli.config.schema import Config
-from rnn_cli.inference import load
+from benchmarks.random_model import random_model
 from rnn_cli.inference.trained_model import TrainedModel
-from rnn_cli.model.language_model import LanguageModel
-from rnn_cli.text.tokenizer import Tokenizer
-from rnn_cli.training.saving import Provenance, save_model
 
 VOCAB_SIZE, H = 33_278, 256
 BAR = 20
 BY_TORCH = 40  # prompts in a turn: one by one they take long enough
-
-
-def random_model(folder: Path) -> TrainedModel:
-    """A model of words w0, w1, ... with random weights."""
-    torch.manual_seed(0)
-    tokenizer = Tokenizer.train([" ".join(f"w{i}" for i in range(VOCAB_SIZE - 2))], split="whitespace")
-    config = Config.model_validate(
-        {
-            "data": {"train": "random words", "tokenizer": {"split": "whitespace"}},
-            "model": {"embedding_size": H, "hidden_size": H},
-        }
-    )
-    model = LanguageModel(vocab_size=VOCAB_SIZE, embedding_size=H, hidden_size=H)
-    path = folder / "model.safetensors"
-    save_model(path, model, Provenance(config_to_dict(config), tokenizer.to_json(), {}), {})
-    return load(path)
 
 
 def random_prompts(number: int, words: tuple[int, int] = (5, 20)) -> list[str]:
@@ -73,8 +50,7 @@ def one_by_one(model: Peer, prompts: list[torch.Tensor], *, last_only: bool) -> 
 def main(arguments: list[str]) -> None:
     """Measure and print the tables."""
     number = int(arguments[0]) if arguments else 1024
-    with tempfile.TemporaryDirectory() as folder:
-        model = random_model(Path(folder))
+    model = random_model(vocab_size=VOCAB_SIZE, size=H)
     prompts = random_prompts(number)
     peer = Peer(vocab_size=VOCAB_SIZE, embedding_size=H, hidden_size=H)
     as_ids = [torch.randint(VOCAB_SIZE, (len(prompt.split()) + 1, 1)) for prompt in prompts[:BY_TORCH]]

@@ -1,6 +1,5 @@
 """What a user would otherwise write: torch's own parts, the softmax over the whole vocabulary, plain SGD, float32."""
 
-import os
 from collections.abc import Callable
 
 import numpy as np
@@ -9,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from rnn_cli.text.streams import Window
+from rnn_cli.training.cores import usable_cores
 
 
 class Peer(nn.Module):
@@ -39,7 +39,7 @@ def trainer(windows: list[Window], *, vocab_size: int, size: int, device: str = 
 
     def step() -> None:
         nonlocal turn, h
-        torch.set_num_threads(len(os.sched_getaffinity(0)))
+        torch.set_num_threads(usable_cores())
         words, targets = (tensor.to(device) for tensor in pairs[turn % len(pairs)])
         turn += 1
         scores, h = model(words, h.detach())

@@ -9,8 +9,7 @@ plan        the file, checked: every problem at once
 choices     what a key may take: a list of values, or a range to draw from
 expansion   configs x grid x draws x seeds -> trainings with a name and a resolved config
 study       the folder: what is done, half done, changed; the record of each run
-launcher    where a command of `rnn` runs: on this machine (process), or on one of a cluster (cluster, remote)
-process     one command of `rnn` in a process of its own
+launcher    where a command of `rnn` runs: on this machine (here), or on one of a cluster (cluster, remote)
 machines    how many runs at once, and with how many threads
 scheduler   so many of them side by side, until all are done or the user stops them
 space       what a search may choose from, and its settings

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, cast
 
 from rnn_cli.batch.launcher import Order
-from rnn_cli.batch.process import STOPPED_IN_S
 from rnn_cli.batch.remote import TOPIC, Done, as_sent, carry_out, failed
 from rnn_cli.batch.scheduler import Resources
 from rnn_cli.config.wording import shown
 from rnn_cli.errors import Interrupted, RnnError, UsageError
+from rnn_cli.process import STOPPED_IN_S
 
 if TYPE_CHECKING:
     from distributed import Client, Future

@@ -3,8 +3,8 @@
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from rnn_cli.batch.here import Here
 from rnn_cli.batch.launcher import Launcher
-from rnn_cli.batch.process import Here
 from rnn_cli.batch.scheduler import Resources
 
 

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import TypedDict
 
 from rnn_cli.batch.launcher import Order
-from rnn_cli.batch.process import PROGRAM, Child
 from rnn_cli.errors import RnnError
 from rnn_cli.files import write_text
+from rnn_cli.process import PROGRAM, Child
 from rnn_cli.training.run_folder import RunFolder
 from rnn_cli.training.run_lock import is_held
 

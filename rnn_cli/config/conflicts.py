@@ -32,6 +32,8 @@ _KIND = ("data", "tokenizer", "kind")
 _SPLIT = ("data", "tokenizer", "split")
 _MIN_COUNT = ("data", "tokenizer", "min_count")
 _MAX_SIZE = ("data", "tokenizer", "max_size")
+_MODE = ("data", "mode")
+_SHUFFLE_FILES = ("data", "shuffle_files")
 _VALID = ("data", "valid")
 _TEST = ("data", "test")
 _VALID_SHARE = ("data", "split", "valid")
@@ -94,6 +96,11 @@ RULES = (
         lambda index, direction: index and direction == "backward",
         'found true, which needs a network that reads forward, and model.direction is "{1}". '
         "Take one of the two out.",
+    ),
+    Rule(
+        (_SHUFFLE_FILES, _MODE),
+        lambda shuffled, mode: not shuffled and mode == "lines",
+        'found false, but with data.mode "lines" all lines are shuffled. Take this key out.',
     ),
     Rule(
         (_VALID_SHARE, _VALID),

@@ -143,6 +143,15 @@ class DataConfig(Section):
     mode: Literal["stream", "lines"] = Field(
         default="stream", description="stream reads on over line ends; lines starts each line with no memory"
     )
+    shuffle_files: bool = Field(
+        default=True,
+        description="only for stream: many files are read in another order in each epoch, drawn from training.seed",
+    )
+    processes: int | None = Field(
+        default=None,
+        ge=1,
+        description="processes that prepare many files side by side; null = one for each core",
+    )
     encoding: Codec = Field(
         default="auto", description="auto finds it out from the bytes; else a Python codec such as cp1252"
     )

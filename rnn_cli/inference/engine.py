@@ -52,13 +52,13 @@ class Engine:
             lack ("P", "norms.0.gain"), it has if it is there.
         num_layers: number of layers.
         cell: the name of the cells' equation, "elman", "gru", "lstm" or "indrnn".
-        hidden_activation: the name of f, a key of `activations.ACTIVATIONS`; None for cells that have no f to choose.
+        hidden_activation: the name of f, a key of `activations.ACTIVATIONS`; cells without a choice of f ignore it.
         output_activation: the name of g, "softmax" or "sigmoid".
         temperature: ln P is divided by it and normalised anew; 1 changes nothing.
 
     Attributes:
-        weights, num_layers, cell, hidden_activation, output_activation: as given, for whoever follows a gradient
-            back.
+        weights, num_layers, cell, output_activation: as given, for whoever follows a gradient back.
+        hidden_activation: as given, or None for cells without a choice of f.
         layers: the equation of each layer, lowest first.
 
     Raises:
@@ -78,10 +78,10 @@ class Engine:
         self.weights = tensors
         self.num_layers = num_layers
         self.cell = cell
-        self.hidden_activation = hidden_activation
+        self.hidden_activation = hidden_activation if cell in cells.WITH_ACTIVATION else None
         self.output_activation = output_activation
         self._embedding = tensors["embedding"]  # (vocab_size, E)
-        f = None if hidden_activation is None else ACTIVATIONS[hidden_activation]
+        f = None if self.hidden_activation is None else ACTIVATIONS[self.hidden_activation]
         self.layers = [cells.make_cell(cell, weights_of(layer, tensors), f) for layer in range(num_layers)]
         self._V = tensors.get("V", self._embedding)  # (vocab_size, H)
         self._P = tensors.get("P")  # (E, H)

@@ -4,7 +4,8 @@ import re
 from dataclasses import dataclass
 
 from rnn_cli.errors import UsageError
-from rnn_cli.text.tokenizer import LONG_LINE, Tokenizer
+from rnn_cli.text.rules import LONG_LINE
+from rnn_cli.text.tokenizer import Tokenizer
 
 LONGEST_PROMPT = 10_000_000  # characters: more than a million words, and a minute's work
 MOST_BLANKS = 10  # each is a search of its own

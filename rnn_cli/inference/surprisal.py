@@ -16,7 +16,8 @@ import numpy as np
 from rnn_cli.errors import ModelFileError, RnnError
 from rnn_cli.inference.engine import Engine, State, grown_too_large
 from rnn_cli.inference.judging import Judged, judge
-from rnn_cli.text.tokenizer import EOS, Tokenizer
+from rnn_cli.text.rules import EOS
+from rnn_cli.text.tokenizer import Tokenizer
 
 LINES_AT_ONCE = 64  # read side by side where lines are independent
 

@@ -346,8 +346,7 @@ def _engine(model_file: ModelFile, tensors: Tensors, temperature: str) -> Engine
         "cell": (*WITH_ACTIVATION, *GATED),
         "output_activation": tuple(OUTPUT_ACTIVATIONS),
     }
-    has_activation = model["cell"] not in tuple(GATED)
-    if has_activation:
+    if model["cell"] not in tuple(GATED):
         allowed["hidden_activation"] = tuple(ACTIVATIONS)
     for key, known in allowed.items():
         if model[key] not in known:
@@ -359,7 +358,7 @@ def _engine(model_file: ModelFile, tensors: Tensors, temperature: str) -> Engine
         tensors,
         num_layers=model["num_layers"],
         cell=model["cell"],
-        hidden_activation=model["hidden_activation"] if has_activation else None,
+        hidden_activation=model.get("hidden_activation"),
         output_activation=model["output_activation"],
         temperature=_temperature(model_file, temperature),
     )

@@ -1,6 +1,7 @@
 """How the pieces of a vocabulary are shown to a person, each on its own."""
 
-from rnn_cli.text.tokenizer import EOS, UNK, Tokenizer
+from rnn_cli.text.rules import EOS, UNK
+from rnn_cli.text.tokenizer import Tokenizer
 
 
 def label(tokenizer: Tokenizer, id_: int) -> str:

@@ -85,6 +85,11 @@ class TextReader:
         self._encoding = encoding
         self._on_progress = on_progress
 
+    @property
+    def file(self) -> int:
+        """The number, from 0, of the file that the latest line is from."""
+        return len(self.facts)  # those of a file come when it has been read to its end
+
     def __iter__(self) -> Iterator[str]:
         self.facts = []
         bytes_total = sum(file_status(path).st_size for path in self._paths)

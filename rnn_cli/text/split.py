@@ -10,12 +10,12 @@ others having been written anywhere. A line is never cut.
 """
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from rnn_cli.text.reader import ProgressCallback, TextFacts, TextReader, read_lines
+from rnn_cli.text.reader import ProgressCallback, TextFacts, TextReader
 
 PartName = Literal["train", "valid", "test"]
 
@@ -89,6 +89,7 @@ class PartReader:
 
     Args:
         characters: of the whole text, from `count_characters`; independent lines do not ask for them.
+        begins: those of the text before these files.
     """
 
     def __init__(
@@ -97,6 +98,7 @@ class PartReader:
         part: Part,
         *,
         characters: int,
+        begins: int = 0,
         encoding: str = "auto",
         on_progress: ProgressCallback | None = None,
     ) -> None:
@@ -105,15 +107,20 @@ class PartReader:
         self._paths = list(paths)
         self._part = part
         self._characters = characters
+        self._begins = begins
+
+    @property
+    def file(self) -> int:
+        """The number, from 0, of the file that the latest line is from."""
+        return self._reader.file
 
     def __iter__(self) -> Iterator[str]:
         lines, characters = [0] * len(self._paths), [0] * len(self._paths)
         place_of = self._place_of_line()
         for line in self._reader:
             if self._part.holds(place_of(line)):
-                file = len(self._reader.facts)  # the facts of a file come when it has been read to its end
-                lines[file] += 1
-                characters[file] += len(line) + 1
+                lines[self.file] += 1
+                characters[self.file] += len(line) + 1
                 yield line
         self.facts = [
             replace(facts, lines=of_part, characters=size)
@@ -124,21 +131,21 @@ class PartReader:
         """A function that is called with every line in turn: its place within its stretch, from 0 to 1."""
         if self._part.mode == "lines":
             return place_of_words
-        return Stretches(self._characters).place
+        return Stretches(self._characters, self._begins).place
 
 
-def count_characters(paths: Sequence[Path], encoding: str) -> int:
-    """Code points of all files together, a line end after each line counted as one."""
-    return sum(len(line) + 1 for line in read_lines(paths, encoding))
+def count_characters(lines: Iterable[str]) -> int:
+    """Code points of the lines, a line end after each counted as one."""
+    return sum(len(line) + 1 for line in lines)
 
 
 class Stretches:
-    """Places in a stream of so many characters, the line ends counted as one each."""
+    """Places in a stream of so many characters, the line ends counted as one each, from `begins` of them on."""
 
-    def __init__(self, characters: int) -> None:
+    def __init__(self, characters: int, begins: int = 0) -> None:
         count = min(max(characters // STRETCH_CHARACTERS, 1), MOST_STRETCHES)
         self._length = max(characters, 1) / count
-        self._read = 0
+        self._read = begins
 
     def place(self, line: str) -> float:
         """The place of the next line's beginning within its stretch, from 0 to 1."""

@@ -9,7 +9,7 @@ In both, every token is a target exactly once per epoch. What a window has too m
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -74,7 +74,9 @@ def random_lengths(total: int, bptt_steps: int, seed: int) -> NDArray[np.int64]:
 
 
 class StreamWindows:
-    """One long text as B parallel streams, the state carried. All epochs are the same, but for random lengths.
+    """One long text as B parallel streams, the state carried.
+
+    All epochs are the same, unless the lengths of windows are random or files are shuffled.
 
     An `<eos>` is put in front of the N tokens as start symbol, so that all N are predicted. The lengths of the
     streams differ by one token at most; where they differ, the last window is padded.
@@ -86,6 +88,9 @@ class StreamWindows:
         bptt_steps: T; the last window may be shorter.
         random_lengths_from: a seed for windows whose lengths vary around T: the same lengths in another order in each
             epoch, so that windows end at other places. None: all are T long.
+        file_lengths: tokens of the files that follow one another in `ids`: they are read in another order in
+            every epoch, as if the text had been put together so. None: as they lie.
+        seed: with the number of the epoch, decides that order.
 
     Raises:
         ValueError: when there are no tokens.
@@ -99,6 +104,8 @@ class StreamWindows:
         batch_size: int,
         bptt_steps: int,
         random_lengths_from: int | None = None,
+        file_lengths: Sequence[int] | None = None,
+        seed: int = 0,
     ) -> None:
         if not len(ids):
             raise ValueError("There are no tokens to cut into windows.")
@@ -107,15 +114,17 @@ class StreamWindows:
         self.bptt_steps = bptt_steps
         self._ids = np.asarray(ids)  # indexing a np.memmap itself is slower
         self._eos_id = eos_id
+        self._file_lengths = np.array(file_lengths or [self.tokens], np.int64)  # (files,)
+        self._seed = seed
         edges = np.arange(batch_size + 1) * self.tokens // batch_size
         self._starts, self._lengths = edges[:-1], np.diff(edges)  # (B,) each
 
-        self._seed = random_lengths_from
+        self._lengths_seed = random_lengths_from
         longest = int(self._lengths.max())
-        if self._seed is None:
+        if self._lengths_seed is None:
             self._steps = np.diff(np.append(np.arange(0, longest, bptt_steps), longest))
         else:
-            self._steps = random_lengths(longest, bptt_steps, self._seed)  # (windows,)
+            self._steps = random_lengths(longest, bptt_steps, self._lengths_seed)  # (windows,)
 
     def __len__(self) -> int:
         return len(self._steps)
@@ -128,12 +137,14 @@ class StreamWindows:
         return len(self)
 
     def epoch(self, epoch: int, first: int = 0) -> Iterator[Window]:
-        """The windows from number `first` on."""
-        steps = self._steps
-        if self._seed is not None:
-            steps = np.random.default_rng([self._seed, epoch]).permutation(steps)
+        """The windows of an epoch from number `first` on; what is random in it depends on the seeds and `epoch`."""
+        steps = self._steps_in(epoch)
         begins = np.cumsum(steps) - steps
-        return (self._window(int(begins[number]), int(steps[number])) for number in range(first, len(self)))
+        lie_at = self._order(epoch)
+        return (
+            self._window(int(begins[number]), int(steps[number]), lie_at)
+            for number in range(first, len(self))
+        )
 
     def window(self, number: int) -> Window:
         """The `number`-th window of the first epoch, from 0."""
@@ -141,8 +152,38 @@ class StreamWindows:
             raise IndexError(f"There is no window {number}: an epoch has {len(self)}.")
         return next(self.epoch(0, first=number))
 
-    def _window(self, first_step: int, steps: int) -> Window:
-        return _window(self._ids, self._starts, self._lengths, first_step, steps, self._eos_id)
+    def _steps_in(self, epoch: int) -> NDArray[np.int64]:
+        if self._lengths_seed is None:
+            return self._steps
+        return np.random.default_rng([self._lengths_seed, epoch]).permutation(self._steps)
+
+    def _order(self, epoch: int) -> "_Places | None":
+        if len(self._file_lengths) == 1:
+            return None
+        random = np.random.default_rng([self._seed, epoch])
+        return _Places(self._file_lengths, random.permutation(len(self._file_lengths)))
+
+    def _window(self, first_step: int, steps: int, lie_at: "_Places | None") -> Window:
+        return _window(self._ids, self._starts, self._lengths, first_step, steps, self._eos_id, lie_at)
+
+
+class _Places:
+    """Where the tokens of files that are read in another order lie.
+
+    Args:
+        lengths: tokens of each file, (files,), as they lie one after another.
+        order: the numbers of the files, (files,), as they are read.
+    """
+
+    def __init__(self, lengths: NDArray[np.int64], order: NDArray[np.int64]) -> None:
+        order = order[lengths[order] > 0]  # of what is empty nothing is read
+        self._ends = np.cumsum(lengths[order])  # (files,), in the text as it is read
+        lie_at = np.cumsum(lengths) - lengths
+        self._further = lie_at[order] - (self._ends - lengths[order])  # (files,)
+
+    def __call__(self, places: NDArray[np.int64]) -> NDArray[np.int64]:
+        """From places in the text as it is read to places in the text as it lies."""
+        return places + self._further[np.searchsorted(self._ends, places, side="right")]
 
 
 class LineWindows:
@@ -231,14 +272,17 @@ def _window(
     first_step: int,
     bptt_steps: int,
     eos_id: int,
+    lie_at: _Places | None = None,
 ) -> Window:
-    """At most `bptt_steps` steps, from `first_step` on, of B streams that lie in `ids` at `starts`: (B,)."""
+    """At most `bptt_steps` steps, from `first_step` on, of B streams that begin at `starts` of the text, (B,)."""
     last_step = min(first_step + bptt_steps, int(lengths.max()))
     steps = np.arange(first_step, last_step)[:, np.newaxis]  # (T, 1)
     counts = steps < lengths  # (T, B)
     places = np.where(counts, starts + steps, 0)  # (T, B)
-    targets = np.where(counts, ids[places], eos_id).astype(np.int64)
-    inputs = np.where(counts & (places > 0), ids[places - 1], eos_id).astype(np.int64)
+    before = np.maximum(places - 1, 0)
+    came, read = (ids[places], ids[before]) if lie_at is None else (ids[lie_at(places)], ids[lie_at(before)])
+    targets = np.where(counts, came, eos_id).astype(np.int64)
+    inputs = np.where(counts & (places > 0), read, eos_id).astype(np.int64)
     return Window(inputs, targets, None if counts.all() else counts, resets=first_step == 0)
 
 

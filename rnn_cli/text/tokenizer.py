@@ -11,45 +11,32 @@ under `split="whitespace"` are `<unk>` and `<eos>` in the text the special token
 """
 
 import json
-import re
 import reprlib
-import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from itertools import chain, groupby
 from typing import Any
 
 import tokenizers
-from tokenizers import Regex, decoders, models, normalizers, pre_tokenizers, trainers
+from tokenizers import decoders, models, normalizers, pre_tokenizers, trainers
 
-KINDS = ("word", "char", "bpe")
-SPLITS = ("punctuation", "whitespace")
-UNK = "<unk>"
-EOS = "<eos>"
+from rnn_cli.text.rules import (
+    EOS,
+    KINDS,
+    SPLITS,
+    UNK,
+    count_words,
+    make_engine,
+    parts_of,
+    samples_of_giants,
+    stretches_of,
+)
 
 DEFAULT_BPE_SIZE = 8000
 SMALLEST_SIZE = {"word": 3, "char": 3, "bpe": 257}  # the special tokens and one more; for bpe all 256 bytes
-LONG_LINE = 100_000  # characters; the engine needs some 40 bytes for each character of a line
-LONGEST_WORD = 1000  # characters; what is longer is no word that could be learnt, only a large vocabulary
 BPE_MIN_PAIRS = 2  # a pair seen once is no pattern: merging it would only learn that line by heart
 
 _FORMAT_VERSION = 1
-
-_LETTER = r"[\p{L}\p{M}\p{N}]"
-# In this order, which is the fastest: words | clitics (the 't of don't, but not of 'tis) | runs of one
-# punctuation mark | runs of spaces without the one that belongs to the word after them | runs of one other
-# white-space character.
-_WORDS_AND_PUNCTUATION = (
-    rf" ?{_LETTER}+"
-    rf"|['’](?<={_LETTER}['’])(?:[sStTmMdD]|[rR][eE]|[vV][eE]|[lL][lL])(?!{_LETTER})"
-    r"| ?([^\s\p{L}\p{M}\p{N}])\1*"
-    r"| +(?!\S)"
-    r"|([^\S ])\2*"
-)
-_WHITE_SPACE = r"[\s\x1c-\x1f]+"  # what Python's str.split() takes for white space
-_ANY_CHARACTER = r"(?m)."  # (?m) lets the dot match line ends too in this regex dialect (Oniguruma)
-_BETWEEN_WORDS = re.compile(r"(?<=\S) (?=\S)")
-_WITH_SPACES_BEFORE = re.compile(r" *[^ ]+| +")
 
 
 class Tokenizer:
@@ -111,13 +98,39 @@ class Tokenizer:
             ValueError: for a kind, split or size that cannot be.
         """
         _check_settings(kind, split, min_count, max_size)
-        engine = _engine(kind, split, lowercase)
-        parts = chain.from_iterable(_parts(line, kind) for line in lines)
-        if kind == "bpe":
-            _train_bpe(engine, parts, max_size or DEFAULT_BPE_SIZE)
-        else:
-            stretches = Counter(chain.from_iterable(_stretches(part, kind) for part in parts))
-            _train_word_level(engine, stretches, kind, min_count, max_size)
+        if kind != "bpe":
+            counts = count_words(lines, kind=kind, split=split, lowercase=lowercase)
+            return cls.of_counts(
+                counts, kind=kind, split=split, lowercase=lowercase, min_count=min_count, max_size=max_size
+            )
+        engine = make_engine(kind, split, lowercase)
+        parts = chain.from_iterable(parts_of(line, kind) for line in lines)
+        _train_bpe(engine, parts, max_size or DEFAULT_BPE_SIZE)
+        return cls(engine, kind=kind, split=split, lowercase=lowercase)
+
+    @classmethod
+    def of_counts(
+        cls,
+        counts: Counter[str],
+        *,
+        kind: str,
+        split: str = "punctuation",
+        lowercase: bool = False,
+        min_count: int = 1,
+        max_size: int | None = None,
+    ) -> "Tokenizer":
+        """What `train` makes of a text whose words or characters occur so often; see `count_words`.
+
+        Raises:
+            ValueError: for a kind, split or size that cannot be.
+        """
+        _check_settings(kind, split, min_count, max_size)
+        # In a corpus that contains the special tokens (WikiText) they would otherwise be listed twice.
+        learnt = [word for word, count in counts.items() if count >= min_count and word not in {UNK, EOS}]
+        learnt.sort(key=lambda word: (-counts[word], word))
+        tokens = [UNK, EOS, *learnt][:max_size]
+        engine = make_engine(kind, split, lowercase)
+        engine.model = models.WordLevel({token: id_ for id_, token in enumerate(tokens)}, unk_token=UNK)
         return cls(engine, kind=kind, split=split, lowercase=lowercase)
 
     @classmethod
@@ -140,7 +153,7 @@ class Tokenizer:
         try:
             settings = {key: stored[key] for key in ("kind", "split", "lowercase")}
             _check_settings(settings["kind"], settings["split"])
-            engine = _engine(**settings)
+            engine = make_engine(**settings)
             engine.model = _stored_model(stored["tokenizer"]["model"], settings["kind"])
             tokenizer = cls(engine, **settings)
         except Exception as error:  # the Rust side raises nothing more special
@@ -197,14 +210,14 @@ class Tokenizer:
         The ids of the parts, one after another, are the ids of the line, unless it has to be cut where there
         is no space for 100,000 characters. Mostly there is one part: the line.
         """
-        return _parts(line, self.kind)
+        return parts_of(line, self.kind)
 
     def stretches(self, part: str) -> list[str]:
         """Cut a part at single spaces. The ids of the stretches, one after another, are the ids of the part.
 
         Most stretches of a text are words that were seen before, which need not be encoded again.
         """
-        return _stretches(part, self.kind)
+        return stretches_of(part, self.kind)
 
     def decode(self, ids: Sequence[int]) -> str:
         """The text of `ids`: `<eos>` ends a line ("\\n"), an unknown token is "<unk>", nothing is hidden."""
@@ -235,72 +248,6 @@ def _check_settings(kind: str, split: str, min_count: int = 1, max_size: int | N
         )
 
 
-def _parts(line: str, kind: str) -> list[str]:
-    parts = []
-    start = 0
-    while len(line) - start > LONG_LINE:
-        if space := _BETWEEN_WORDS.search(line, start + LONG_LINE, start + 2 * LONG_LINE):
-            parts.append(line[start : space.start()])
-            # A word gets its leading space back when the part is encoded; among characters it must stay.
-            start = space.start() if kind == "char" else space.end()
-        elif len(line) - start > 2 * LONG_LINE:
-            end = _place_within_a_word(line, start)
-            parts.append(line[start:end])
-            start = end
-        else:
-            break
-    return [*parts, line[start:]]
-
-
-def _place_within_a_word(line: str, start: int) -> int:
-    """Where a part that began at `start` may end, in the midst of a giant word."""
-    limit = start + LONG_LINE
-    for end in range(limit, start, -1):
-        if not _joins_the_character_before(line[end]):
-            return end
-    return limit
-
-
-def _joins_the_character_before(character: str) -> bool:
-    """Whether NFC may put it together with its neighbour: a combining mark, or an inner part of Hangul."""
-    return unicodedata.category(character).startswith("M") or "\u1160" <= character <= "\u11ff"
-
-
-def _stretches(part: str, kind: str) -> list[str]:
-    if kind == "char":
-        return _WITH_SPACES_BEFORE.findall(part)
-    if "  " in part or part.startswith(" ") or part.endswith(" "):
-        return _BETWEEN_WORDS.split(part)
-    return part.split(" ")  # the same, and ten times as fast
-
-
-def _engine(kind: str, split: str, lowercase: bool) -> tokenizers.Tokenizer:
-    """An engine with the rules of `kind` and no vocabulary yet.
-
-    The special tokens are plain entries of the vocabulary, never the engine's AddedTokens: those would be
-    found inside the text.
-    """
-    keeps_space = kind == "bpe" or (kind == "word" and split == "punctuation")
-    engine = tokenizers.Tokenizer(models.BPE() if kind == "bpe" else models.WordLevel(unk_token=UNK))
-    steps: list[normalizers.Normalizer] = [normalizers.NFC()]
-    if lowercase:
-        steps.append(normalizers.Lowercase())
-    if keeps_space:
-        steps.append(normalizers.Prepend(" "))
-    engine.normalizer = normalizers.Sequence(steps)
-    if kind == "char":
-        engine.pre_tokenizer = pre_tokenizers.Split(Regex(_ANY_CHARACTER), "isolated")
-    elif keeps_space:
-        engine.pre_tokenizer = pre_tokenizers.Split(Regex(_WORDS_AND_PUNCTUATION), "isolated")
-    else:
-        engine.pre_tokenizer = pre_tokenizers.Split(Regex(_WHITE_SPACE), "removed")
-    if kind == "bpe":
-        to_bytes = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
-        engine.pre_tokenizer = pre_tokenizers.Sequence([engine.pre_tokenizer, to_bytes])
-        engine.decoder = decoders.ByteLevel()
-    return engine
-
-
 def _stored_model(stored: dict[str, Any], kind: str) -> models.Model:
     """A vocabulary without the rules around it: those are ours, so that a file cannot bring any of its own.
 
@@ -313,28 +260,6 @@ def _stored_model(stored: dict[str, Any], kind: str) -> models.Model:
     return models.WordLevel(stored["vocab"], UNK)
 
 
-def _train_word_level(
-    engine: tokenizers.Tokenizer, stretches: Counter[str], kind: str, min_count: int, max_size: int | None
-) -> None:
-    """The vocabulary of WordLevelTrainer, found by splitting each of the `stretches` once."""
-    normalize, split = engine.normalizer.normalize_str, engine.pre_tokenizer.pre_tokenize_str
-    counts: Counter[str] = Counter()
-    for stretch, times in stretches.items():
-        text = normalize(stretch)
-        words = text if kind == "char" else (word for word, _ in split(text))
-        for word in words:
-            counts[word] += times
-    # In a corpus that contains the special tokens (WikiText) they would otherwise be listed twice.
-    learnt = [
-        word
-        for word, count in counts.items()
-        if count >= min_count and len(word) <= LONGEST_WORD and word not in {UNK, EOS}
-    ]
-    learnt.sort(key=lambda word: (-counts[word], word))
-    tokens = [UNK, EOS, *learnt][:max_size]
-    engine.model = models.WordLevel({token: id_ for id_, token in enumerate(tokens)}, unk_token=UNK)
-
-
 def _train_bpe(engine: tokenizers.Tokenizer, parts: Iterable[str], max_size: int) -> None:
     trainer = trainers.BpeTrainer(
         vocab_size=max_size - 1,  # <eos> is put in front afterwards
@@ -343,20 +268,11 @@ def _train_bpe(engine: tokenizers.Tokenizer, parts: Iterable[str], max_size: int
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
     )
-    engine.train_from_iterator(_samples_of_giants(parts), trainer)
+    engine.train_from_iterator(samples_of_giants(parts), trainer)
     model = json.loads(engine.to_str())["model"]
     # No merge can spell "<eos>": marks and letters are split before pairs are merged.
     vocabulary = {EOS: 0} | {token: id_ + 1 for token, id_ in model["vocab"].items()}
     engine.model = models.BPE(vocabulary, [(left, right) for left, right in model["merges"]])
-
-
-def _samples_of_giants(parts: Iterable[str]) -> Iterator[str]:
-    """Of a part without spaces, cut from a giant word, a tenth: the trainer takes 32 bytes per character of it."""
-    for part in parts:
-        if len(part) < LONG_LINE or " " in part:
-            yield part
-        else:
-            yield from (part[at : at + LONGEST_WORD] for at in range(0, len(part), 10 * LONGEST_WORD))
 
 
 def _pieces(tokens: list[str], kind: str, split: str) -> list[str]:

@@ -25,10 +25,12 @@ from rnn_cli.model.losses import (
 )
 from rnn_cli.model.penalties import Penalties
 from rnn_cli.model_file import network_shapes
-from rnn_cli.text.corpus import Corpus, prepare_corpus, train_tokenizer
+from rnn_cli.text.corpus import Corpus, prepare_corpus
 from rnn_cli.text.split import PartName, text_of_split
 from rnn_cli.text.streams import LineWindows, StreamWindows, Windows, fit_batch_size
 from rnn_cli.text.tokenizer import Tokenizer
+from rnn_cli.text.vocabulary import train_tokenizer
+from rnn_cli.training.cores import usable_cores
 from rnn_cli.training.events import Notice, OnEvent, Preparing
 from rnn_cli.training.optimizer import SPARSE_KINDS, Optimizer, build_optimizer
 from rnn_cli.training.workers import Workers
@@ -68,6 +70,7 @@ def build_texts(config: Config, on_event: OnEvent) -> Texts:
     assert train_text is not None  # data.train has to be given
     train_paths, train_part = train_text
     on_progress = _progress_events(on_event)
+    processes = data.processes or usable_cores()
     tokenizer = train_tokenizer(
         train_paths,
         encoding=data.encoding,
@@ -77,6 +80,7 @@ def build_texts(config: Config, on_event: OnEvent) -> Texts:
         min_count=settings.min_count,
         max_size=settings.max_size,
         part=train_part,
+        processes=processes,
         on_progress=on_progress("train"),
     )
 
@@ -90,6 +94,7 @@ def build_texts(config: Config, on_event: OnEvent) -> Texts:
             tokenizer,
             encoding=data.encoding,
             part=part,
+            processes=processes,
             on_progress=on_progress(split),
         )
         if corpus.tokens == 0:
@@ -169,17 +174,19 @@ def describe_encodings(split: str, corpus: Corpus) -> Iterator[str]:
 def build_windows(config: Config, corpus: Corpus, on_event: OnEvent) -> Windows:
     """Cut the training text into windows; a text that is too short for the batch size shrinks the batch."""
     training = config.training
-    lines = config.data.mode == "lines"
-    units = len(corpus.line_spans()[0]) if lines else corpus.tokens
+    spans = corpus.line_spans() if config.data.mode == "lines" else None
     batch_size, notice = fit_batch_size(
-        units, training.batch_size, training.bptt_steps, mode=config.data.mode
+        corpus.tokens if spans is None else len(spans[0]),
+        training.batch_size,
+        training.bptt_steps,
+        mode=config.data.mode,
     )
     if notice:
         on_event(Notice(notice))
-    if lines:
+    if spans is not None:
         return LineWindows(
             corpus.ids,
-            corpus.line_spans(),
+            spans,
             batch_size=batch_size,
             bptt_steps=training.bptt_steps,
             eos_id=corpus.eos_id,
@@ -191,6 +198,8 @@ def build_windows(config: Config, corpus: Corpus, on_event: OnEvent) -> Windows:
         bptt_steps=training.bptt_steps,
         eos_id=corpus.eos_id,
         random_lengths_from=training.seed if training.random_windows else None,
+        file_lengths=corpus.file_lengths if config.data.shuffle_files else None,
+        seed=training.seed,
     )
 
 

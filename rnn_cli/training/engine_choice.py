@@ -7,9 +7,8 @@ config, and a resume, or a training from that config, repeats it.
 import statistics
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import cycle, islice
-from typing import Any
 
 import numpy as np
 
@@ -75,10 +74,6 @@ class Choice:
         taken = f"{self.taken.name()}, {self.taken.tokens_per_s:,.0f} tokens/s"
         return f"{taken} (also tried: {others})" if others else taken
 
-    def to_dict(self) -> dict[str, Any]:
-        """For JSON."""
-        return asdict(self)
-
     def written_into(self, config: Config) -> Config:
         """The config with the choice in it."""
         return with_engine(config, self.taken.engine, self.taken.threads)
@@ -98,10 +93,8 @@ def choose_engine(config: Config, windows: Windows, counts: np.ndarray, *, alway
     if always or words / speeds[first] > WORTH_TRYING_S:
         for way in rest:
             speeds[way] = trial.time(*way, hopeless_below=max(speeds.values()) / HOPELESS)
-        for (
-            way,
-            speed,
-        ) in speeds.items():  # once more: a moment in which others used the machine decides nothing
+        # Once more: a moment in which others used the machine decides nothing.
+        for way, speed in speeds.items():
             speeds[way] = max(speed, trial.time(*way, hopeless_below=max(speeds.values()) / HOPELESS))
     best = first
     for way in rest:

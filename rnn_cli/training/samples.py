@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 
 from rnn_cli.errors import RnnError
-from rnn_cli.inference.cells import WITH_ACTIVATION
 from rnn_cli.inference.completer import Completer
 from rnn_cli.inference.completion import CompletionResult
 from rnn_cli.inference.engine import Engine
@@ -52,7 +51,7 @@ class Sampler:
         self._prompt = Prompt(opening, segments=(opening,))
         self._asked = [_without_what_is_behind(prompt) for prompt in prompts]
         self._cell = cell
-        self._hidden_activation = hidden_activation if cell in WITH_ACTIVATION else None
+        self._hidden_activation = hidden_activation
         self._output_activation = output_activation
         self._independent_lines = independent_lines
 

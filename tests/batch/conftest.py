@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from rnn_cli.batch.events import StudyEvent
+from rnn_cli.batch.here import Here
 from rnn_cli.batch.job import Outcome
 from rnn_cli.batch.plan import Plan, load_plan
-from rnn_cli.batch.process import Here
 from rnn_cli.batch.scheduler import Resources, run_study
 from rnn_cli.batch.study import Study
 from rnn_cli.training.interrupt import StopSignal

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from rnn_cli.batch.events import RunEnded, SearchStarted, Stopping, StudyEvent
+from rnn_cli.batch.here import Here
 from rnn_cli.batch.job import Outcome, State
 from rnn_cli.batch.listing import list_runs
-from rnn_cli.batch.process import Here
 from rnn_cli.batch.scheduler import Resources
 from rnn_cli.batch.search import Search
 from rnn_cli.batch.search_results import SearchResults, gather_search
@@ -226,7 +226,7 @@ ANOTHER = """
 import sys
 from pathlib import Path
 from rnn_cli.batch.plan import load_plan
-from rnn_cli.batch.process import Here
+from rnn_cli.batch.here import Here
 from rnn_cli.batch.scheduler import Resources
 from rnn_cli.batch.search import Search
 from rnn_cli.batch.searching import run_search

@@ -49,6 +49,11 @@ NEEDS_A_TEXT = "which needs a text to measure on. Name one in data.valid, or"
             "a whole number of 257 or more, or null.",
         ),
         (
+            "data: {train: a, mode: lines, shuffle_files: false}",
+            '1:46: data.shuffle_files: found false, but with data.mode "lines" all lines are shuffled. '
+            "Take this key out.",
+        ),
+        (
             "data: {train: a}\nmodel: {cell: gru, hidden_activation: relu}",
             '2:20: model.hidden_activation: only the cells "elman" and "indrnn" have it, and model.cell is "gru". '
             "Take this key out.",

@@ -267,6 +267,8 @@ def test_a_stored_config_leaves_out_the_keys_that_its_kind_of_token_has_no_use_f
         "test": None,
         "split": {"valid": 0.0, "test": 0.0},
         "mode": "stream",
+        "shuffle_files": True,
+        "processes": None,
         "encoding": "auto",
         "questions": {},
         "tokenizer": {"kind": "bpe", "lowercase": False, "max_size": None},

@@ -16,7 +16,7 @@ from rnn_cli.config.schema import (
     TokenizerConfig,
     TrainingConfig,
 )
-from rnn_cli.text import tokenizer
+from rnn_cli.text import rules
 
 DATA = {"train": "a"}
 
@@ -29,6 +29,8 @@ def test_every_key_has_the_default_that_the_manual_says() -> None:
             "test": (),
             "split": {"valid": 0.0, "test": 0.0},
             "mode": "stream",
+            "shuffle_files": True,
+            "processes": None,
             "encoding": "auto",
             "questions": {},
             "tokenizer": {
@@ -172,8 +174,8 @@ def test_the_hidden_activations_are_twenty_one_different_names() -> None:
 
 def test_the_tokenizer_knows_the_same_kinds_and_splits() -> None:
     fields = TokenizerConfig.model_fields
-    assert get_args(fields["kind"].annotation) == tokenizer.KINDS
-    assert get_args(fields["split"].annotation) == tokenizer.SPLITS
+    assert get_args(fields["kind"].annotation) == rules.KINDS
+    assert get_args(fields["split"].annotation) == rules.SPLITS
 
 
 def test_the_room_is_light_to_enter() -> None:

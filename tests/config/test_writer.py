@@ -96,6 +96,8 @@ data:
     valid: 0.0
     test: 0.0
   mode: stream
+  shuffle_files: true
+  processes: null
   encoding: auto
   questions: {}
   tokenizer:

@@ -2,10 +2,8 @@ import json
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -13,50 +11,13 @@ import pytest
 from rnn_cli.cache import cache_folder
 from rnn_cli.errors import TextError
 from rnn_cli.text import corpus as corpus_module
+from rnn_cli.text import entries as entries_module
 from rnn_cli.text import line_encoder as line_encoder_module
-from rnn_cli.text import tokenizer as tokenizer_module
-from rnn_cli.text.corpus import Corpus, prepare_corpus, train_tokenizer
-from rnn_cli.text.reader import TextReader
+from rnn_cli.text import rules as rules_module
+from rnn_cli.text.corpus import Corpus, prepare_corpus
 from rnn_cli.text.tokenizer import Tokenizer
-
-TEXT = "tea or tea\n\nor sushi?\n"
-PIECES = [" <unk>", "\n", " or", " tea", " sushi", "?"]
-IDS = [3, 2, 3, 1, 1, 2, 4, 5, 1]
-
-
-@pytest.fixture
-def cache(tmp_path: Path) -> Path:
-    return tmp_path / "cache"
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return written(tmp_path / "text.txt", TEXT)
-
-
-@pytest.fixture
-def tokenizer() -> Tokenizer:
-    return Tokenizer.train(TEXT.splitlines())
-
-
-def written(path: Path, text: str, age_s: float = 60) -> Path:
-    """A file that was last changed a minute ago, so that its hash is worth remembering."""
-    path.write_text(text, encoding="utf-8")
-    changed = time.time() - age_s
-    os.utime(path, (changed, changed))
-    return path
-
-
-def forbid(monkeypatch: pytest.MonkeyPatch, owner: type, method: str) -> None:
-    def fail(*_: object, **__: object) -> None:
-        raise AssertionError("This was to come from the cache.")
-
-    monkeypatch.setattr(owner, method, fail)
-
-
-def leftovers(cache: Path) -> list[str]:
-    """What lies in the cache beside whole entries."""
-    return [str(found) for found in cache.rglob("*") if found.name.startswith(".")]
+from rnn_cli.text.vocabulary import train_tokenizer
+from tests.text.conftest import IDS, PIECES, TEXT, forbid, leftovers, written
 
 
 def test_every_line_ends_with_eos_and_blank_lines_are_kept(
@@ -86,7 +47,7 @@ def test_bpe_has_no_unknown_tokens(path: Path, cache: Path) -> None:
 def test_each_id_is_counted(
     path: Path, tokenizer: Tokenizer, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(corpus_module, "COUNTED_AT_ONCE", 2)
+    monkeypatch.setattr(corpus_module, "AT_ONCE", 2)
     corpus = prepare_corpus([path], tokenizer, cache_dir=cache)
     assert corpus.counts().tolist() == [0, 3, 2, 2, 1, 1]
     assert corpus.counts().dtype == np.int64
@@ -127,7 +88,7 @@ def test_ids_are_as_narrow_as_the_vocabulary_allows(
 def test_batch_borders_change_nothing(
     path: Path, tokenizer: Tokenizer, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tokenizer_module, "LONG_LINE", 6)  # cuts "tea or tea" and "or sushi?" into parts
+    monkeypatch.setattr(rules_module, "LONG_LINE", 6)  # cuts "tea or tea" and "or sushi?" into parts
     for characters in range(1, 12):
         monkeypatch.setattr(line_encoder_module, "BATCH_CHARACTERS", characters)
         corpus = prepare_corpus([path], tokenizer, cache_dir=cache / str(characters))
@@ -139,7 +100,7 @@ def test_the_second_call_encodes_nothing_and_reads_nothing(
 ) -> None:
     first = prepare_corpus([path], tokenizer, cache_dir=cache)
     forbid(monkeypatch, Tokenizer, "encode_batch")
-    monkeypatch.setattr(corpus_module, "hash_file", None)
+    monkeypatch.setattr(entries_module, "hash_file", None)
     second = prepare_corpus([path], tokenizer, cache_dir=cache)
     assert second.ids.tolist() == first.ids.tolist()
     assert (second.unknown, second.texts) == (first.unknown, first.texts)
@@ -250,7 +211,7 @@ def test_two_at_once_prepare_the_same_entry(
 def test_a_file_that_changes_while_it_is_read_is_refused(
     path: Path, tokenizer: Tokenizer, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(corpus_module, "hash_file", lambda path: "0" * 64)
+    monkeypatch.setattr(entries_module, "hash_file", lambda path: "0" * 64)
     with pytest.raises(TextError) as caught:
         prepare_corpus([path], tokenizer, cache_dir=cache)
     assert str(caught.value) == f"{path} changed while it was read. Start again once nothing writes to it."
@@ -271,37 +232,6 @@ def test_a_cache_folder_that_cannot_be_written_is_named(
         train_tokenizer([path], cache_dir=no_folder)
 
 
-def test_a_vocabulary_is_learnt_once_for_equal_settings(
-    path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    first = train_tokenizer([path], cache_dir=cache, min_count=1)
-    assert first.pieces == PIECES
-    assert train_tokenizer([path], cache_dir=cache, min_count=2).pieces == PIECES[:4]
-    assert train_tokenizer([path], cache_dir=cache, max_size=3).pieces == PIECES[:3]
-    assert train_tokenizer([path], cache_dir=cache, kind="char").kind == "char"
-    assert train_tokenizer([path], cache_dir=cache, split="whitespace").split == "whitespace"
-    assert train_tokenizer([path], cache_dir=cache, lowercase=True).lowercase
-    forbid(monkeypatch, TextReader, "__iter__")
-    assert train_tokenizer([path], cache_dir=cache).to_json() == first.to_json()
-
-
-def test_a_vocabulary_without_words_is_refused(path: Path, tmp_path: Path, cache: Path) -> None:
-    def complaint(*paths: Path, **settings: Any) -> str:
-        with pytest.raises(TextError) as caught:
-            train_tokenizer(paths, cache_dir=cache, **settings)
-        return str(caught.value)
-
-    assert complaint(path, min_count=9) == (
-        f"The vocabulary of {path} is empty: no word occurs 9 times, as data.tokenizer.min_count asks for. Lower it."
-    )
-    giant = written(tmp_path / "giant.txt", "x" * 2000)
-    assert complaint(giant, giant) == (
-        f"The vocabulary of {giant} and 1 more is empty: there is no word of 1,000 characters or less. "
-        "Set data.tokenizer.kind to char or bpe."
-    )
-    assert train_tokenizer([giant], cache_dir=cache, kind="char").pieces == ["<unk>", "\n", "x"]
-
-
 def test_the_facts_of_a_damaged_text_come_back_from_the_cache(
     tokenizer: Tokenizer, tmp_path: Path, cache: Path
 ) -> None:
@@ -311,21 +241,6 @@ def test_the_facts_of_a_damaged_text_come_back_from_the_cache(
         (facts,) = prepare_corpus([path], tokenizer, cache_dir=cache).texts
         assert (facts.encoding, facts.encoding_is_a_guess) == ("utf-8", False)
         assert (facts.invalid_bytes, facts.first_invalid_line) == (1, 2)
-
-
-def test_new_rules_of_splitting_make_a_new_vocabulary(
-    path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    train_tokenizer([path], cache_dir=cache)
-    monkeypatch.setattr(tokenizer_module, "_WORDS_AND_PUNCTUATION", r" ?\S+")
-    assert train_tokenizer([path], cache_dir=cache).pieces == [" <unk>", "\n", " or", " tea", " sushi?"]
-
-
-def test_a_damaged_vocabulary_is_learnt_again(path: Path, cache: Path) -> None:
-    train_tokenizer([path], cache_dir=cache)
-    (entry,) = (cache / "tokenizers").iterdir()
-    entry.write_text("nonsense")
-    assert train_tokenizer([path], cache_dir=cache).pieces == PIECES
 
 
 def test_a_damaged_memory_of_hashes_is_no_harm(path: Path, tokenizer: Tokenizer, cache: Path) -> None:

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rnn_cli.text import line_encoder as line_encoder_module
-from rnn_cli.text import tokenizer as tokenizer_module
+from rnn_cli.text import rules as rules_module
 from rnn_cli.text.line_encoder import LineEncoder
 from rnn_cli.text.tokenizer import Tokenizer
 
@@ -61,7 +61,7 @@ def test_what_was_encoded_once_is_not_encoded_again(monkeypatch: pytest.MonkeyPa
 
 
 def test_a_line_of_one_giant_word_ends_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tokenizer_module, "LONG_LINE", 4)
+    monkeypatch.setattr(rules_module, "LONG_LINE", 4)
     monkeypatch.setattr(line_encoder_module, "BATCH_CHARACTERS", 4)
     tokenizer = Tokenizer.train(["abcdefghijk"], kind="char")
     assert fast(LineEncoder(tokenizer), ["abcdefghijk", "b"]) == [*range(2, 13), 1, 3, 1]

@@ -1,13 +1,15 @@
 """One text cut into parts."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal
 
 import pytest
 
-from rnn_cli.text import corpus as corpus_module
+from rnn_cli.text import cut as cut_module
 from rnn_cli.text import split as split_module
-from rnn_cli.text.corpus import prepare_corpus, read_split, train_tokenizer
+from rnn_cli.text.corpus import prepare_corpus, read_split
+from rnn_cli.text.reader import read_lines
 from rnn_cli.text.split import (
     Part,
     PartName,
@@ -17,6 +19,7 @@ from rnn_cli.text.split import (
     place_of_words,
     text_of_split,
 )
+from rnn_cli.text.vocabulary import train_tokenizer
 
 NAMES: tuple[PartName, ...] = ("train", "valid", "test")
 Mode = Literal["stream", "lines"]
@@ -33,7 +36,7 @@ def part(name: PartName, mode: Mode = "stream", valid: float = 0.2, test: float 
 
 
 def lines_of(paths: list[Path], name: PartName, mode: Mode = "stream") -> list[str]:
-    return list(PartReader(paths, part(name, mode), characters=count_characters(paths, "auto")))
+    return list(PartReader(paths, part(name, mode), characters=count_characters(read_lines(paths))))
 
 
 def test_a_short_stream_ends_with_its_validation_and_then_its_test_text(tmp_path: Path) -> None:
@@ -116,17 +119,17 @@ def test_the_lines_of_a_part_can_be_read_again(tmp_path: Path, mode: Mode) -> No
 
 def test_the_size_of_a_text_is_counted_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     text = numbered(tmp_path / "a.txt", 100)
-    counted: list[list[Path]] = []
+    counted: list[int] = []
 
-    def count(paths: list[Path], encoding: str) -> int:
-        counted.append(paths)
-        return count_characters(paths, encoding)
+    def count(lines: Iterable[str]) -> int:
+        counted.append(count_characters(lines))
+        return counted[-1]
 
-    monkeypatch.setattr(corpus_module, "count_characters", count)
+    monkeypatch.setattr(cut_module, "count_characters", count)
     tokenizer = train_tokenizer([text], part=part("train"), cache_dir=tmp_path / "cache")
     for name in NAMES:
         prepare_corpus([text], tokenizer, part=part(name), cache_dir=tmp_path / "cache")
-    assert len(counted) == 1
+    assert counted == [500]
 
 
 def test_each_part_has_a_cache_entry_of_its_own(tmp_path: Path) -> None:

@@ -69,6 +69,70 @@ def test_carried_windows_put_together_are_the_text(tokens: int, batch_size: int,
     assert max(lengths) - min(lengths) <= 1
 
 
+def in_files(lengths: list[int], *, seed: int = 0, batch_size: int = 1, bptt_steps: int = 9) -> StreamWindows:
+    """The numbered text, in files of these lengths."""
+    ids = numbered(sum(lengths))
+    return StreamWindows(
+        ids, eos_id=EOS, batch_size=batch_size, bptt_steps=bptt_steps, file_lengths=lengths, seed=seed
+    )
+
+
+def order_of_files(lengths: list[int], epoch: int, *, seed: int = 0) -> list[int]:
+    """The files in the order in which an epoch reads them, told from the first token of each."""
+    firsts = {100 + sum(lengths[:file]): file for file, length in enumerate(lengths) if length}
+    (targets,) = columns(list(in_files(lengths, seed=seed).epoch(epoch)))[1]
+    return [firsts[target] for target in targets if target in firsts]
+
+
+@deterministic
+@given(
+    lengths=st.lists(st.integers(0, 9), min_size=1, max_size=6).filter(any),
+    seed=st.integers(0, 3),
+    epoch=st.integers(0, 3),
+    batch_size=sizes,
+    bptt_steps=sizes,
+)
+def test_an_epoch_reads_files_as_if_the_text_had_been_put_together_in_another_order(
+    lengths: list[int], seed: int, epoch: int, batch_size: int, bptt_steps: int
+) -> None:
+    windows = in_files(lengths, seed=seed, batch_size=batch_size, bptt_steps=bptt_steps)
+    files = np.split(numbered(sum(lengths)), np.cumsum(lengths)[:-1])
+    order = order_of_files(lengths, epoch, seed=seed)
+    assert sorted(order) == [file for file, length in enumerate(lengths) if length]
+    put_together = StreamWindows(
+        np.concatenate([files[file] for file in order]),
+        eos_id=EOS,
+        batch_size=batch_size,
+        bptt_steps=bptt_steps,
+    )
+    for found, expected in zip(windows.epoch(epoch), put_together.epoch(0), strict=True):
+        assert found.inputs.tolist() == expected.inputs.tolist()
+        assert found.targets.tolist() == expected.targets.tolist()
+        assert counted(found).tolist() == counted(expected).tolist()
+        assert found.resets == expected.resets
+
+
+def test_the_order_of_files_depends_on_the_seed_and_the_epoch_alone() -> None:
+    lengths = [5, 4, 6, 3]
+    orders = [order_of_files(lengths, epoch) for epoch in range(4)]
+    assert orders == [[2, 0, 1, 3], [3, 0, 2, 1], [2, 1, 0, 3], [2, 1, 0, 3]]
+    assert orders == [order_of_files(lengths, epoch) for epoch in range(4)]
+    assert order_of_files(lengths, 0, seed=1) != orders[0]
+
+
+def test_an_epoch_of_shuffled_files_can_begin_in_its_middle() -> None:
+    windows = in_files([5, 4, 6, 3], batch_size=2, bptt_steps=3)
+    whole = [window.targets.tolist() for window in windows.epoch(1)]
+    assert [window.targets.tolist() for window in windows.epoch(1, first=2)] == whole[2:]
+
+
+def test_a_single_file_is_read_as_it_lies_in_every_epoch() -> None:
+    for epoch in range(3):
+        assert [w.targets.tolist() for w in in_files([20]).epoch(epoch)] == [
+            w.targets.tolist() for w in StreamWindows(numbered(20), eos_id=EOS, batch_size=1, bptt_steps=9)
+        ]
+
+
 @deterministic
 @given(tokens=st.integers(1, 60), batch_size=sizes, bptt_steps=sizes)
 def test_every_token_of_a_stream_is_a_target_once(tokens: int, batch_size: int, bptt_steps: int) -> None:

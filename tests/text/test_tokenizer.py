@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tokenizers import normalizers, trainers
 
+from rnn_cli.text import rules as rules_module
 from rnn_cli.text import tokenizer as tokenizer_module
 from rnn_cli.text.tokenizer import Tokenizer
 
@@ -276,7 +277,7 @@ def test_the_stretches_of_a_line_have_its_ids(kind: str, split: str, text: str) 
 @deterministic
 @given(lines=st.lists(texts, max_size=4))
 def test_the_vocabulary_is_that_of_the_engines_own_trainer(kind: str, split: str, lines: list[str]) -> None:
-    engine = tokenizer_module._engine(kind, split, lowercase=False)
+    engine = rules_module.make_engine(kind, split, lowercase=False)
     engine.train_from_iterator(lines, trainers.WordLevelTrainer(special_tokens=[], show_progress=False))
     ids = engine.get_vocab()
     words = [word for word in sorted(ids, key=ids.__getitem__) if word not in {"<unk>", "<eos>"}]
@@ -293,7 +294,7 @@ def test_the_parts_of_a_long_line_of_words_have_its_vocabulary_and_its_ids(
     text = " ".join("".join(word.split()) or "-" for word in words)
     tokenizer = trained([text], kind, split)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(tokenizer_module, "LONG_LINE", limit)
+        patch.setattr(rules_module, "LONG_LINE", limit)
         assert trained([text], kind, split).pieces == tokenizer.pieces
         parts = tokenizer.parts(text)
     ids = [id_ for part_ids in tokenizer.encode_batch(parts) for id_ in part_ids]
@@ -301,13 +302,13 @@ def test_the_parts_of_a_long_line_of_words_have_its_vocabulary_and_its_ids(
 
 
 def test_a_long_line_is_cut_where_two_words_meet(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tokenizer_module, "LONG_LINE", 7)
+    monkeypatch.setattr(rules_module, "LONG_LINE", 7)
     assert TRAINED["word", "punctuation"].parts("do you  like tea") == ["do you  like", "tea"]
     assert TRAINED["char", "punctuation"].parts("do you  like tea") == ["do you  like", " tea"]
 
 
 def test_a_giant_word_is_cut_but_never_before_a_combining_mark(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tokenizer_module, "LONG_LINE", 5)
+    monkeypatch.setattr(rules_module, "LONG_LINE", 5)
     word = TRAINED["word", "punctuation"]
     assert word.parts("nospaceatall") == ["nospa", "ceatall"]  # up to twice the length is bearable
     assert word.parts("go nospaceatall") == ["go no", "spaceatall"]
@@ -324,10 +325,10 @@ def test_words_of_more_than_a_thousand_characters_are_unknown() -> None:
 
 
 def test_bpe_learns_from_a_tenth_of_a_giant_word(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tokenizer_module, "LONG_LINE", 30)
-    monkeypatch.setattr(tokenizer_module, "LONGEST_WORD", 3)
+    monkeypatch.setattr(rules_module, "LONG_LINE", 30)
+    monkeypatch.setattr(rules_module, "LONGEST_WORD", 3)
     parts = ["a few short words", "abcdefghijklmnopqrstuvwxyz0123456789ABC"]
-    assert list(tokenizer_module._samples_of_giants(parts)) == ["a few short words", "abc", "456"]
+    assert list(rules_module.samples_of_giants(parts)) == ["a few short words", "abc", "456"]
 
 
 def test_half_a_surrogate_pair_is_an_unknown_character() -> None:

@@ -19,7 +19,7 @@ from rnn_cli.training.events import Event, Notice, Trained
 from rnn_cli.training.outcome import Outcome
 from rnn_cli.training.run import train
 from rnn_cli.training.run_folder import RunFolder
-from tests.training.conftest import MakeConfig
+from tests.training.conftest import LINES, MakeConfig
 
 
 def ignore(event: Event) -> None:
@@ -95,20 +95,44 @@ VARIANTS: dict[str, dict[str, dict[str, Any]]] = {
 }
 
 
+@pytest.fixture
+def three_files(tmp_path: Path) -> dict[str, Any]:
+    """A text whose files are of different lengths."""
+    for name, lines in {"a": LINES[:1] * 3, "b": LINES[1:3] * 4, "c": LINES}.items():
+        (tmp_path / f"{name}.txt").write_text("\n".join(lines) + "\n")
+    return {"train": [str(tmp_path / f"{name}.txt") for name in "abc"]}
+
+
+def test_a_training_resumed_among_shuffled_files_ends_with_the_same_bits(
+    three_files: dict[str, Any], make_config: MakeConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = make_config(data=three_files)
+    train_in(tmp_path / "straight", config)
+    expected = weights(tmp_path / "straight")
+    for step in (1, 4, 9, 14):
+        train_with_a_stop_at(step, tmp_path / f"resumed {step}", config, monkeypatch)
+        assert_same_bits(weights(tmp_path / f"resumed {step}"), expected)
+    train_in(tmp_path / "in order", make_config(data={**three_files, "shuffle_files": False}))
+    assert not np.array_equal(weights(tmp_path / "in order")["V"], expected["V"])
+
+
 @pytest.mark.parametrize("variant", VARIANTS)
-@pytest.mark.parametrize("step", [1, 8, 17])
 def test_a_resumed_training_ends_with_the_same_bits(
-    variant: str, step: int, make_config: MakeConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    variant: str, make_config: MakeConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     config = make_config(**VARIANTS[variant])
     straight = train_in(tmp_path / "straight", config)
-    resumed = train_with_a_stop_at(step, tmp_path / "resumed", config, monkeypatch)
-    expected, found = weights(tmp_path / "straight"), weights(tmp_path / "resumed")
+    for step in (1, 8, 17):
+        resumed = train_with_a_stop_at(step, tmp_path / f"resumed {step}", config, monkeypatch)
+        assert_same_bits(weights(tmp_path / f"resumed {step}"), weights(tmp_path / "straight"))
+        assert resumed.valid == straight.valid
+        assert resumed.steps == straight.steps
+
+
+def assert_same_bits(found: dict[str, np.ndarray], expected: dict[str, np.ndarray]) -> None:
     assert expected.keys() == found.keys()
     for name, tensor in expected.items():
         assert np.array_equal(tensor, found[name]), name
-    assert resumed.valid == straight.valid
-    assert resumed.steps == straight.steps
 
 
 def test_the_learning_rate_follows_the_length_of_a_random_window(

@@ -11,7 +11,8 @@ import torch
 from rnn_cli.model.fused import read_window
 from rnn_cli.model.language_model import LanguageModel
 from rnn_cli.model.losses import log_probs
-from rnn_cli.text.corpus import Corpus, prepare_corpus, train_tokenizer
+from rnn_cli.text.corpus import Corpus, prepare_corpus
+from rnn_cli.text.vocabulary import train_tokenizer
 from rnn_cli.training import validation
 from rnn_cli.training.validation import measure, seconds_per_token
 from rnn_cli.training.workers import Workers

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from rnn_cli.batch import process
-from rnn_cli.batch.process import Child
+from rnn_cli import process
+from rnn_cli.process import Child
 
 
 def start(code: str, folder: Path, *, output: Path | None = None) -> Child:

@@ -1,15 +1,13 @@
-"""One command of `rnn` in a process of its own, its output in files."""
+"""One command of `rnn`, or one worker of a command, in a process of its own, its output in files."""
 
 import os
 import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from rnn_cli.batch.launcher import HERE, Order
 from rnn_cli.errors import Interrupted
 from rnn_cli.parent import VARIABLE
 
@@ -60,10 +58,6 @@ class Child:
             )
             return cls(process, log, log_file.tell())
 
-    def where(self) -> str:
-        """On this machine."""
-        return HERE
-
     def poll(self) -> int | None:
         """The exit code, or minus the number of the signal that ended it; None while it runs."""
         return self._process.poll()
@@ -82,40 +76,32 @@ class Child:
             self._process.wait()
 
     def why(self) -> str:
-        """Why it failed: its last error message, or the signal."""
+        """Why a run failed: its last error message, or the signal."""
+        if signal_name := self.killed_by():
+            memory = " If memory ran out, fewer --jobs need less." if signal_name == "SIGKILL" else ""
+            return f"it was killed ({signal_name}).{memory}"
         exit_code = self._process.poll()
-        if exit_code is not None and exit_code < 0:
-            return _killed(-exit_code)
-        with self._log.open("rb") as file:
-            file.seek(self._log_begins)
-            lines = file.read().decode("utf-8", "replace").splitlines()
         if exit_code == Interrupted.exit_code:
             return "it was stopped from outside; it goes on when the plan is started again."
-        errors = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
-        return errors[-1] if errors else f"it ended with exit code {exit_code}."
+        return self.last_error() or f"it ended with exit code {exit_code}."
 
+    def killed_by(self) -> str | None:
+        """The name of the signal that ended it, if one did."""
+        exit_code = self._process.poll()
+        if exit_code is None or exit_code >= 0:
+            return None
+        number = -exit_code
+        return signal.Signals(number).name if number in set(signal.Signals) else f"signal {number}"
 
-@dataclass(frozen=True)
-class Here:
-    """Runs commands as processes of this machine.
+    def last_error(self) -> str | None:
+        """Its last error message, without "error: "; None if it wrote none."""
+        errors = [
+            line.removeprefix("error: ") for line in self.said().splitlines() if line.startswith("error: ")
+        ]
+        return errors[-1] if errors else None
 
-    program: what `rnn` is started as.
-    """
-
-    program: Sequence[str] = PROGRAM
-
-    def start(self, order: Order) -> Child:
-        """Start one at once."""
-        return Child.start(
-            order.words,
-            log=order.log,
-            output=order.output,
-            environment=order.environment,
-            program=self.program,
-        )
-
-
-def _killed(number: int) -> str:
-    name = signal.Signals(number).name if number in set(signal.Signals) else f"signal {number}"
-    memory = " If memory ran out, fewer --jobs need less." if number == signal.SIGKILL else ""
-    return f"it was killed ({name}).{memory}"
+    def said(self) -> str:
+        """What it wrote into the log."""
+        with self._log.open("rb") as file:
+            file.seek(self._log_begins)
+            return file.read().decode("utf-8", "replace")
