@@ -18,7 +18,7 @@ class Chosen:
     def __init__(self, windows: list[Window]) -> None:
         self._windows = windows
         self.tokens = sum(window.targets.size for window in windows)
-        self.batch_size = windows[0].targets.shape[1]
+        self.batch_size = self.fewest_streams = windows[0].targets.shape[1]
 
     def windows_in_epoch(self, epoch: int) -> int:  # noqa: ARG002 - all are alike
         """See `streams.Windows`."""

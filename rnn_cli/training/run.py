@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from rnn_cli.config import Config, config_to_dict, config_to_yaml
-from rnn_cli.errors import Interrupted, ModelFileError
+from rnn_cli.errors import Interrupted
 from rnn_cli.inference.scoring import Perplexity
 from rnn_cli.text.corpus import Corpus
 from rnn_cli.text.streams import Windows
@@ -22,11 +22,11 @@ from rnn_cli.training.build import (
     build_windows,
     build_workers,
 )
-from rnn_cli.training.checkpoint import is_whole, latest_first
 from rnn_cli.training.engine_choice import choose_engine
 from rnn_cli.training.events import Event, Measured, Notice, OnEvent, Started
 from rnn_cli.training.interrupt import Stopped, StopSignal
 from rnn_cli.training.parts import Training
+from rnn_cli.training.ranks import ALONE, RankLostError, Ranks, Said
 from rnn_cli.training.run_folder import RunFolder
 from rnn_cli.training.samples import Sampler
 from rnn_cli.training.saving import Provenance, load_weights, save_model
@@ -74,31 +74,49 @@ class Outcome:
         }
 
 
-def train(config: Config, folder: RunFolder, *, on_event: OnEvent, resume: bool = False) -> Outcome:
+def train(
+    config: Config, folder: RunFolder, *, on_event: OnEvent, resume: bool = False, ranks: Ranks = ALONE
+) -> Outcome:
     """Train as the config says; the best model lies in `folder.model` afterwards.
 
     Args:
         folder: made by `RunFolder.create`, or with `resume` by `RunFolder.reopen`.
+        ranks: the processes that train together; this one is the first of them, the others are in `follow`.
 
     Raises:
+        UsageError: there are more processes than streams to share out.
         TextError: a text cannot be used.
         TrainingError: training went wrong too often, or the folder can no longer be written to.
         ModelFileError: there is no state in the folder that this training can go on from.
         Interrupted: stopped by Ctrl-C or SIGTERM; everything needed to go on is saved.
     """
+    if ranks.first:
+        order = {
+            "config": config.model_dump_json(),
+            "run": str(folder.path),
+            "resume": "yes" if resume else "no",
+        }
+        ranks.from_first(lambda: Said({}, order))
     with StopSignal() as stop:
         try:
-            return _train(config, folder, stop, on_event, resume=resume)
+            return _train(config, folder, stop, on_event, resume=resume, ranks=ranks)
         except KeyboardInterrupt:
             raise Interrupted(_stopped_at_once(folder)) from None
+        except RankLostError as error:
+            raise RankLostError(
+                f"{error} Go on from the last checkpoint, with as many processes or others: "
+                f"{ranks.command} train --resume {folder.path}"
+            ) from error
 
 
 def _train(
-    config: Config, folder: RunFolder, stop: StopSignal, on_event: OnEvent, *, resume: bool
+    config: Config, folder: RunFolder, stop: StopSignal, on_event: OnEvent, *, resume: bool, ranks: Ranks
 ) -> Outcome:
     board: TensorBoard | None = None
 
     def record(event: Event) -> None:
+        if not ranks.first:
+            return
         # What was found in the text stands in the metrics already when a run goes on.
         if event.recorded and not (resume and isinstance(event, Notice) and not stop.waits):
             folder.record(event)
@@ -108,16 +126,20 @@ def _train(
 
     if config.logging.tensorboard:
         check_tensorboard()
-    texts = build_texts(config, record)
+    texts = ranks.host_by_host(lambda: build_texts(config, record))
     windows = build_windows(config, texts.train, record)
-    config = _with_engine(config, windows, texts, record)
+    if ranks.count > 1:
+        record(Notice(ranks.share_out(windows)))
+    config = _with_engine(config, windows, texts, record, ranks)
     training = _assemble(config, texts, windows, folder, stop, record)
+    training.ranks = ranks
+    ranks.meet(training.model, training.provenance.fingerprint())
     training.time_limit = _time_limit(config, texts, training)
     if resume:
-        _go_on(training)
-    else:
+        training.go_on()
+    elif ranks.first:
         folder.begin(config_to_yaml(config))
-    if config.logging.tensorboard:
+    if config.logging.tensorboard and ranks.first:
         board = TensorBoard(folder.tensorboard, training.progress.step)
     stop.wait_for_steps()
     record(_started(training, texts, resumed=resume))
@@ -131,7 +153,7 @@ def _train(
 def _train_and_test(training: Training, texts: Texts, folder: RunFolder) -> Outcome:
     reason = loop.run(training)
     if reason == "interrupted":
-        if not folder.model.exists():
+        if training.ranks.first and not folder.model.exists():
             with folder.writing():
                 save_model(
                     folder.model, training.model, training.provenance, {"step": training.progress.step}
@@ -143,39 +165,26 @@ def _train_and_test(training: Training, texts: Texts, folder: RunFolder) -> Outc
         raise _interrupted(training) from None
 
 
-def _with_engine(config: Config, windows: Windows, texts: Texts, on_event: OnEvent) -> Config:
-    """The config with the way of computing that is the fastest here, if it leaves that open. A resume does not."""
+def _with_engine(config: Config, windows: Windows, texts: Texts, on_event: OnEvent, ranks: Ranks) -> Config:
+    """The config with the way of computing that is the fastest here, if it leaves that open. A resume does not.
+
+    All ranks try the ways, so that they are as busy as they will be; they take what the first one finds.
+    """
     if config.training.engine != "auto" and config.training.threads is not None:
         return config
-    choice = choose_engine(config, windows, texts.train.counts())
+    choice = choose_engine(config, windows, texts.train.counts(), ranks=ranks)
     if choice.others:
         on_event(Notice(f"engine: {choice.sentence()}"))
-    return choice.written_into(config)
-
-
-def _go_on(training: Training) -> None:
-    """Put the training to where it stood; if the latest state is damaged, to the one before."""
-    folder = training.folder
-    states = latest_first(folder.states())
-    for number, path in enumerate(states, start=1):
-        try:
-            training.load_state(path)
-            break
-        except ModelFileError:
-            if number == len(states):
-                raise
-    for other in states:
-        if other != path and not is_whole(other):
-            step = training.progress.step
-            training.on_event(Notice(f"{other} is damaged. Going on from {path}, step {step:,}."))
-            if other == folder.good:
-                training.save_state(folder.good)  # there must be one to come back to
+    config = choice.written_into(config)
+    return Config.model_validate_json(
+        ranks.from_first(lambda: Said({}, {"config": config.model_dump_json()})).texts["config"]
+    )
 
 
 def _interrupted(training: Training) -> Interrupted:
     return Interrupted(
         f"Stopped at step {training.progress.step:,}; everything is saved. "
-        f"Go on with: rnn train --resume {training.folder.path}"
+        f"Go on with: {training.ranks.command} train --resume {training.folder.path}"
     )
 
 
@@ -250,15 +259,18 @@ def _time_limit(config: Config, texts: Texts, training: Training) -> TimeLimit |
         total_s=60 * minutes,
         valid_tokens=texts.valid.tokens if texts.valid else 0,
         test_tokens=texts.test.tokens if texts.test else 0,
-        token_s=seconds_per_token(
-            training.model,
-            measured[0],
-            mode=training.mode,
-            output_activation=training.output_activation,
-            workers=training.workers,
-        )
-        if measured
-        else 0.0,
+        token_s=training.ranks.of_first(
+            seconds_per_token(
+                training.model,
+                measured[0],
+                mode=training.mode,
+                output_activation=training.output_activation,
+                workers=training.workers,
+                ranks=training.ranks,
+            )
+            if measured
+            else 0.0
+        ),
     )
 
 
@@ -281,8 +293,11 @@ def _started(training: Training, texts: Texts, *, resumed: bool) -> Started:
 
 def _finish(texts: Texts, training: Training, reason: str) -> Outcome:
     """Test the best model, and write the figures into its file."""
-    model, progress = training.model, training.progress
-    metrics = load_weights(training.folder.model, model)
+    model, progress, ranks = training.model, training.progress, training.ranks
+    metrics: dict[str, Any] = {"step": progress.step}
+    if ranks.first:
+        metrics = load_weights(training.folder.model, model)
+    ranks.take_weights_of_first(model)
     valid = metrics.get("valid")
     test = None
     if texts.test is not None:
@@ -292,7 +307,8 @@ def _finish(texts: Texts, training: Training, reason: str) -> Outcome:
             mode=training.mode,
             output_activation=training.output_activation,
             workers=training.workers,
-            between_windows=training.stop.check,
+            ranks=ranks,
+            between_windows=training.check_stop,
         )
         training.on_event(
             Measured(
@@ -305,8 +321,11 @@ def _finish(texts: Texts, training: Training, reason: str) -> Outcome:
                 update_cpu_s=progress.update_cpu_s,
             )
         )
-        with training.folder.writing():
-            save_model(training.folder.model, model, training.provenance, {**metrics, "test": test.to_dict()})
+        if ranks.first:
+            with training.folder.writing():
+                save_model(
+                    training.folder.model, model, training.provenance, {**metrics, "test": test.to_dict()}
+                )
     return Outcome(
         reason=reason,
         parameters=model.parameter_count,
