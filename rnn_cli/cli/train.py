@@ -81,16 +81,15 @@ def train(
 def _together(trainings: Callable[["Ranks"], int]) -> int:
     """As one of several processes: the first does what the command line says, the others train along."""
     from rnn_cli.training.follow import follow
+    from rnn_cli.training.interrupt import StopSignal
     from rnn_cli.training.ranks import Ranks
 
     ranks = Ranks.join()
-    if not ranks.first:
-        return follow(ranks)
-    try:
-        return trainings(ranks)
-    except RnnError as error:
-        ranks.tell(error)
-        raise
+    with StopSignal() as stop:
+        stop.wait_for_steps()  # a launcher that stops all of them must not keep this one from saying why
+        code = _attempt(lambda: trainings(ranks) if ranks.first else follow(ranks), ranks)
+    ranks.leave()
+    return code
 
 
 def _trainings(
@@ -275,14 +274,14 @@ def _train(
 
 
 def _attempt(run: Callable[[], int], ranks: "Ranks | None") -> int:
-    """Run one training; what it understood to be wrong is printed, and the next one has its turn, if there is one."""
-    if ranks is not None:
-        return run()
+    """Run one training; what it understood to be wrong is printed, and the next one has its turn."""
     try:
         return run()
     except RnnError as error:
         from rnn_cli.console import show_failure
 
+        if ranks is not None and ranks.first:
+            ranks.tell(error)
         return show_failure(error)
 
 

@@ -4,7 +4,6 @@ from pathlib import Path
 
 from rnn_cli.config import Config
 from rnn_cli.errors import Interrupted, RnnError
-from rnn_cli.training.interrupt import StopSignal
 from rnn_cli.training.ranks import Ranks, Said
 from rnn_cli.training.run import train
 from rnn_cli.training.run_folder import RunFolder
@@ -16,19 +15,17 @@ def follow(ranks: Ranks) -> int:
     Raises:
         RnnError: what went wrong, if no other rank says it.
     """
-    with StopSignal() as stop:
-        stop.wait_for_steps()  # a launcher that stops the others must not keep this one from saying why
-        try:
-            order = ranks.from_first(lambda: Said({}, {})).texts
-            train(
-                Config.model_validate_json(order["config"]),
-                RunFolder(Path(order["run"])),  # to name it: it is the first rank's alone
-                on_event=lambda _: None,
-                resume=order["resume"] == "yes",
-                ranks=ranks,
-            )
-        except RnnError as error:
-            if isinstance(error, Interrupted) or ranks.is_told(error):
-                return error.exit_code
-            raise
+    try:
+        order = ranks.from_first(lambda: Said({}, {})).texts
+        train(
+            Config.model_validate_json(order["config"]),
+            RunFolder(Path(order["run"])),  # to name it: it is the first rank's alone
+            on_event=lambda _: None,
+            resume=order["resume"] == "yes",
+            ranks=ranks,
+        )
+    except RnnError as error:
+        if isinstance(error, Interrupted) or ranks.is_told(error):
+            return error.exit_code
+        raise
     return 0

@@ -87,7 +87,14 @@ class Ranks:
             distributed.init_process_group(
                 backend, store=board, rank=number, world_size=count, timeout=PATIENCE
             )
-        return cls(number, count, host_first=os.environ.get("LOCAL_RANK", "0") == "0", board=board)
+        ranks = cls(number, count, host_first=os.environ.get("LOCAL_RANK", "0") == "0", board=board)
+        ranks.sum(0)  # none goes on, and perhaps ends, while another is still connecting
+        return ranks
+
+    def leave(self) -> None:
+        """Take down what `join` has built; no message can follow."""
+        if self.count > 1:
+            distributed.destroy_process_group()
 
     @property
     def first(self) -> bool:

@@ -98,6 +98,8 @@ def train(
         }
         ranks.from_first(lambda: Said({}, order))
     with StopSignal() as stop:
+        if not ranks.first:
+            stop.wait_for_steps()  # the first one is asked, too, and ends all of them
         try:
             return _train(config, folder, stop, on_event, resume=resume, ranks=ranks)
         except KeyboardInterrupt:

@@ -71,6 +71,7 @@ def main() -> None:
             print(json.dumps({"name": training["name"], **found}), flush=True)
         elif found.get("error"):
             print(f"rank {ranks.number}: {found['error']}", file=sys.stderr)
+    ranks.leave()
 
 
 if __name__ == "__main__":
