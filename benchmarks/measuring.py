@@ -42,7 +42,11 @@ def take_turns(
     warm_up: int = 2,
     clock: Callable[[], float] = time.perf_counter,
 ) -> dict[str, Times]:
-    """Time each step `turns` times, one after the other in every turn; the first `warm_up` turns do not count."""
+    """Time each step `turns` times, one after the other in every turn; the first `warm_up` turns do not count.
+
+    Args:
+        clock: time.process_time counts CPU seconds, on which others who use the machine have little influence.
+    """
     seconds: dict[str, list[float]] = {name: [] for name in steps}
     for turn in range(warm_up + turns):
         for name, step in steps.items():

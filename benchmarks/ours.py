@@ -10,6 +10,7 @@ from rnn_cli.text.streams import StreamWindows, Window, Windows
 from rnn_cli.training.bptt import train_on_window
 from rnn_cli.training.build import build_loss, build_model, build_training_optimizer, build_workers
 from rnn_cli.training.engine_choice import Choice, choose_engine
+from rnn_cli.training.ranks import ALONE, Ranks
 
 
 class Chosen:
@@ -18,7 +19,7 @@ class Chosen:
     def __init__(self, windows: list[Window]) -> None:
         self._windows = windows
         self.tokens = sum(window.targets.size for window in windows)
-        self.batch_size = windows[0].targets.shape[1]
+        self.batch_size = self.fewest_streams = windows[0].targets.shape[1]
 
     def windows_in_epoch(self, epoch: int) -> int:  # noqa: ARG002 - all are alike
         """See `streams.Windows`."""
@@ -67,16 +68,17 @@ def config(
     )
 
 
-def trainer(settings: Config, text: Text) -> tuple[Callable[[], None], Choice]:
+def trainer(settings: Config, text: Text, ranks: Ranks = ALONE) -> tuple[Callable[[], None], Choice]:
     """A function that trains on the next window each time it is called, and the way of computing that it takes."""
-    choice = choose_engine(settings, text.windows, text.counts, always=True)
+    choice = choose_engine(settings, text.windows, text.counts, always=True, ranks=ranks)
     settings = choice.written_into(settings)
     model = build_model(settings, text.counts).train()
     loss_function = build_loss(settings, text.counts)
     optimizer = build_training_optimizer(settings, model, loss_function)
     workers = build_workers(settings)
     windows = text.some()
-    state = model.initial_state(text.windows.batch_size)
+    mine = ranks.share(text.windows.batch_size)
+    state = model.initial_state(mine.stop - mine.start)
     turn = 0
 
     def step() -> None:
@@ -90,6 +92,7 @@ def trainer(settings: Config, text: Text) -> tuple[Callable[[], None], Choice]:
             learning_rate=settings.training.learning_rate,
             max_grad_norm=settings.training.max_grad_norm,
             workers=workers,
+            ranks=ranks,
         )
         turn += 1
 

@@ -14,10 +14,12 @@ import typer
 
 from rnn_cli.cli.texts import DEFAULT_BUDGET, check_budget, is_config, run_name, text_files
 from rnn_cli.errors import Interrupted, RnnError, UsageError
+from rnn_cli.training.cores import started_together
 
 if TYPE_CHECKING:
     from rnn_cli.config.schema import Config
     from rnn_cli.evaluation.questions import Accuracy, Question
+    from rnn_cli.training.ranks import Ranks
     from rnn_cli.training.run_folder import RunFolder
 
 ADVICE_WIDTH = 80
@@ -76,19 +78,57 @@ def train(
     ] = False,
 ) -> int:
     """Train a network as CONFIG says, or on TEXT in the time of --budget; keep the best model, say how good it is."""
+    overrides = [*(set_ or []), *(["logging.index=true"] if index else [])]
+    trainings = partial(
+        _trainings, configs or [], overrides, budget, run_dir, resume, force=force, as_json=json_
+    )
+    return _together(trainings) if started_together() else trainings(None)
+
+
+def _together(trainings: Callable[["Ranks"], int]) -> int:
+    """As one of several processes: the first does what the command line says, the others train along."""
+    from rnn_cli.training.follow import follow
+    from rnn_cli.training.interrupt import StopSignal
+    from rnn_cli.training.ranks import Ranks
+
+    ranks = Ranks.join()
+    with StopSignal() as stop:
+        stop.wait_for_steps()  # a launcher that stops all of them must not keep this one from saying why
+        code = _attempt(lambda: trainings(ranks) if ranks.first else follow(ranks), ranks)
+    ranks.leave()
+    return code
+
+
+def _trainings(
+    configs: list[Path],
+    overrides: list[str],
+    budget: str | None,
+    run_dir: Path | None,
+    resume: Path | None,
+    ranks: "Ranks | None",
+    *,
+    force: bool,
+    as_json: bool,
+) -> int:
+    """One training after another; those of a process among several are one."""
     if resume is not None:
-        if configs or set_ or run_dir or force or budget or index:
+        if configs or overrides or run_dir or force or budget:
             raise UsageError(
                 "--resume goes on with a run as it is: give it alone, without CONFIG, --set, --run-dir, --budget, "
                 "--index or --force."
             )
-        return _worst([_attempt(partial(_resume, resume, as_json=json_))])
+        return _attempt(partial(_resume, resume, ranks, as_json=as_json), ranks)
     if not configs:
         raise UsageError(
             "CONFIG or TEXT is missing. With a text everything is chosen for you: rnn train my.txt. "
             "To get a first config: rnn init > config.yaml"
         )
     budget_s = check_budget(budget, configs)
+    if ranks is not None and not (len(configs) == 1 and is_config(configs[0])):
+        raise UsageError(
+            f"{ranks.count} processes together train one config: give one. For a text, let a single process choose "
+            "first, and train with the config.yaml in its run."
+        )
 
     names = [run_name(path) for path in configs]
     if (run_dir or force) and (twice := [name for name in names if names.count(name) > 1]):
@@ -99,9 +139,10 @@ def train(
     codes = []
     for path, name in zip(configs, names, strict=True):
         where = run_dir / name if run_dir and len(configs) > 1 else run_dir
-        overrides = [*(set_ or []), *(["logging.index=true"] if index else [])]
         source = _Config(path, overrides) if is_config(path) else _Text(path, overrides, budget_s)
-        codes.append(_attempt(partial(_train_anew, source, name, where, force=force, as_json=json_)))
+        codes.append(
+            _attempt(partial(_train_anew, source, name, where, ranks, force=force, as_json=as_json), ranks)
+        )
         if codes[-1] == Interrupted.exit_code:
             break
     return _worst(codes)
@@ -156,7 +197,13 @@ class _Text:
 
 
 def _train_anew(
-    source: _Config | _Text, name: str, run_dir: Path | None, *, force: bool, as_json: bool
+    source: _Config | _Text,
+    name: str,
+    run_dir: Path | None,
+    ranks: "Ranks | None",
+    *,
+    force: bool,
+    as_json: bool,
 ) -> int:
     make_config = source.check()
     from rnn_cli.training.run_folder import RunFolder, free_run_path
@@ -164,18 +211,20 @@ def _train_anew(
     runs = Path("runs")
     path = run_dir or (runs / name if force else free_run_path(runs, name))
     with RunFolder.create(path, force=force) as folder:
-        return _train(make_config(), folder, as_json=as_json, resume=False)
+        return _train(make_config(), folder, ranks, as_json=as_json, resume=False)
 
 
-def _resume(run: Path, *, as_json: bool) -> int:
+def _resume(run: Path, ranks: "Ranks | None", *, as_json: bool) -> int:
     from rnn_cli.config import load_config
     from rnn_cli.training.run_folder import RunFolder
 
     with RunFolder.reopen(run) as folder:
-        return _train(load_config(folder.config), folder, as_json=as_json, resume=True)
+        return _train(load_config(folder.config), folder, ranks, as_json=as_json, resume=True)
 
 
-def _train(config: "Config", folder: "RunFolder", *, as_json: bool, resume: bool) -> int:
+def _train(
+    config: "Config", folder: "RunFolder", ranks: "Ranks | None", *, as_json: bool, resume: bool
+) -> int:
     from rnn_cli import crash
     from rnn_cli.config import config_to_yaml
     from rnn_cli.console import TrainingDisplay, results_are_read, show_line
@@ -183,6 +232,7 @@ def _train(config: "Config", folder: "RunFolder", *, as_json: bool, resume: bool
     from rnn_cli.inference import load
     from rnn_cli.recipe.advice import advice
     from rnn_cli.training.history import curves, read_history
+    from rnn_cli.training.ranks import ALONE
     from rnn_cli.training.run import train as train_run
 
     crash.remember("config", config_to_yaml(config))
@@ -191,7 +241,14 @@ def _train(config: "Config", folder: "RunFolder", *, as_json: bool, resume: bool
     with TrainingDisplay(
         max_epochs=config.training.max_epochs, max_minutes=config.training.max_minutes
     ) as display:
-        outcome = train_run(config, folder, on_event=display.show, resume=resume, prompts=_some_of(questions))
+        outcome = train_run(
+            config,
+            folder,
+            on_event=display.show,
+            resume=resume,
+            prompts=_some_of(questions),
+            ranks=ranks or ALONE,
+        )
     answers = {}
     if questions:
         model = load(folder.path)
@@ -241,13 +298,15 @@ def _some_of(questions: Mapping[str, Sequence["Question"]]) -> list[str]:
     return chosen[:PROMPTS]
 
 
-def _attempt(run: Callable[[], int]) -> int:
+def _attempt(run: Callable[[], int], ranks: "Ranks | None") -> int:
     """Run one training; what it understood to be wrong is printed, and the next one has its turn."""
     try:
         return run()
     except RnnError as error:
         from rnn_cli.console import show_failure
 
+        if ranks is not None and ranks.first:
+            ranks.tell(error)
         return show_failure(error)
 
 

@@ -34,6 +34,16 @@ class Window:
     mask: NDArray[np.bool_] | None
     resets: bool
 
+    @property
+    def words(self) -> int:
+        """Targets that count."""
+        return self.targets.size if self.mask is None else int(self.mask.sum())
+
+    def streams(self, some: slice) -> "Window":
+        """The window with some of its streams only."""
+        mask = None if self.mask is None else self.mask[:, some]
+        return Window(self.inputs[:, some], self.targets[:, some], mask, self.resets)
+
 
 class Windows(Protocol):
     """A text cut into windows.
@@ -41,10 +51,12 @@ class Windows(Protocol):
     Attributes:
         tokens: targets that count in one epoch.
         batch_size: B, the largest number of streams in a window.
+        fewest_streams: the smallest.
     """
 
     tokens: int
     batch_size: int
+    fewest_streams: int
 
     def windows_in_epoch(self, epoch: int) -> int:
         """Number of windows of an epoch, counted from 0."""
@@ -110,7 +122,7 @@ class StreamWindows:
         if not len(ids):
             raise ValueError("There are no tokens to cut into windows.")
         self.tokens = len(ids)
-        self.batch_size = batch_size
+        self.batch_size = self.fewest_streams = batch_size
         self.bptt_steps = bptt_steps
         self._ids = np.asarray(ids)  # indexing a np.memmap itself is slower
         self._eos_id = eos_id
@@ -231,6 +243,7 @@ class LineWindows:
         lines = len(self._starts)
         batches = math.ceil(lines / batch_size)
         self._edges = np.arange(batches + 1) * lines // batches  # in the order of length
+        self.fewest_streams = int(np.diff(self._edges).min())
         longest = np.sort(self._lengths)[self._edges[1:] - 1]  # (batches,)
         self._windows_of_batch = -(-longest // bptt_steps)  # (batches,)
 

@@ -26,6 +26,7 @@ from rnn_cli.training.build import (
 from rnn_cli.training.events import OnEvent
 from rnn_cli.training.interrupt import StopSignal
 from rnn_cli.training.parts import Training
+from rnn_cli.training.ranks import ALONE, Ranks
 from rnn_cli.training.run_folder import RunFolder
 from rnn_cli.training.samples import Sampler, prompts_in
 from rnn_cli.training.saving import Provenance
@@ -74,12 +75,14 @@ def assemble(
     stop: StopSignal,
     on_event: OnEvent,
     prompts: Sequence[str],
+    ranks: Ranks = ALONE,
 ) -> Training:
     """All that the training of one network is made of.
 
     Args:
         texts, windows: as they are read forward.
         prompts: to be completed at each validation; none: some of the text's own.
+        ranks: the processes that train it together.
     """
     torch.manual_seed(config.training.seed)
     counts = texts.train.counts()
@@ -128,11 +131,12 @@ def assemble(
         stop=stop,
         on_event=on_event,
         average=WeightAverage(settings.average_share) if settings.average_share else None,
+        ranks=ranks,
     )
-    if config.logging.samples and not network.backwards:  # which cannot write from its end
+    if config.logging.samples and ranks.first and not network.backwards:  # which cannot write from its end
         training.sampler = _sampler(config, texts, prompts)
     training.time_limit = _time_limit(config, network, texts, training)
-    if network.is_second:
+    if network.is_second and ranks.first:
         stored = read_model_file(folder.model)
         training.first = replace(
             stored,
@@ -168,15 +172,18 @@ def _time_limit(config: Config, network: Network, texts: Texts, training: Traini
         total_s=60 * minutes / (2 if config.model.direction == "both" else 1),
         valid_tokens=texts.valid.tokens if texts.valid else 0,
         test_tokens=(texts.test.tokens if texts.test else 0) + weighing,
-        token_s=seconds_per_token(
-            training.model,
-            measured[0],
-            mode=training.mode,
-            output_activation=training.output_activation,
-            workers=training.workers,
-        )
-        if measured
-        else 0.0,
+        token_s=training.ranks.of_first(
+            seconds_per_token(
+                training.model,
+                measured[0],
+                mode=training.mode,
+                output_activation=training.output_activation,
+                workers=training.workers,
+                ranks=training.ranks,
+            )
+            if measured
+            else 0.0
+        ),
     )
 
 

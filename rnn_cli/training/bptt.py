@@ -16,6 +16,7 @@ from rnn_cli.model.losses import LossFunction
 from rnn_cli.model.penalties import NO_PENALTIES, Penalties
 from rnn_cli.text.streams import Window
 from rnn_cli.training.optimizer import Optimizer, clip_by_norm
+from rnn_cli.training.ranks import ALONE, Ranks
 from rnn_cli.training.workers import Workers
 
 
@@ -44,23 +45,28 @@ def train_on_window(
     max_grad_norm: float | None,
     workers: Workers,
     penalties: Penalties = NO_PENALTIES,
+    ranks: Ranks = ALONE,
 ) -> tuple[State, Update]:
     """Read a window, find the error at each step, go back through its steps, and update the weights once.
 
     Args:
         window: inputs and targets (T, B); the target of a step is the word that comes next.
-        state: the state that the last window ended with, (B, S) for each layer.
+        state: the state that the last window ended with, (B, S) for each layer; of this rank's streams.
         workers: each of them reads some of the streams.
         penalties: added to the error.
+        ranks: each of them reads some of the streams in a process of its own; all make the same update.
 
     Returns:
         The state after the window, to be carried into the next one, and what the update saw.
     """
+    words = window.words
+    # What is random is drawn for all streams, so that it is the same on all ranks, whatever their number.
+    window_loss = loss_function.for_window()
+    masks = model.draw_masks(torch.from_numpy(window.inputs))
+    mine = ranks.share(window.inputs.shape[1])
+    window, masks = window.streams(mine), masks and masks.of_streams(mine)
     inputs, targets = torch.from_numpy(window.inputs), torch.from_numpy(window.targets)  # (T, B)
     counts = None if window.mask is None else torch.from_numpy(window.mask)  # (T, B); padding is left out
-    words = targets.numel() if counts is None else int(counts.sum())
-    window_loss = loss_function.for_window()
-    masks = model.draw_masks(inputs)
     parameters = list(model.parameters())
 
     def forward_and_backward(streams: slice) -> tuple[State, float, float, Sequence[Tensor]]:
@@ -89,15 +95,12 @@ def train_on_window(
     parts = workers.map(forward_and_backward, workers.shares(inputs.shape[1]))
     for parameter, *gradients in zip(parameters, *(part[3] for part in parts), strict=True):
         parameter.grad = sum(gradients[1:], gradients[0])
+    ranks.add_up_gradients(parameters)
     gradient_norm = clip_by_norm(parameters, max_grad_norm)
 
     # W := W - η ∂Loss/∂W
     optimizer.step(learning_rate)
     model.constrain()
     state = [torch.cat(layer) for layer in zip(*(part[0] for part in parts), strict=True)]
-    return state, Update(
-        objective=sum(part[1] for part in parts),
-        nll=sum(part[2] for part in parts),
-        words=words,
-        gradient_norm=gradient_norm,
-    )
+    objective, nll = ranks.sum(sum(part[1] for part in parts), sum(part[2] for part in parts))
+    return state, Update(objective, nll, words, gradient_norm)

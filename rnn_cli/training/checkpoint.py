@@ -14,6 +14,7 @@ from rnn_cli.model.losses import LossFunction, SampledSoftmax
 from rnn_cli.tensor_file import read_metadata, read_tensor_file, write_tensor_file
 from rnn_cli.training.averaging import WeightAverage
 from rnn_cli.training.optimizer import Optimizer
+from rnn_cli.training.ranks import ALONE, Ranks, Said
 
 FORMAT = "rnn_cli checkpoint"
 AVERAGE = "average."
@@ -40,6 +41,7 @@ class Progress:
         rollbacks: a record of each time that training went wrong and was taken back.
         metrics_bytes: size of the metrics at this point.
         first: what the first network of a pair came to, while the second is trained; else None.
+        ranks: processes that trained together up to here.
     """
 
     epoch: int = 0
@@ -62,6 +64,7 @@ class Progress:
     rollbacks: list[dict[str, Any]] = field(default_factory=list)
     metrics_bytes: int = 0
     first: dict[str, Any] | None = None
+    ranks: int = 1
 
     def age(self) -> tuple[int, int, int, int]:
         """Orders the states of one training: what came after a rollback is later than all before it."""
@@ -152,13 +155,17 @@ def load_checkpoint(
     loss_function: LossFunction,
     average: WeightAverage | None,
     fingerprint: str,
+    ranks: Ranks = ALONE,
 ) -> tuple[State, Progress]:
     """Put everything back in place; returns the carried hidden state and where the training stands.
+
+    Args:
+        ranks: the first of them reads the file; the others need not see it.
 
     Raises:
         ModelFileError: the file is not a checkpoint of this training.
     """
-    tensors, metadata = _read(path, fingerprint)
+    tensors, metadata = ranks.from_first(lambda: _read(path, fingerprint))
     try:
         entries = {**tensors, **json.loads(metadata["numbers"])}
         _restore_weights(model, tensors)
@@ -179,20 +186,22 @@ def load_checkpoint(
         raise _unfit(path, error) from error
 
 
-def load_checkpoint_weights(path: Path, *, model: LanguageModel, fingerprint: str) -> None:
+def load_checkpoint_weights(
+    path: Path, *, model: LanguageModel, fingerprint: str, ranks: Ranks = ALONE
+) -> None:
     """Put only the weights of a checkpoint into a network of the same shape.
 
     Raises:
         ModelFileError: the file is not a checkpoint of this training.
     """
-    tensors, _ = _read(path, fingerprint)
+    tensors, _ = ranks.from_first(lambda: _read(path, fingerprint))
     try:
         _restore_weights(model, tensors)
     except (KeyError, RuntimeError) as error:
         raise _unfit(path, error) from error
 
 
-def _read(path: Path, fingerprint: str) -> tuple[dict[str, Tensor], dict[str, str]]:
+def _read(path: Path, fingerprint: str) -> Said:
     arrays, metadata = read_tensor_file(path)
     if metadata.get("format") != FORMAT:
         raise ModelFileError(f"{path} is not a checkpoint of rnn_cli.")
@@ -201,7 +210,7 @@ def _read(path: Path, fingerprint: str) -> tuple[dict[str, Tensor], dict[str, st
             f"{path} cannot be used to go on: the training text or the settings have changed since. "
             "Put them back as they were, or start anew: rnn train CONFIG."
         )
-    return {name: torch.from_numpy(array) for name, array in arrays.items()}, metadata
+    return Said({name: torch.from_numpy(array) for name, array in arrays.items()}, metadata)
 
 
 def _unfit(path: Path, error: Exception) -> ModelFileError:

@@ -26,6 +26,7 @@ from rnn_cli.training.build import (
     window_reader,
 )
 from rnn_cli.training.cores import usable_cores
+from rnn_cli.training.ranks import ALONE, Ranks
 
 WORTH_TRYING_S = 20.0
 """In a training that is expected to be shorter, trying costs more than it gains."""
@@ -79,17 +80,20 @@ class Choice:
         return with_engine(config, self.taken.engine, self.taken.threads)
 
 
-def choose_engine(config: Config, windows: Windows, counts: np.ndarray, *, always: bool = False) -> Choice:
+def choose_engine(
+    config: Config, windows: Windows, counts: np.ndarray, *, always: bool = False, ranks: Ranks = ALONE
+) -> Choice:
     """Try the ways that the config leaves open on the first windows of the text, with weights that are thrown away.
 
     Args:
         counts: how often each word occurs in the training text, (vocab_size,).
         always: also for a training so short that it is not worth it.
+        ranks: each tries the ways on its own share of the streams, at the same time, and may choose another one.
     """
-    trial = _Trial(config, windows, counts)
+    trial = _Trial(config, windows, counts, ranks)
     first, *rest = _open_ways(config)
     speeds = {first: trial.time(*first)}
-    words = config.training.max_epochs * windows.tokens
+    words = config.training.max_epochs * windows.tokens / ranks.count
     if always or words / speeds[first] > WORTH_TRYING_S:
         for way in rest:
             speeds[way] = trial.time(*way, hopeless_below=max(speeds.values()) / HOPELESS)
@@ -121,10 +125,13 @@ def _open_ways(config: Config) -> Iterator[tuple[str, int]]:
 class _Trial:
     """A network like the one to be trained, and a few windows to train it on in several ways."""
 
-    def __init__(self, config: Config, windows: Windows, counts: np.ndarray) -> None:
+    def __init__(self, config: Config, windows: Windows, counts: np.ndarray, ranks: Ranks) -> None:
         self.config = config
         self.counts = counts
-        self.windows = list(islice(windows.epoch(0), WINDOWS))
+        self.windows = [
+            window.streams(ranks.share(window.inputs.shape[1]))
+            for window in islice(windows.epoch(0), WINDOWS)
+        ]
         self.model = build_model(config, counts).train()
 
     def time(self, engine: str, threads: int, *, hopeless_below: float = 0.0) -> float:

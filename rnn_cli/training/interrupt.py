@@ -4,6 +4,8 @@ import signal
 from types import FrameType
 from typing import Self
 
+from rnn_cli.training.ranks import ALONE, Ranks
+
 
 class Stopped(Exception):  # noqa: N818 - nothing went wrong
     """The user asked to stop. Raised only between steps, where a training can be saved as it stands."""
@@ -35,13 +37,13 @@ class StopSignal:
         """From now on there is something to save: the first signal is only remembered, for `check`."""
         self.waits = True
 
-    def check(self) -> None:
-        """Between two steps.
+    def check(self, ranks: Ranks = ALONE) -> None:
+        """Between two steps, which all ranks reach.
 
         Raises:
-            Stopped: a signal has come.
+            Stopped: a signal has come to one of them.
         """
-        if self.received:
+        if ranks.any(self.received):
             raise Stopped
 
     def _receive(self, _number: int, _frame: FrameType | None) -> None:

@@ -32,7 +32,7 @@ def _train(training: Training) -> str:
     training.started_at = time.perf_counter() - training.progress.elapsed_s
     training.model.train()
     if training.progress.step == 0:
-        training.state = training.model.initial_state(training.windows.batch_size)
+        training.start_state(training.windows.batch_size)
         training.keep_good_state()
     while training.progress.epoch < training.max_epochs:
         progress = training.progress
@@ -40,7 +40,7 @@ def _train(training: Training) -> str:
             return "stopped early"
         for window in training.windows.epoch(progress.epoch, first=progress.window):
             if window.resets:
-                training.state = training.model.initial_state(window.inputs.shape[1])
+                training.start_state(window.inputs.shape[1])
             state_before = training.state
             learning_rate = _learning_rate(training, len(window.inputs))
             began_at, cpu_before = time.perf_counter(), time.process_time()
@@ -54,12 +54,12 @@ def _train(training: Training) -> str:
                 max_grad_norm=training.max_grad_norm,
                 workers=training.workers,
                 penalties=training.penalties,
+                ranks=training.ranks,
             )
             progress.window += 1
             progress.step += 1
             progress.seconds += time.perf_counter() - began_at
-            progress.update_cpu_s += time.process_time() - cpu_before
-            training.take_time()
+            training.take_time(update_cpu_s=time.process_time() - cpu_before)
             if wrong := what_went_wrong(training, window, state_before, update):
                 roll_back(training, wrong, update, learning_rate)
                 break  # on from where the good state stands
@@ -74,7 +74,7 @@ def _train(training: Training) -> str:
                 if training.is_out_of_patience():
                     return "stopped early"
             _save_if_due(training)
-            training.stop.check()
+            training.check_stop()
         else:
             done = progress.epoch + 1
             if training.validates_after_epoch(done):
@@ -82,14 +82,14 @@ def _train(training: Training) -> str:
             progress.epoch, progress.window = done, 0
             training.take_time()
             training.keep_good_state()
-    training.stop.check()
+    training.check_stop()
     return "epochs done"
 
 
 def _save_if_due(training: Training) -> None:
     if training.progress.step % training.checkpoint_windows == 0:
         training.keep_good_state()
-    elif time.perf_counter() - training.saved_at > 60 * training.checkpoint_minutes:
+    elif training.progress.elapsed_s - training.saved_at_s > 60 * training.checkpoint_minutes:
         training.save_state(training.folder.checkpoint)
 
 
@@ -140,7 +140,7 @@ def _validate(training: Training) -> None:
 
 def _measure_and_keep(training: Training) -> None:
     progress = training.progress
-    if training.gradient_flow:
+    if training.gradient_flow and training.ranks.first:
         by_lag = gradient_by_lag(training.model, next(training.windows.epoch(0)), training.output_activation)
         training.on_event(GradientFlow(progress.step, progress.epoch + 1, by_lag))
     if training.valid is None:
@@ -153,7 +153,8 @@ def _measure_and_keep(training: Training) -> None:
         mode=training.mode,
         output_activation=training.output_activation,
         workers=training.workers,
-        between_windows=training.stop.check,
+        ranks=training.ranks,
+        between_windows=training.check_stop,
     )
     loss = result.loss if math.isfinite(result.loss) else math.inf
     best = progress.best_loss is None or loss < progress.best_loss
@@ -167,7 +168,7 @@ def _measure_and_keep(training: Training) -> None:
         if training.schedule == "plateau":
             progress.rate_factor *= PLATEAU_CUT
     if training.time_limit:
-        training.time_limit.validated(time.perf_counter() - began_at)
+        training.time_limit.validated(training.ranks.of_first(time.perf_counter() - began_at))
     training.on_event(
         Measured(
             step=progress.step,
@@ -179,8 +180,10 @@ def _measure_and_keep(training: Training) -> None:
             update_cpu_s=progress.update_cpu_s,
         )
     )
-    if training.sampler is not None and (sample := training.sampler.sample(training.model, progress.step)):
-        training.on_event(sample)
+    if training.sampler is not None and training.ranks.first:
+        sample = training.sampler.sample(training.model, progress.step)
+        if sample:
+            training.on_event(sample)
     training.take_time()
     progress.validated_at_s = progress.elapsed_s
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from rnn_cli.errors import ModelFileError
 from rnn_cli.model.language_model import LanguageModel, State
 from rnn_cli.model.losses import LossFunction
 from rnn_cli.model.penalties import NO_PENALTIES, Penalties
@@ -13,10 +14,11 @@ from rnn_cli.model_file import ModelFile
 from rnn_cli.text.corpus import Corpus
 from rnn_cli.text.streams import Windows
 from rnn_cli.training.averaging import UPDATES_APART, WeightAverage
-from rnn_cli.training.checkpoint import Progress, load_checkpoint, save_checkpoint
-from rnn_cli.training.events import OnEvent
+from rnn_cli.training.checkpoint import Progress, is_whole, latest_first, load_checkpoint, save_checkpoint
+from rnn_cli.training.events import Notice, OnEvent
 from rnn_cli.training.interrupt import StopSignal
 from rnn_cli.training.optimizer import Optimizer
+from rnn_cli.training.ranks import ALONE, Ranks
 from rnn_cli.training.run_folder import RunFolder
 from rnn_cli.training.samples import Sampler
 from rnn_cli.training.saving import Provenance, save_model
@@ -36,6 +38,7 @@ class Training:
         workers: the threads that train.
         full_window: where windows vary in length, what the learning rate is meant for: a window of half as many steps
             takes half of it. None: all take the whole.
+        ranks: the processes that train together. Each has a Training of its own, alike but for `state`.
         patience: validations without a better one before stopping early; None: never.
         gradient_flow: whether a validation also reports the gradient's norm by lag.
         checkpoint_windows: updates from one good state to the next.
@@ -46,9 +49,11 @@ class Training:
         average: the mean of the last weights; it is what is measured and kept. None: the weights themselves are.
         sampler: writes and completes something after each validation; None: nobody does.
         time_limit: set where the clock ends the training; None: the epochs do.
-        first: the model file with the first network of a pair, while the second is trained; else None.
-        saved_at: when a state was saved last, on the clock of time.perf_counter.
-        started_at: when the training began, on the same clock, as if it had never been stopped.
+        first: the model file with the first network of a pair, while the second is trained; else None. The first
+            rank alone has it.
+        state: of the streams that this rank reads.
+        saved_at_s: `progress.elapsed_s` when a state was saved last.
+        started_at: when the training began, on the clock of time.perf_counter, as if it had never been stopped.
     """
 
     model: LanguageModel
@@ -85,7 +90,8 @@ class Training:
     penalties: Penalties = NO_PENALTIES
     full_window: int | None = None
     first: ModelFile | None = None
-    saved_at: float = 0.0
+    ranks: Ranks = ALONE
+    saved_at_s: float = 0.0
     started_at: float = 0.0
 
     @property
@@ -117,9 +123,24 @@ class Training:
             last = last or self.time_limit.share(self.progress.elapsed_s) >= 1 - share
         return last
 
-    def take_time(self) -> None:
-        """Bring `progress.elapsed_s` up to date."""
-        self.progress.elapsed_s = time.perf_counter() - self.started_at
+    def start_state(self, streams: int) -> None:
+        """No memory, for this rank's share of so many streams."""
+        mine = self.ranks.share(streams)
+        self.state = self.model.initial_state(mine.stop - mine.start)
+
+    def take_time(self, *, update_cpu_s: float = 0.0) -> None:
+        """Bring the times up to date: by the first rank's clock, and with the CPU seconds of an update on all."""
+        elapsed_s = time.perf_counter() - self.started_at if self.ranks.first else 0.0
+        self.progress.elapsed_s, update_cpu_s = self.ranks.sum(elapsed_s, update_cpu_s)
+        self.progress.update_cpu_s += update_cpu_s
+
+    def check_stop(self) -> None:
+        """Between two steps.
+
+        Raises:
+            Stopped: a signal has come, to this process or another rank.
+        """
+        self.stop.check(self.ranks)
 
     def time_is_up(self) -> bool:
         """Whether no update may follow, so that what comes after them ends in time."""
@@ -162,47 +183,92 @@ class Training:
             return
         self.progress.good_level = self.progress.level
         self.save_state(self.folder.good)
-        self.folder.checkpoint.unlink(missing_ok=True)  # from before
+        self.forget_checkpoint()  # from before
+
+    def forget_checkpoint(self) -> None:
+        """Remove the state between two good ones."""
+        if self.ranks.first:
+            self.folder.checkpoint.unlink(missing_ok=True)
 
     def save_state(self, path: Path) -> None:
-        """Save everything needed to go on from here."""
+        """Save everything needed to go on from here: the first rank does, with the state of all streams."""
         began_at = time.perf_counter()
-        with self.folder.writing():
-            self.progress.metrics_bytes = self.folder.sync_metrics()
-            save_checkpoint(
-                path,
-                model=self.model,
-                optimizer=self.optimizer,
-                loss_function=self.loss_function,
-                average=self.average,
-                state=self.state,
-                progress=self.progress,
-                fingerprint=self.provenance.fingerprint(),
-            )
-        self.saved_at = time.perf_counter()
+        state = self.ranks.gather_streams(self.state)
+        self.progress.ranks = self.ranks.count
+        if self.ranks.first:
+            with self.folder.writing():
+                self.progress.metrics_bytes = self.folder.sync_metrics()
+                save_checkpoint(
+                    path,
+                    model=self.model,
+                    optimizer=self.optimizer,
+                    loss_function=self.loss_function,
+                    average=self.average,
+                    state=state,
+                    progress=self.progress,
+                    fingerprint=self.provenance.fingerprint(),
+                )
+        self.saved_at_s = self.progress.elapsed_s
         if self.time_limit is not None:
-            self.time_limit.saving_s = self.saved_at - began_at
+            self.time_limit.saving_s = self.ranks.of_first(time.perf_counter() - began_at)
 
     def save_model(self, metrics: dict[str, Any], *, mixture: dict[str, Any] | None = None) -> None:
-        """Write the network as it is into the model file."""
+        """Write the network as it is into the model file: the first rank does."""
+        if not self.ranks.first:
+            return
         with self.folder.writing():
             save_model(
                 self.folder.model, self.model, self.provenance, metrics, first=self.first, mixture=mixture
             )
 
     def load_state(self, path: Path) -> None:
-        """Put everything back as it was saved, the metrics too.
+        """Put everything back as it was saved, the metrics too. The first rank reads the file for all.
 
         Raises:
             ModelFileError: the file is not a state of this training.
         """
-        self.state, self.progress = load_checkpoint(
+        state, self.progress = load_checkpoint(
             path,
             model=self.model,
             optimizer=self.optimizer,
             loss_function=self.loss_function,
             average=self.average,
             fingerprint=self.provenance.fingerprint(),
+            ranks=self.ranks,
         )
-        self.folder.cut_metrics(self.progress.metrics_bytes)
-        self.saved_at = time.perf_counter()
+        self.state = [layer[self.ranks.share(len(layer))] for layer in state]
+        if self.ranks.first:
+            self.folder.cut_metrics(self.progress.metrics_bytes)
+        self.saved_at_s = self.progress.elapsed_s
+
+    def go_on(self) -> None:
+        """Put the training to where it stood; if the latest state is damaged, to the one before.
+
+        Raises:
+            ModelFileError: there is no state that it can go on from.
+        """
+        folder, ranks = self.folder, self.ranks
+        # The other ranks are given what the first one finds.
+        states = latest_first(folder.states()) if ranks.first else [folder.good]
+        for number, path in enumerate(states, start=1):
+            try:
+                self.load_state(path)
+                break
+            except ModelFileError:
+                if number == len(states):
+                    raise
+        step, before = self.progress.step, self.progress.ranks
+        good_is_damaged = False
+        for other in states:
+            if other != path and not is_whole(other):
+                self.on_event(Notice(f"{other} is damaged. Going on from {path}, step {step:,}."))
+                good_is_damaged = other == folder.good
+        if ranks.any(good_is_damaged):
+            self.save_state(folder.good)  # there must be one to come back to
+        if before != ranks.count:
+            self.on_event(
+                Notice(
+                    f"Up to step {step:,} the number of processes was {before}, now it is {ranks.count}: the "
+                    "result will not be the same bit for bit."
+                )
+            )

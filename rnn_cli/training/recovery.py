@@ -37,7 +37,7 @@ def what_went_wrong(training: Training, window: Window, state: State, update: Up
     suddenly speaks another language: there the weights of the last good state are as helpless.
 
     Args:
-        state: the state before the window, (B, S) for each layer.
+        state: the state before the window, (B, S) for each layer; of this rank's streams.
     """
     progress = training.progress
     loss = update.nll / update.words  # what any weights can be asked for, whatever they are trained with
@@ -62,7 +62,7 @@ def what_went_wrong(training: Training, window: Window, state: State, update: Up
     if training.keeps_good_state_next():
         # The loss is that of the weights before the update; what is kept are the weights after it.
         loss = _loss_under(training.model, training, window, state)
-        if not (math.isfinite(loss) and weights_are_finite(training)):
+        if training.ranks.any(not (math.isfinite(loss) and weights_are_finite(training))):
             return "a weight is not finite or far too large"
     progress.rising = loss > progress.good_level + margin / 2
     return None
@@ -94,7 +94,7 @@ def roll_back(training: Training, reason: str, update: Update, learning_rate: fl
     wrong = training.progress
     if len(wrong.rollbacks) >= training.max_rollbacks:
         raise TrainingError(_given_up(training, reason, update, learning_rate))
-    training.folder.checkpoint.unlink(missing_ok=True)  # it belongs to what is taken back
+    training.forget_checkpoint()  # it belongs to what is taken back
     training.load_state(training.folder.good)
     progress = training.progress
     progress.elapsed_s, progress.update_cpu_s = wrong.elapsed_s, wrong.update_cpu_s
@@ -117,17 +117,23 @@ def roll_back(training: Training, reason: str, update: Update, learning_rate: fl
 def _good_loss(training: Training, window: Window, state: State) -> float:
     """The loss of a window under the weights of the last good state, nats per token."""
     good = copy.deepcopy(training.model)
-    load_checkpoint_weights(training.folder.good, model=good, fingerprint=training.provenance.fingerprint())
+    load_checkpoint_weights(
+        training.folder.good,
+        model=good,
+        fingerprint=training.provenance.fingerprint(),
+        ranks=training.ranks,
+    )
     return _loss_under(good, training, window, state)
 
 
 def _loss_under(model: LanguageModel, training: Training, window: Window, state: State) -> float:
     """The mean loss of a window under some weights, nats per token. No random number is drawn."""
     was_training = model.training
+    mine = window.streams(training.ranks.share(window.inputs.shape[1]))
     with torch.inference_mode():
-        surprise, _ = read_and_score(model.eval(), window, state, training.output_activation)
+        surprise, _ = read_and_score(model.eval(), mine, state, training.output_activation)
     model.train(was_training)
-    return surprise.nll / surprise.words
+    return training.ranks.sum(surprise.nll)[0] / window.words
 
 
 def _given_up(training: Training, reason: str, update: Update, learning_rate: float) -> str:

@@ -1,11 +1,13 @@
 """One training from config to finished model: texts, network, loop, test, model file."""
 
+import json
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 from rnn_cli.config import Config, config_to_yaml
-from rnn_cli.errors import Interrupted, ModelFileError
+from rnn_cli.errors import Interrupted
 from rnn_cli.inference import load
 from rnn_cli.inference.line_index import LONGEST_LINE, MOST_PLACES, LineIndex, write_index
 from rnn_cli.inference.mixture import MOST_BLANKS, Mixture, fit_weight
@@ -16,12 +18,13 @@ from rnn_cli.text.streams import Windows
 from rnn_cli.training import loop
 from rnn_cli.training.assembly import Network, assemble, networks_to_train, opening_words
 from rnn_cli.training.build import Texts, build_texts, build_windows
-from rnn_cli.training.checkpoint import first_network, is_whole, latest_first
+from rnn_cli.training.checkpoint import first_network
 from rnn_cli.training.engine_choice import choose_engine
 from rnn_cli.training.events import Event, Measured, Notice, OnEvent, Started
 from rnn_cli.training.interrupt import Stopped, StopSignal
 from rnn_cli.training.outcome import Outcome
 from rnn_cli.training.parts import Training
+from rnn_cli.training.ranks import ALONE, RankLostError, Ranks, Said
 from rnn_cli.training.run_folder import RunFolder
 from rnn_cli.training.saving import load_weights
 from rnn_cli.training.tensorboard import TensorBoard, check_tensorboard
@@ -35,24 +38,41 @@ def train(
     on_event: OnEvent,
     resume: bool = False,
     prompts: Sequence[str] = (),
+    ranks: Ranks = ALONE,
 ) -> Outcome:
     """Train as the config says; the best model lies in `folder.model` afterwards.
 
     Args:
         folder: made by `RunFolder.create`, or with `resume` by `RunFolder.reopen`.
         prompts: what to complete after each validation; none: how lines of the text begin.
+        ranks: the processes that train together; this one is the first of them, the others are in `follow`.
 
     Raises:
+        UsageError: there are more processes than streams to share out.
         TextError: a text cannot be used.
         TrainingError: training went wrong too often, or the folder can no longer be written to.
         ModelFileError: there is no state in the folder that this training can go on from.
         Interrupted: stopped by Ctrl-C or SIGTERM; everything needed to go on is saved.
     """
+    if ranks.first:
+        order = {
+            "config": config.model_dump_json(),
+            "run": str(folder.path),
+            "resume": "yes" if resume else "no",
+        }
+        ranks.from_first(lambda: Said({}, order))
     with StopSignal() as stop:
+        if not ranks.first:
+            stop.wait_for_steps()  # the first one is asked, too, and ends all of them
         try:
-            return _train(config, folder, stop, on_event, resume=resume, prompts=prompts)
+            return _train(config, folder, stop, on_event, resume=resume, prompts=prompts, ranks=ranks)
         except KeyboardInterrupt:
             raise Interrupted(_stopped_at_once(folder)) from None
+        except RankLostError as error:
+            raise RankLostError(
+                f"{error} Go on from the last checkpoint, with as many processes or others: "
+                f"{ranks.command} train --resume {folder.path}"
+            ) from error
 
 
 def _train(
@@ -63,10 +83,13 @@ def _train(
     *,
     resume: bool,
     prompts: Sequence[str],
+    ranks: Ranks,
 ) -> Outcome:
     board: TensorBoard | None = None
 
     def record(event: Event) -> None:
+        if not ranks.first:
+            return
         # What was found in the text stands in the metrics already when a run goes on.
         if event.recorded and not (resume and isinstance(event, Notice) and not stop.waits):
             folder.record(event)
@@ -76,28 +99,31 @@ def _train(
 
     if config.logging.tensorboard:
         check_tensorboard()
-    texts = build_texts(config, record)
+    texts = ranks.host_by_host(lambda: build_texts(config, record))
     windows = build_windows(config, texts.train, record)
-    config = _with_engine(config, windows, texts, record)
+    if ranks.count > 1:
+        record(Notice(ranks.share_out(windows)))
+    config = _with_engine(config, windows, texts, record, ranks)
     opening = opening_words(texts, config.model.direction)
-    done = first_network(folder.states()) if resume else None
+    done = _first_network(folder, ranks) if resume else None
     outcome = None if done is None else Outcome.from_dict(done, opening=opening)
     for network in networks_to_train(config, first_is_done=outcome is not None):
         folder.second_network = network.is_second
-        training = assemble(config, network, texts, windows, folder, stop, record, prompts)
+        training = assemble(config, network, texts, windows, folder, stop, record, prompts, ranks)
+        ranks.meet(training.model, training.provenance.fingerprint())
         if resume:
-            _go_on(training)
+            training.go_on()
             resume = False
             resumed = True
         else:
             resumed = False
-            if outcome is None:
-                folder.begin(config_to_yaml(config))
-            else:
+            if outcome is not None:
                 training.progress.first = outcome.to_dict()
+            elif ranks.first:
+                folder.begin(config_to_yaml(config))
         if network.is_second and not resumed:
             record(Notice("Now the network that reads backwards."))
-        if config.logging.tensorboard:
+        if config.logging.tensorboard and ranks.first:
             where = folder.tensorboard / "backward" if network.is_second else folder.tensorboard
             board = TensorBoard(where, training.progress.step)
         stop.wait_for_steps()
@@ -109,7 +135,7 @@ def _train(
                 board.close()
                 board = None
     assert outcome is not None
-    if config.logging.index:
+    if config.logging.index and ranks.first:
         _index_lines(folder, texts)
     return outcome
 
@@ -128,39 +154,33 @@ def _train_and_test(
         raise _interrupted(training) from None
 
 
-def _with_engine(config: Config, windows: Windows, texts: Texts, on_event: OnEvent) -> Config:
-    """The config with the way of computing that is the fastest here, if it leaves that open. A resume does not."""
+def _first_network(folder: RunFolder, ranks: Ranks) -> dict[str, Any] | None:
+    """What the first network of a pair came to, by the folder of the first rank; None while it is trained."""
+    done = ranks.from_first(lambda: Said({}, {"done": json.dumps(first_network(folder.states()))}))
+    first: dict[str, Any] | None = json.loads(done.texts["done"])
+    return first
+
+
+def _with_engine(config: Config, windows: Windows, texts: Texts, on_event: OnEvent, ranks: Ranks) -> Config:
+    """The config with the way of computing that is the fastest here, if it leaves that open. A resume does not.
+
+    All ranks try the ways, so that they are as busy as they will be; they take what the first one finds.
+    """
     if config.training.engine != "auto" and config.training.threads is not None:
         return config
-    choice = choose_engine(config, windows, texts.train.counts())
+    choice = choose_engine(config, windows, texts.train.counts(), ranks=ranks)
     if choice.others:
         on_event(Notice(f"engine: {choice.sentence()}"))
-    return choice.written_into(config)
-
-
-def _go_on(training: Training) -> None:
-    """Put the training to where it stood; if the latest state is damaged, to the one before."""
-    folder = training.folder
-    states = latest_first(folder.states())
-    for number, path in enumerate(states, start=1):
-        try:
-            training.load_state(path)
-            break
-        except ModelFileError:
-            if number == len(states):
-                raise
-    for other in states:
-        if other != path and not is_whole(other):
-            step = training.progress.step
-            training.on_event(Notice(f"{other} is damaged. Going on from {path}, step {step:,}."))
-            if other == folder.good:
-                training.save_state(folder.good)  # there must be one to come back to
+    config = choice.written_into(config)
+    return Config.model_validate_json(
+        ranks.from_first(lambda: Said({}, {"config": config.model_dump_json()})).texts["config"]
+    )
 
 
 def _interrupted(training: Training) -> Interrupted:
     return Interrupted(
         f"Stopped at step {training.progress.step:,}; everything is saved. "
-        f"Go on with: rnn train --resume {training.folder.path}"
+        f"Go on with: {training.ranks.command} train --resume {training.folder.path}"
     )
 
 
@@ -186,9 +206,15 @@ def _started(training: Training, texts: Texts, *, resumed: bool) -> Started:
 def _finish(
     texts: Texts, training: Training, network: Network, reason: str, first: Outcome | None, opening: str
 ) -> Outcome:
-    """Test the best model, weigh the networks of a pair, and write the figures into the model file."""
-    model, progress, folder = training.model, training.progress, training.folder
-    metrics = load_weights(folder.model, model, second=network.is_second)
+    """Test the best model, weigh the networks of a pair, and write the figures into the model file.
+
+    Only the first rank knows what the model file says, and weighs.
+    """
+    model, progress, folder, ranks = training.model, training.progress, training.folder, training.ranks
+    metrics: dict[str, Any] = {"step": progress.step}
+    if ranks.first:
+        metrics = load_weights(folder.model, model, second=network.is_second)
+    ranks.take_weights_of_first(model)
     valid = metrics.get("valid")
     test = None
     if texts.test is not None:
@@ -198,7 +224,8 @@ def _finish(
             mode=training.mode,
             output_activation=training.output_activation,
             workers=training.workers,
-            between_windows=training.stop.check,
+            ranks=ranks,
+            between_windows=training.check_stop,
         )
         training.on_event(
             Measured(
@@ -222,7 +249,7 @@ def _finish(
         test=test,
         opening=opening,
         first=first,
-        mixture=_weigh(folder, texts) if network.is_second else None,
+        mixture=_weigh(folder, texts) if network.is_second and ranks.first else None,
     )
 
 

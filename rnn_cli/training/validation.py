@@ -14,6 +14,7 @@ from rnn_cli.model.language_model import LanguageModel, State
 from rnn_cli.model.losses import log_probs
 from rnn_cli.text.corpus import Corpus
 from rnn_cli.text.streams import LineWindows, StreamWindows, Window, Windows
+from rnn_cli.training.ranks import ALONE, Ranks
 from rnn_cli.training.workers import Workers
 
 WINDOW = 256  # steps read at once; it changes memory and speed, not the result
@@ -40,6 +41,7 @@ def measure(
     mode: str,
     output_activation: str,
     workers: Workers | None = None,
+    ranks: Ranks = ALONE,
     between_windows: Callable[[], None] = lambda: None,
 ) -> Perplexity:
     """Perplexity of `model` on a corpus.
@@ -49,6 +51,7 @@ def measure(
 
     Args:
         workers: they share the scoring, most of the work where the vocabulary is large; None: this thread alone.
+        ranks: they share the lines of a window; or, of a stream, which each has to read, the scoring.
         between_windows: called after each window; what it raises ends the measurement.
     """
     was_training = model.training
@@ -57,17 +60,19 @@ def measure(
     tokens = 0
     state = model.initial_state(1)
     try:
-        for window in evaluation_windows(corpus, mode).epoch(0):
+        for whole in evaluation_windows(corpus, mode).epoch(0):
+            window, scorers = _share(whole, ranks)
             if window.resets:
                 state = model.initial_state(window.inputs.shape[1])
-            surprise, state = read_and_score(model, window, state, output_activation, workers)
+            surprise, state = read_and_score(model, window, state, output_activation, workers, scorers)
             nll += surprise.nll
             squares += surprise.squares
             tokens += surprise.words
             between_windows()
     finally:
         model.train(was_training)
-    return Perplexity(nll, tokens, corpus.unknown, state_carried=mode == "stream", squares=squares)
+    nll, squares, words = ranks.sum(nll, squares, tokens)
+    return Perplexity(nll, int(words), corpus.unknown, state_carried=mode == "stream", squares=squares)
 
 
 @torch.inference_mode()
@@ -78,6 +83,7 @@ def seconds_per_token(
     mode: str,
     output_activation: str,
     workers: Workers | None = None,
+    ranks: Ranks = ALONE,
 ) -> float:
     """How long `measure` will take for a token, by a trial of a moment in the middle of the corpus.
 
@@ -86,17 +92,26 @@ def seconds_per_token(
     model.eval()
     windows = evaluation_windows(corpus, mode)
     fastest, took_s = math.inf, 0.0
-    for window in windows.epoch(0, first=windows.windows_in_epoch(0) // 2):
+    for whole in windows.epoch(0, first=windows.windows_in_epoch(0) // 2):
         began_at = time.perf_counter()
+        window, scorers = _share(whole, ranks)
         state = model.initial_state(window.inputs.shape[1])
-        surprise, _ = read_and_score(model, window, state, output_activation, workers)
+        read_and_score(model, window, state, output_activation, workers, scorers)
         window_s = time.perf_counter() - began_at
-        fastest = min(fastest, window_s / surprise.words)
+        fastest = min(fastest, window_s / whole.words)
         took_s += window_s
         if took_s > TRIAL_S:
             break
     model.train()
     return fastest
+
+
+def _share(window: Window, ranks: Ranks) -> tuple[Window, Ranks]:
+    """This rank's streams of a window; of one that has too few, all of it, and who shares the scoring."""
+    streams = window.inputs.shape[1]
+    if streams < ranks.count:
+        return window, ranks
+    return window.streams(ranks.share(streams)), ALONE
 
 
 def read_and_score(
@@ -105,21 +120,29 @@ def read_and_score(
     state: State,
     output_activation: str,
     workers: Workers | None = None,
+    ranks: Ranks = ALONE,
 ) -> tuple[Surprise, State]:
-    """What a model said of a window's words that count, and the state after it."""
+    """What a model said of a window's words that count, and the state after it.
+
+    With `ranks`, which read the same window, of this rank's share of these words.
+    """
     inputs, targets = torch.from_numpy(window.inputs), torch.from_numpy(window.targets)  # (T, B)
     # In the precision of the weights, whatever the training's own products are made in.
     hidden, state = model.unroll(inputs, state, reader=read_window)  # (T, B, H)
     counts = (
         torch.ones_like(targets, dtype=torch.bool) if window.mask is None else torch.from_numpy(window.mask)
     )
-    targets = targets[counts]  # (N,)
-    hidden = hidden[counts]  # (N, H)
+    mine = ranks.share(int(counts.sum()))
+    targets = targets[counts][mine]  # (N,)
+    hidden = hidden[counts][mine]  # (N, H)
 
     def score(share: slice) -> Surprise:
         return _surprise(model, hidden[share], targets[share], output_activation)
 
-    parts = workers.map(score, workers.shares(len(targets))) if workers else [score(slice(None))]
+    # A rank's share of a short window may be empty.
+    parts = (
+        workers.map(score, workers.shares(len(targets))) if workers and len(targets) else [score(slice(None))]
+    )
     return Surprise(*(sum(column) for column in zip(*parts, strict=True))), state
 
 

@@ -279,6 +279,29 @@ def test_lines_of_similar_length_make_a_batch_and_batches_are_of_similar_size() 
     assert lengths == [[2], [2, 3], [8, 9]]
 
 
+def test_some_streams_of_a_window_are_a_window() -> None:
+    window = Window(
+        inputs=np.array([[1, 2, 3], [4, 5, 6]]),
+        targets=np.array([[4, 5, 6], [7, 8, 9]]),
+        mask=np.array([[True, True, True], [True, False, False]]),
+        resets=True,
+    )
+    assert window.words == 4
+    some = window.streams(slice(1, 3))
+    assert some.inputs.tolist() == [[2, 3], [5, 6]]
+    assert some.targets.tolist() == [[5, 6], [8, 9]]
+    assert some.mask is not None
+    assert some.mask.tolist() == [[True, True], [False, False]]
+    assert (some.words, some.resets) == (2, True)
+
+
+def test_the_fewest_streams_of_a_window_are_known() -> None:
+    ids, spans = lines_of([3] * 10)
+    cut = LineWindows(ids, spans, eos_id=EOS, batch_size=4, bptt_steps=5)
+    assert cut.fewest_streams == min(window.inputs.shape[1] for window in cut.epoch(0)) == 3
+    assert StreamWindows(numbered(20), eos_id=EOS, batch_size=4, bptt_steps=5).fewest_streams == 4
+
+
 def test_the_order_depends_on_the_seed_and_the_epoch_only() -> None:
     ids, spans = lines_of([4] * 12 + [7] * 12)
 
