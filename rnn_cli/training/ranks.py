@@ -191,21 +191,25 @@ class Ranks:
         gradients = [_gradient(parameter) for parameter in parameters]
         by_rows = [gradient.coalesce() for gradient in gradients if gradient.is_sparse]
         rows = iter(zip(by_rows, self._counts([len(gradient.values()) for gradient in by_rows]), strict=True))
-        whole = []
+        whole, tables = [], []
         for parameter, gradient in zip(parameters, gradients, strict=True):
             if gradient.is_sparse:
                 touched, counts = next(rows)
                 if sum(counts) <= len(touched):  # else the table itself is less
                     parameter.grad = self._rows_of_all(touched, counts)
                     continue
+                tables.append((parameter, touched))
             whole.append((parameter, gradient.to_dense()))
         # One message for all of them: most of the time of a short one is the way.
-        sums = torch.cat([gradient.flatten() for _, gradient in whole])
+        summands = [dense for _, dense in whole] + [_touches(touched) for _, touched in tables]
+        sums = torch.cat([summand.flatten() for summand in summands])
         with _exchange():
             distributed.all_reduce(sums)
-        parts = torch.split(sums, [gradient.numel() for _, gradient in whole])
-        for (parameter, _), part in zip(whole, parts, strict=True):
+        parts = torch.split(sums, [summand.numel() for summand in summands])
+        for (parameter, _), part in zip(whole, parts[: len(whole)], strict=True):
             parameter.grad = part.view_as(parameter)
+        for (parameter, _), touches in zip(tables, parts[len(whole) :], strict=True):
+            parameter.grad = _rows(_gradient(parameter), touches.nonzero()[:, 0])
 
     def _rows_of_all(self, gradient: Tensor, counts: Sequence[int]) -> Tensor:
         """The sum of gradients that hold rows; `counts` says how many on each rank."""
@@ -282,6 +286,18 @@ ALONE = Ranks()
 def _gradient(parameter: nn.Parameter) -> Tensor:
     assert parameter.grad is not None
     return parameter.grad
+
+
+def _touches(gradient: Tensor) -> Tensor:
+    """1 for each row that a gradient by rows holds, even where it is 0, as it is for a word that is not heard."""
+    touches = gradient.values().new_zeros(len(gradient))
+    touches[gradient.indices()[0]] = 1
+    return touches
+
+
+def _rows(table: Tensor, rows: Tensor) -> Tensor:
+    """A gradient that holds some rows of a table: a rule that keeps momentum moves these and no others."""
+    return torch.sparse_coo_tensor(rows[None], table[rows], table.shape, check_invariants=False)
 
 
 @contextmanager

@@ -34,7 +34,7 @@ def make_engine(
         tensors,
         num_layers=num_layers,
         cell=cell,
-        hidden_activation=hidden if cell in ("elman", "indrnn") else None,
+        hidden_activation=hidden,  # which cells without a choice of f ignore
         output_activation=output,
     )
 

@@ -101,6 +101,22 @@ def test_the_tokens_of_each_file_are_known(tmp_path: Path, tokenizer: Tokenizer,
     assert prepare_corpus(paths, tokenizer, cache_dir=cache).file_lengths == (3, 3, 2)
 
 
+@pytest.mark.parametrize("lasts", ["d e f g\n", "\n", ""])
+def test_a_text_turned_round_has_its_files_the_other_way_round(
+    lasts: str, tmp_path: Path, tokenizer: Tokenizer, cache: Path
+) -> None:
+    texts = {"a": "tea or\n\nsushi\n", "b": "or or tea\n", "c": "\n", "d": "", "e": lasts}
+    paths = [written(tmp_path / f"{name}.txt", text) for name, text in texts.items()]
+    corpus = prepare_corpus(paths, tokenizer, cache_dir=cache)
+    turned = corpus.backwards()
+    end = turned.tokens
+    for path, length in zip(paths, reversed(turned.file_lengths), strict=True):  # the first file lies last
+        alone = prepare_corpus([path], tokenizer, cache_dir=cache)
+        assert turned.ids[end - length : end].tolist() == alone.backwards().ids.tolist(), path
+        end -= length
+    assert end == 0
+
+
 def test_a_file_without_lines_of_the_part_has_no_tokens(tmp_path: Path, cache: Path) -> None:
     paths = [written(tmp_path / "a.txt", "tea\n" * 9), written(tmp_path / "b.txt", "or\n" * 3)]
     part = Part("valid", valid=0.1, test=0.0, mode="stream")

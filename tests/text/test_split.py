@@ -1,12 +1,14 @@
 """One text cut into parts."""
 
 from collections.abc import Iterable
+from itertools import chain
 from pathlib import Path
 from typing import Literal
 
 import pytest
 
 from rnn_cli.text import cut as cut_module
+from rnn_cli.text import shard as shard_module
 from rnn_cli.text import split as split_module
 from rnn_cli.text.corpus import prepare_corpus, read_split
 from rnn_cli.text.reader import read_lines
@@ -115,6 +117,19 @@ def test_the_lines_of_a_part_can_be_read_again(tmp_path: Path, mode: Mode) -> No
     path = numbered(tmp_path / "text.txt", 200)
     assert list(read_split([path], None)) == path.read_text().splitlines()
     assert list(read_split([path], part("valid", mode))) == lines_of([path], "valid", mode)
+
+
+@pytest.mark.parametrize("mode", ["stream", "lines"])
+def test_the_lines_of_a_part_are_the_same_from_many_shards(
+    tmp_path: Path, mode: Mode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(split_module, "STRETCH_CHARACTERS", 250)
+    paths = [numbered(tmp_path / f"{lines}.txt", lines) for lines in (90, 1, 250, 30)]
+    whole = {name: list(read_split(paths, part(name, mode), cache_dir=tmp_path / "one")) for name in NAMES}
+    monkeypatch.setattr(shard_module, "SHARD_BYTES", 1)
+    for name in NAMES:
+        assert list(read_split(paths, part(name, mode), cache_dir=tmp_path / "four")) == whole[name]
+    assert sorted(chain.from_iterable(whole.values())) == sorted(read_split(paths, None))
 
 
 def test_the_size_of_a_text_is_counted_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -196,6 +196,39 @@ def test_a_training_on_windows_of_random_lengths_can_go_on_anywhere() -> None:
     )
 
 
+@deterministic
+@given(
+    lengths=st.lists(st.integers(0, 30), min_size=2, max_size=6).filter(any),
+    batch_size=sizes,
+    bptt_steps=st.integers(1, 15),
+    epoch=st.integers(0, 3),
+)
+def test_shuffled_files_in_windows_of_random_lengths_are_each_read_as_if_alone_and_can_go_on_anywhere(
+    lengths: list[int], batch_size: int, bptt_steps: int, epoch: int
+) -> None:
+    ids = numbered(sum(lengths))
+    both = StreamWindows(
+        ids,
+        eos_id=EOS,
+        batch_size=batch_size,
+        bptt_steps=bptt_steps,
+        random_lengths_from=5,
+        file_lengths=lengths,
+        seed=2,
+    )
+    windows = list(both.epoch(epoch))
+    files = np.split(ids, np.cumsum(lengths)[:-1])
+    text = np.concatenate([files[file] for file in order_of_files(lengths, epoch, seed=2)])
+    streams = np.split(text, np.arange(1, batch_size) * len(text) // batch_size)
+    assert columns(windows)[1] == [stream.tolist() for stream in streams]
+    assert [x for stream in columns(windows)[0] for x in stream] == [EOS, *text[:-1].tolist()]
+    in_order = StreamWindows(
+        ids, eos_id=EOS, batch_size=batch_size, bptt_steps=bptt_steps, random_lengths_from=5
+    )
+    assert [len(window.inputs) for window in windows] == lengths_of(in_order, epoch)
+    assert_goes_on_anywhere(both)
+
+
 def test_a_window_of_streams_is_time_first() -> None:
     windows = StreamWindows(numbered(7), eos_id=EOS, batch_size=2, bptt_steps=2)
     first, last = windows.window(0), windows.window(1)

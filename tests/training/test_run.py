@@ -103,16 +103,24 @@ def three_files(tmp_path: Path) -> dict[str, Any]:
     return {"train": [str(tmp_path / f"{name}.txt") for name in "abc"]}
 
 
+@pytest.mark.parametrize("random_windows", [False, True])
 def test_a_training_resumed_among_shuffled_files_ends_with_the_same_bits(
-    three_files: dict[str, Any], make_config: MakeConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    random_windows: bool,
+    three_files: dict[str, Any],
+    make_config: MakeConfig,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    config = make_config(data=three_files)
+    training = {"random_windows": random_windows}
+    config = make_config(data=three_files, training=training)
     train_in(tmp_path / "straight", config)
     expected = weights(tmp_path / "straight")
     for step in (1, 4, 9, 14):
         train_with_a_stop_at(step, tmp_path / f"resumed {step}", config, monkeypatch)
         assert_same_bits(weights(tmp_path / f"resumed {step}"), expected)
-    train_in(tmp_path / "in order", make_config(data={**three_files, "shuffle_files": False}))
+    train_in(
+        tmp_path / "in order", make_config(data={**three_files, "shuffle_files": False}, training=training)
+    )
     assert not np.array_equal(weights(tmp_path / "in order")["V"], expected["V"])
 
 

@@ -5,6 +5,7 @@ import math
 import statistics
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -12,9 +13,11 @@ from rnn_cli.model.fused import read_window
 from rnn_cli.model.language_model import LanguageModel
 from rnn_cli.model.losses import log_probs
 from rnn_cli.text.corpus import Corpus, prepare_corpus
+from rnn_cli.text.streams import Window
 from rnn_cli.text.vocabulary import train_tokenizer
 from rnn_cli.training import validation
-from rnn_cli.training.validation import measure, seconds_per_token
+from rnn_cli.training.ranks import Ranks
+from rnn_cli.training.validation import measure, read_and_score, seconds_per_token
 from rnn_cli.training.workers import Workers
 
 TEXT = "a b c a\nb\n\nc c a b\n"
@@ -141,3 +144,18 @@ def test_how_long_measuring_takes_is_tried_without_changing_the_model(
     assert 0 < seconds_per_token(model.train(), corpus, mode=mode, output_activation="softmax") < 1
     assert model.training
     assert all(torch.equal(p, old) for p, old in zip(model.parameters(), before, strict=True))
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_ranks_share_the_words_of_a_stream_even_where_there_are_fewer_words_than_ranks(
+    model: LanguageModel, threads: int
+) -> None:
+    window = Window(np.array([[1]]), np.array([[2]]), None, resets=True)
+    state = model.eval().initial_state(1)
+    whole, _ = read_and_score(model, window, state, "softmax")
+    shares = [
+        read_and_score(model, window, state, "softmax", Workers(threads), Ranks(number, 2))[0]
+        for number in (0, 1)
+    ]
+    assert [share.words for share in shares] == [0, 1]
+    assert [sum(column) for column in zip(*shares, strict=True)] == pytest.approx(list(whole))
