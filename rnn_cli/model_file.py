@@ -14,7 +14,8 @@ is (H, E_i), beside cells.{i}.u (H,).
 
 Its metadata are texts: `format` is "rnn_cli", `format_version` "1"; `config` (the resolved config), `tokenizer`,
 `training_data` (where the text came from) and `metrics` (what the model reached) are JSON. So is `calibration`, which
-is there once `rnn eval --calibrate` has fitted a `temperature`.
+is there once `rnn eval --calibrate` has fitted a `temperature`, and `additions`, once `rnn eval --fit` has fitted the
+numbers of what is added at prediction time.
 """
 
 import json
@@ -53,6 +54,7 @@ class ModelFile:
         training_data: where the training text came from.
         metrics: what the model reached.
         calibration: the temperature of its probabilities, and what it was fitted on; None where none was.
+        additions: fitted numbers of what is added at prediction time, by the name of the combination; None: none.
     """
 
     tensors: Tensors
@@ -61,6 +63,7 @@ class ModelFile:
     training_data: dict[str, Any]
     metrics: dict[str, Any]
     calibration: dict[str, Any] | None = None
+    additions: dict[str, Any] | None = None
 
 
 def cell_shapes(cell: str, input_size: int, hidden_size: int) -> dict[str, tuple[int, ...]]:
@@ -95,6 +98,8 @@ def write_model_file(path: Path, model_file: ModelFile) -> None:
     }
     if model_file.calibration is not None:
         metadata["calibration"] = _to_json(model_file.calibration)
+    if model_file.additions is not None:
+        metadata["additions"] = _to_json(model_file.additions)
     write_tensor_file(path, model_file.tensors, metadata)
 
 
@@ -106,7 +111,7 @@ def read_model_file(path: Path) -> ModelFile:
     Raises:
         ModelFileError: there is no such file, or it is not a whole model file that this version can read.
     """
-    path = _find(path)
+    path = find_model_file(path)
     tensors, metadata = read_tensor_file(path, mend=_MEND)
     _check_origin(path, metadata)
     config = _read_json(path, metadata, "config")
@@ -119,6 +124,7 @@ def read_model_file(path: Path) -> ModelFile:
         training_data=_read_json(path, metadata, "training_data"),
         metrics=_read_json(path, metadata, "metrics"),
         calibration=_read_json(path, metadata, "calibration") if "calibration" in metadata else None,
+        additions=_read_json(path, metadata, "additions") if "additions" in metadata else None,
     )
 
 
@@ -128,15 +134,34 @@ def store_calibration(path: Path, calibration: dict[str, Any]) -> None:
     Raises:
         ModelFileError: it is no model file, or cannot be written.
     """
-    path = _find(path)
-    model_file = replace(read_model_file(path), calibration=calibration)
+    path = find_model_file(path)
+    _write_again(path, replace(read_model_file(path), calibration=calibration))
+
+
+def store_addition(path: Path, combination: str, numbers: dict[str, Any]) -> None:
+    """Put the fitted numbers of one combination into a model file; all else in it stays. Whole or not at all.
+
+    Raises:
+        ModelFileError: it is no model file, or cannot be written.
+    """
+    path = find_model_file(path)
+    model_file = read_model_file(path)
+    _write_again(path, replace(model_file, additions={**(model_file.additions or {}), combination: numbers}))
+
+
+def _write_again(path: Path, model_file: ModelFile) -> None:
     try:
         write_model_file(path, model_file)
     except OSError as error:
         raise ModelFileError(f"{path}: cannot be written ({error.strerror or error}).") from error
 
 
-def _find(path: Path) -> Path:
+def find_model_file(path: Path) -> Path:
+    """The path, or that of the model in it if it is the folder of a run.
+
+    Raises:
+        ModelFileError: there is no such file.
+    """
     try:
         if path.is_dir():
             if not (path / NAME_IN_RUN_FOLDER).is_file():

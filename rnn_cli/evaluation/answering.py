@@ -6,16 +6,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from rnn_cli.errors import RnnError
+from rnn_cli.errors import RnnError, UsageError
 from rnn_cli.evaluation.question_sets import Pair, QuestionSet
 from rnn_cli.evaluation.questions import (
     Accuracy,
     Question,
     accuracy_by_category,
     accuracy_by_distance,
+    answer_occurs,
     is_right,
 )
 from rnn_cli.evaluation.reliability import Reliability
+from rnn_cli.inference.additions import NOTHING_ADDED, Additions
 from rnn_cli.inference.surprisal import LineScore
 from rnn_cli.inference.trained_model import TrainedModel
 
@@ -31,6 +33,9 @@ class SetEvaluation:
         reliability: of the best answers.
         problems: one message for each line that could not be used; these do not count.
         temperature: that the model was calibrated with; 1 where it was not.
+        by_occurrence: for passages whose last word is asked for: how many of those that hold the answer, as a word
+            before its place, are answered rightly, and how many of the others; empty for other sets.
+        additions: what was added to the network.
     """
 
     format: str
@@ -39,12 +44,17 @@ class SetEvaluation:
     reliability: Reliability
     problems: list[str] = field(default_factory=list)
     temperature: float = 1.0
+    by_occurrence: dict[str, Accuracy] = field(default_factory=dict)
+    additions: Additions = NOTHING_ADDED
 
     def to_dict(self) -> dict[str, Any]:
         """For JSON."""
+        occurrence = {name: part.to_dict() for name, part in self.by_occurrence.items()}
         return {
             "format": self.format,
             **self.accuracy.to_dict(),
+            **({"by_occurrence": occurrence} if occurrence else {}),
+            **({"added": self.additions.to_dict()} if self.additions.names else {}),
             "unknown_answers": self.unknown_answers,
             "reliability": self.reliability.to_dict(),
             "problems": self.problems,
@@ -62,7 +72,12 @@ class _Answer:
 
 
 def evaluate_set(
-    model: TrainedModel, questions: QuestionSet, path: Path, *, batch_size: int
+    model: TrainedModel,
+    questions: QuestionSet,
+    path: Path,
+    *,
+    batch_size: int,
+    additions: Additions = NOTHING_ADDED,
 ) -> SetEvaluation:
     """Ask `model` all questions. A blank is filled by the whole text; of a pair the more probable line is taken.
 
@@ -70,9 +85,17 @@ def evaluate_set(
         path: what messages call the set.
         batch_size: how many questions are read side by side; the result does not depend on it, but for rounding.
 
+        additions: a cache, which remembers what stands before a blank, and an n-gram model.
+
     Raises:
-        RnnError: no question could be asked.
+        RnnError: no question could be asked, or what is added is not for this set.
     """
+    if additions.names:
+        if additions.cache and questions.format == "pairs":
+            raise UsageError(
+                "--cache is for texts and for questions with a blank, not for pairs. Leave it out."
+            )
+        model = model.with_additions(additions)
     answers: list[_Answer] = []
     problems = list(questions.problems)
     last: RnnError | None = None
@@ -102,7 +125,19 @@ def evaluate_set(
         reliability=reliability,
         problems=problems,
         temperature=model.temperature,
+        by_occurrence=_by_occurrence(model, answers) if questions.format == "last-word" else {},
+        additions=additions,
     )
+
+
+def _by_occurrence(model: TrainedModel, answers: Sequence[_Answer]) -> dict[str, Accuracy]:
+    """The share of right answers where the answer stands in the passage, and where it does not."""
+    groups: dict[str, list[bool]] = {"in the passage": [], "not in the passage": []}
+    for answer in answers:
+        if isinstance(answer.asked, Question):
+            occurs = answer_occurs(answer.asked, lowercase=model.tokenizer.lowercase)
+            groups["in the passage" if occurs else "not in the passage"].append(answer.right)
+    return {name: Accuracy(len(right), sum(right)) for name, right in groups.items() if right}
 
 
 def _answers(model: TrainedModel, asked: Sequence[Question | Pair]) -> Iterator[_Answer | RnnError]:

@@ -4,6 +4,7 @@ What the inputs add to each step does not wait for a state, so it is asked for a
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -14,6 +15,21 @@ from rnn_cli.inference.activations import Activation, sigmoid
 Array = npt.NDArray[np.float32]
 Weights = Mapping[str, Array]
 """The weights of one cell by their letters: W, b, u."""
+
+
+@dataclass(frozen=True)
+class LayerTape:
+    """What a layer read in T steps of one text, and where it stood: all that the way back through it needs.
+
+    Attributes:
+        inputs: x_1 .. x_T, (T, E).
+        states: before the first step and after each, (T + 1, S).
+        skips: whether the layer above read h_t + x_t in place of h_t.
+    """
+
+    inputs: Array
+    states: Array
+    skips: bool
 
 
 class Cell(Protocol):

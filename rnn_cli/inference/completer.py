@@ -54,20 +54,34 @@ class Completer:
         engine: the network.
         tokenizer: its vocabulary.
         independent_lines: whether it has learnt each line without memory of the one before.
+        pieces: made from the vocabulary where it is not at hand.
 
     Attributes:
         pieces: what each id can be in a sentence.
     """
 
-    def __init__(self, engine: Engine, tokenizer: Tokenizer, *, independent_lines: bool) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        tokenizer: Tokenizer,
+        *,
+        independent_lines: bool,
+        pieces: PieceTable | None = None,
+    ) -> None:
         self._engine = engine
         self._tokenizer = tokenizer
         self._independent_lines = independent_lines
-        self.pieces = PieceTable(
+        self.pieces = pieces or PieceTable(
             tokenizer.pieces, kind=tokenizer.kind, eos_id=tokenizer.eos_id, unk_id=tokenizer.unk_id
         )
         self._words = WordFinder(engine, tokenizer, self.pieces)
         self._filler = BlankFiller(engine, tokenizer, self._words, independent_lines=independent_lines)
+
+    def with_engine(self, engine: Engine) -> "Completer":
+        """The same with another network for the same vocabulary."""
+        return Completer(
+            engine, self._tokenizer, independent_lines=self._independent_lines, pieces=self.pieces
+        )
 
     def answers(
         self, wanted: Sequence[Request], *, top: int, blank_words: tuple[int, int] = (1, 1)

@@ -53,7 +53,8 @@ class Engine:
         temperature: ln P is divided by it and normalised anew; 1 changes nothing.
 
     Attributes:
-        weights, num_layers, hidden_activation, output_activation: as given, for whoever follows a gradient back.
+        weights, num_layers, cell, hidden_activation, output_activation: as given, for whoever follows a gradient
+            back.
 
     Raises:
         KeyError: for a name that is none of those, or a weight that is missing.
@@ -71,11 +72,12 @@ class Engine:
     ) -> None:
         self.weights = tensors
         self.num_layers = num_layers
+        self.cell = cell
         self.hidden_activation = hidden_activation
         self.output_activation = output_activation
         self._embedding = tensors["embedding"]  # (vocab_size, E)
         f = None if hidden_activation is None else ACTIVATIONS[hidden_activation]
-        self._cells = [cells.make_cell(cell, _weights_of(layer, tensors), f) for layer in range(num_layers)]
+        self._cells = [cells.make_cell(cell, weights_of(layer, tensors), f) for layer in range(num_layers)]
         self._V = tensors.get("V", self._embedding)  # (vocab_size, H)
         self._c = tensors["c"]  # (vocab_size,)
         self._log_g = OUTPUT_ACTIVATIONS[output_activation]
@@ -86,6 +88,17 @@ class Engine:
         engine = copy.copy(self)
         engine.temperature = temperature
         return engine
+
+    def with_weights(self, tensors: Mapping[str, Array]) -> "Engine":
+        """The same equations with other weights. What is written into these later counts from then on."""
+        return Engine(
+            tensors,
+            num_layers=self.num_layers,
+            cell=self.cell,
+            hidden_activation=self.hidden_activation,
+            output_activation=self.output_activation,
+            temperature=self.temperature,
+        )
 
     @property
     def vocab_size(self) -> int:
@@ -138,6 +151,33 @@ class Engine:
             x = hidden + x if cell.skips and hidden.shape == x.shape else hidden  # of the layer above
         return hidden, after
 
+    @_quiet
+    def record(self, ids: Ids, state: State) -> tuple[list[cells.LayerTape], State]:
+        """Read one text, and keep what the way back needs.
+
+        Args:
+            ids: (T,).
+            state: the state before the first token, (1, S) for each layer.
+
+        Returns:
+            The tape of each layer, lowest first, and the state after the last token.
+        """
+        x = self._embedding[ids]  # (T, E)
+        tapes = []
+        for number, (cell, before) in enumerate(zip(self._cells, state, strict=True), start=1):
+            states = np.concatenate([before, np.empty((len(ids), cell.state_size), np.float32)])
+            for t, inputs_t in enumerate(cell.inputs(x)):
+                states[t + 1] = cell.step(inputs_t[None], states[t : t + 1])[0]
+            hidden = states[1:, : cell.hidden_size]  # (T, H)
+            skips = cell.skips and hidden.shape == x.shape and number < self.num_layers
+            tapes.append(cells.LayerTape(x, states, skips))
+            x = hidden + x if skips else hidden  # of the layer above
+        return tapes, [tape.states[-1:] for tape in tapes]
+
+    def top_of(self, tapes: Sequence[cells.LayerTape]) -> Array:
+        """The top layer's h_t after each step of a tape, (T, H)."""
+        return tapes[-1].states[1:, : self._cells[-1].hidden_size]
+
     def read_each(self, texts: Sequence[Sequence[int]]) -> tuple[Array, State]:
         """Read texts of different lengths side by side, each from its beginning.
 
@@ -165,7 +205,11 @@ class Engine:
             start = end
         back = np.argsort(order)
         state = [layer[back] for layer in state]
-        return state[-1][:, : self._cells[-1].hidden_size], state
+        return self._top(state), state
+
+    def _top(self, state: State) -> Array:
+        """The top layer's h_t of a state, (B, H)."""
+        return state[-1][:, : self._cells[-1].hidden_size]
 
     @_quiet
     def log_probs(self, hidden: Array) -> Array:
@@ -186,7 +230,7 @@ class Engine:
         return log_probs if self.temperature == 1 else log_softmax(log_probs / np.float32(self.temperature))
 
 
-def _weights_of(layer: int, tensors: Mapping[str, Array]) -> dict[str, Array]:
+def weights_of(layer: int, tensors: Mapping[str, Array]) -> dict[str, Array]:
     """A layer's weights by their letters."""
     prefix = f"cells.{layer}."
     return {name.removeprefix(prefix): t for name, t in tensors.items() if name.startswith(prefix)}

@@ -1,9 +1,10 @@
 """A trained model as Python sees it: loaded from its file, asked for completions."""
 
+import copy
 import os
 import reprlib
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -13,15 +14,18 @@ import numpy as np
 
 from rnn_cli.errors import ModelFileError, RnnError, UsageError
 from rnn_cli.inference.activations import ACTIVATIONS
+from rnn_cli.inference.adding import find_additions, mixed_engine, remembering
+from rnn_cli.inference.additions import Additions, Numbers
 from rnn_cli.inference.cells import GATED, WITH_ACTIVATION
 from rnn_cli.inference.choices import checked_choices
 from rnn_cli.inference.completer import Completer, Request
 from rnn_cli.inference.completion import CompletionResult
 from rnn_cli.inference.engine import OUTPUT_ACTIVATIONS, Engine
 from rnn_cli.inference.evidence import CANDIDATES, find_evidence
+from rnn_cli.inference.mixture import MixedEngine
 from rnn_cli.inference.nearest import nearest_words
 from rnn_cli.inference.options import checked_blank_words, given_options, option_name
-from rnn_cli.inference.prompt import Prompt, lines_of
+from rnn_cli.inference.prompt import Prompt, lines_of, read_context
 from rnn_cli.inference.sampling import Sampling
 from rnn_cli.inference.surprisal import LINES_AT_ONCE, LineScorer, TextScore
 from rnn_cli.model_file import NAME_IN_RUN_FOLDER, ModelFile, read_model_file
@@ -82,6 +86,7 @@ class TrainedModel:
         config: dict[str, Any],
         metrics: dict[str, Any],
         independent_lines: bool,
+        fitted: Mapping[str, Numbers] | None = None,
     ) -> None:
         self.engine = engine
         self.tokenizer = tokenizer
@@ -89,6 +94,7 @@ class TrainedModel:
         self.metrics = metrics
         self.temperature = engine.temperature
         self._independent_lines = independent_lines
+        self._fitted = fitted or {}
         self._completer = Completer(engine, tokenizer, independent_lines=independent_lines)
 
     @classmethod
@@ -103,9 +109,10 @@ class TrainedModel:
             tokenizer = Tokenizer.from_json(model_file.tokenizer_json)
             engine = _engine(model_file)
             independent_lines = config["data"]["mode"] == "lines"
+            fitted = {key: Numbers.from_dict(one) for key, one in (model_file.additions or {}).items()}
         except ValueError as error:
             raise ModelFileError(f"{name}: {_in_one_line(error)}") from error
-        except (KeyError, TypeError) as error:
+        except (KeyError, TypeError, AttributeError) as error:
             raise ModelFileError(f"{name}: the model's config is not complete ({error}).") from error
         if tokenizer.vocab_size != engine.vocab_size:
             raise ModelFileError(
@@ -113,8 +120,57 @@ class TrainedModel:
                 f"{engine.vocab_size:,}; they do not belong together."
             )
         return cls(
-            engine, tokenizer, config=config, metrics=model_file.metrics, independent_lines=independent_lines
+            engine,
+            tokenizer,
+            config=config,
+            metrics=model_file.metrics,
+            independent_lines=independent_lines,
+            fitted=fitted,
         )
+
+    def additions(
+        self, *, cache: bool = False, dynamic: bool = False, ngram: str | Path | None = None
+    ) -> Additions:
+        """What is to be added, with the numbers fitted for this combination, or defaults.
+
+        Args:
+            cache: a neural cache.
+            dynamic: dynamic evaluation.
+            ngram: the file of an n-gram model.
+
+        Raises:
+            ModelFileError: the file cannot be used, or does not belong to this model.
+        """
+        return find_additions(
+            self.engine,
+            self.tokenizer,
+            self._fitted,
+            cache=cache,
+            dynamic=dynamic,
+            ngram=None if ngram is None else Path(ngram),
+        )
+
+    def with_additions(self, additions: Additions, *, context: Iterable[str] = ()) -> Self:
+        """The same model with a cache and an n-gram model added: for completions and scores.
+
+        The cache remembers the context, and what stands before the blank or the end of each text; nothing that is put
+        there.
+
+        Args:
+            additions: what is added; dynamic evaluation is for measuring a text.
+            context: lines of a text that stands before all that is asked. A model of independent lines does not read
+                it, but its cache remembers it.
+
+        Raises:
+            UsageError: dynamic evaluation is added.
+            ModelFileError: the model's numbers grew too large.
+        """
+        model = copy.copy(self)
+        model.engine = mixed_engine(
+            self.engine, self.tokenizer, additions, context, independent_lines=self._independent_lines
+        )
+        model._completer = self._completer.with_engine(model.engine)
+        return model
 
     def complete(
         self,
@@ -164,6 +220,10 @@ class TrainedModel:
             raise UsageError(
                 "--blank-words is for a blank, and the text has none. Put ____ where words are missing."
             )
+        if why and self._remembers:
+            raise UsageError(
+                "--why leaves words out that --cache would still remember. Leave one of the two out."
+            )
         if why and prompt.blanks != 1:
             raise UsageError(f"--why is for one blank, and the text has {prompt.blanks or 'none'}.")
         if prompt.blanks:
@@ -173,7 +233,8 @@ class TrainedModel:
                     "the words for a blank are ranked, not drawn. Leave it out."
                 )
             wanted = top or DEFAULT_TOP_FOR_A_BLANK
-            (result,) = self._completer.answers(
+            completer = self._completer_for(prompt)
+            (result,) = completer.answers(
                 [request], top=max(wanted, CANDIDATES) if why else wanted, blank_words=blank_words
             )
             if isinstance(result, RnnError):
@@ -183,10 +244,10 @@ class TrainedModel:
             shown = len(result.completions) if choices is not None and top is None else wanted
             return replace(result, completions=result.completions[:shown])
         if drawing:
-            return self._completer.sampled_continuations(
+            return self._completer_for(prompt).sampled_continuations(
                 prompt, top=top, max_words=max_words, sampling=Sampling(**drawing)
             )
-        return self._completer.continuations(prompt, top=top or 1, max_words=max_words)
+        return self._completer_for(prompt).continuations(prompt, top=top or 1, max_words=max_words)
 
     def predict(
         self,
@@ -214,8 +275,26 @@ class TrainedModel:
         all_choices = [None] * len(texts) if choices is None else choices
         parsed = [_parse(text, some) for text, some in zip(texts, all_choices, strict=True)]
         wanted = [request for request in parsed if isinstance(request, Request)]
-        results = iter(self._completer.answers(wanted, top=top, blank_words=blank_words))
+        if not self._remembers:
+            results = iter(self._completer.answers(wanted, top=top, blank_words=blank_words))
+        else:  # each has a memory of its own
+            results = iter(
+                self._completer_for(request.prompt).answers([request], top=top, blank_words=blank_words)[0]
+                for request in wanted
+            )
         return [next(results) if isinstance(request, Request) else request for request in parsed]
+
+    def _completer_for(self, prompt: Prompt) -> Completer:
+        """What completes a prompt: with a cache, one that remembers what stands before its first blank."""
+        if not (isinstance(self.engine, MixedEngine) and self._remembers):
+            return self._completer
+        context = read_context(prompt.left, self.tokenizer, independent_lines=self._independent_lines)
+        return self._completer.with_engine(remembering(self.engine, context.ids))
+
+    @property
+    def _remembers(self) -> bool:
+        """Whether a cache is added, so that each text needs a completer of its own."""
+        return isinstance(self.engine, MixedEngine) and self.engine.cache is not None
 
     def score(self, text: str, *, state_carried: bool | None = None) -> TextScore:
         """The log-probability, surprisal and rank of every token of `text`, and the sums.

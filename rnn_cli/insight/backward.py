@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from rnn_cli.inference.activations import sigmoid
 from rnn_cli.inference.engine import Array, Engine, Ids
-from rnn_cli.insight.slopes import SLOPES
+from rnn_cli.inference.slopes import SLOPES
 
 Floats = npt.NDArray[np.float64]
 
