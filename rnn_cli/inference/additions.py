@@ -35,10 +35,10 @@ class Numbers:
         fitted_on: the text that they were fitted on; None for defaults.
     """
 
-    cache_weight: float = 0.1
+    cache_weight: float = 0.2
     theta: float = 0.3
     window: int = WINDOW
-    ngram_weight: float = 0.3
+    ngram_weight: float = 0.2
     rate: float = 2e-3
     decay: float = 0.0
     fitted_on: str | None = None

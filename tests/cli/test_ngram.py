@@ -56,8 +56,8 @@ def test_a_text_is_measured_with_all_that_is_added_and_the_terms_say_so(rnn: Rnn
         assert set(found["added"]) == {flag.removeprefix("--") for flag in flags} | {"fitted_on"}
     out = " ".join(rnn("eval", "text.txt", "--cache", "--dynamic", "--ngram").out.split())
     assert (
-        "end of line counted, state reset at each line; added: a neural cache of 2,000 tokens (weight 0.1, theta 8), "
-        "dynamic evaluation (rate 0.002, decay 0), an n-gram model of order 4 (weight 0.3); with default numbers)"
+        "end of line counted, state reset at each line; added: a neural cache of 2,000 tokens (weight 0.2, theta 8), "
+        "dynamic evaluation (rate 0.002, decay 0), an n-gram model of order 4 (weight 0.2); with default numbers)"
     ) in out
 
 
@@ -229,5 +229,5 @@ def test_the_share_of_the_fixture_is_what_is_mixed(rnn: Rnn, run: Path) -> None:
     network = {c["words"][0]: math.exp(c["joint_log_prob"]) for c in plain["completions"]}
     both = {c["words"][0]: math.exp(c["joint_log_prob"]) for c in mixed["completions"]}
     assert network["rice"] == pytest.approx(share(3, of=4), rel=1e-4)
-    ngram = {word: (both[word] - 0.7 * network[word]) / 0.3 for word in both}
+    ngram = {word: (both[word] - 0.8 * network[word]) / 0.2 for word in both}
     assert 0 < ngram["soup"] < ngram["rice"] < 1

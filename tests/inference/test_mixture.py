@@ -40,7 +40,8 @@ def test_the_mixture_is_the_weighted_sum() -> None:
 
 def test_a_cache_that_remembers_nothing_leaves_its_weight_to_the_others() -> None:
     net, ngram = np.array([[0.7, 0.3]], np.float32), np.array([[0.2, 0.8]], np.float32)
-    for cache in ((np.empty(0, np.intp), np.empty((1, 0), np.float32)), (np.array([1]), np.zeros((1, 1)))):
+    for U in (0, 1):
+        cache = np.arange(U), np.zeros((1, U), np.float32)
         found = np.exp(mixed(np.log(net), WEIGHTS, cache=cache, ngram=ngram))
         assert found == pytest.approx((0.5 * net + 0.3 * ngram) / 0.8, abs=1e-6)
 
@@ -125,13 +126,13 @@ def test_a_model_of_a_stream_reads_the_context(make_model: MakeModel) -> None:
     found = after.complete("So ____", top=3)
     expected = whole.complete("My favourite dish is pasta.\nSo ____", top=3)
 
-    assert [(c.words, c.log_prob) for c in found.completions] == [
-        (c.words, pytest.approx(c.log_prob, abs=1e-4)) for c in expected.completions
-    ]
+    assert [c.words for c in found.completions] == [c.words for c in expected.completions]
+    log_probs = [c.log_prob for c in expected.completions]
+    assert [c.log_prob for c in found.completions] == pytest.approx(log_probs, abs=1e-4)
 
 
 def test_continuations_blanks_and_samples_work_with_all_that_is_added(make_model: MakeModel) -> None:
-    for settings in ({}, {"kind": "char"}, {"kind": "bpe", "max_size": 290}):
+    for settings in ({}, {"kind": "char"}):
         model = make_model(mode="lines", **settings)
         all_added = adapted(model, ["My dish is pasta."], cache=True, ngrams=ngrams_of(model, lines=True))
         assert all_added.complete("My favourite").completions[0].words
