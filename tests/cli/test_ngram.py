@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from rnn_cli.model_file import read_model_file, write_model_file
+from rnn_cli.text.corpus import prepare_corpus
+from rnn_cli.text.split import Part
 from rnn_cli.text.tokenizer import Tokenizer
 from tests.cli.test_complete import LINES, share, write_run
 from tests.conftest import Result, Rnn
@@ -26,23 +28,28 @@ def run(tmp_path: Path) -> Path:
     return write_run(tmp_path / "runs" / "meals")
 
 
-def test_the_text_of_a_training_is_counted_without_what_was_kept_apart(rnn: Rnn, tiny: Path) -> None:
-    changes = [
-        "data.valid=null",
-        "data.test=null",
-        "data.split={valid: 0.25, test: 0.25}",
-        "training.max_epochs=1",
-    ]
-    assert rnn("train", "tiny.yaml", *(word for change in changes for word in ("--set", change))).code == 0
-    run = next(Path("runs").iterdir())
-    trained = read_model_file(run).training_data["tokens"]
+def test_the_text_of_a_training_is_counted_without_what_was_kept_apart(rnn: Rnn, run: Path) -> None:
+    text = Path("many.txt").absolute()
+    text.write_text(
+        "".join(f"{first} eat {second}\n" for first in ("I", "you", "we") for second in "abcdefgh")
+    )
+    file = read_model_file(run)
+    data = {"mode": "lines", "train": str(text), "encoding": "auto", "split": {"valid": 0.25, "test": 0.25}}
+    write_model_file(run / "model.safetensors", replace(file, config={**file.config, "data": data}))
+    tokenizer = Tokenizer.from_json(file.tokenizer_json)
+    part = prepare_corpus([text], tokenizer, part=Part("train", valid=0.25, test=0.25, mode="lines"))
+    assert 0 < part.tokens < 96
 
-    result = rnn("ngram", "--order", "3")
-
-    assert result.code == 0
-    assert result.out.startswith(f"Counted {trained:,} tokens into {run}/ngram.safetensors: n-grams ")
-    assert trained < 150  # of 174 in the whole text
-    assert rnn("ngram", "train.txt").out.startswith("Counted 174 tokens into")
+    assert rnn("ngram").out.startswith(
+        f"Counted {part.tokens} tokens into runs/meals/ngram.safetensors: n-grams "
+    )
+    assert rnn("ngram", "many.txt").out.startswith("Counted 96 tokens into")
+    text.unlink()
+    assert rnn("ngram") == Result(
+        1,
+        "",
+        f"error: The text that the model was trained on is not at {text}. Name it: rnn ngram TEXT\n",
+    )
 
 
 def test_a_text_is_measured_with_all_that_is_added_and_the_terms_say_so(rnn: Rnn, run: Path) -> None:
