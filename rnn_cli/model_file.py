@@ -19,7 +19,8 @@ with `backward.`; with `backward` it is the only one, and its names are those ab
 
 Its metadata are texts: `format` is "rnn_cli", `format_version` "1"; `config` (the resolved config), `tokenizer`,
 `training_data` (where the text came from) and `metrics` (what the model reached) are JSON. So is `calibration`, which
-is there once `rnn eval --calibrate` has fitted a `temperature`, and `mixture`, with the `forward_weight` of a pair.
+is there once `rnn eval --calibrate` has fitted a `temperature`, `mixture`, with the `forward_weight` of a pair, and
+`additions`, once `rnn eval --fit` has fitted the numbers of what is added at prediction time.
 """
 
 import json
@@ -63,6 +64,7 @@ class ModelFile:
         calibration: the temperature of its probabilities, and what it was fitted on; None where none was.
         mixture: how much a pair's first network weighs against its second, and what that was fitted on; None where
             it was not.
+        additions: fitted numbers of what is added at prediction time, by the name of the combination; None: none.
     """
 
     tensors: Tensors
@@ -85,6 +87,8 @@ class ModelFile:
             for name, tensor in self.tensors.items()
             if name.startswith(BACKWARD) == backwards
         }
+
+    additions: dict[str, Any] | None = None
 
 
 def cell_shapes(cell: str, input_size: int, hidden_size: int) -> dict[str, tuple[int, ...]]:
@@ -150,6 +154,8 @@ def write_model_file(path: Path, model_file: ModelFile) -> None:
         metadata["calibration"] = _to_json(model_file.calibration)
     if model_file.mixture is not None:
         metadata["mixture"] = _to_json(model_file.mixture)
+    if model_file.additions is not None:
+        metadata["additions"] = _to_json(model_file.additions)
     write_tensor_file(path, model_file.tensors, metadata)
 
 
@@ -161,7 +167,7 @@ def read_model_file(path: Path) -> ModelFile:
     Raises:
         ModelFileError: there is no such file, or it is not a whole model file that this version can read.
     """
-    path = _find(path)
+    path = find_model_file(path)
     tensors, metadata = read_tensor_file(path, mend=_MEND)
     _check_origin(path, metadata)
     config = _read_json(path, metadata, "config")
@@ -175,6 +181,7 @@ def read_model_file(path: Path) -> ModelFile:
         metrics=_read_json(path, metadata, "metrics"),
         calibration=_read_json(path, metadata, "calibration") if "calibration" in metadata else None,
         mixture=_read_json(path, metadata, "mixture") if "mixture" in metadata else None,
+        additions=_read_json(path, metadata, "additions") if "additions" in metadata else None,
     )
 
 
@@ -186,18 +193,38 @@ def store_fitted(
     Raises:
         ModelFileError: it is no model file, or cannot be written.
     """
-    path = _find(path)
+    path = find_model_file(path)
     model_file = read_model_file(path)
     model_file = replace(
         model_file, calibration=calibration or model_file.calibration, mixture=mixture or model_file.mixture
     )
+    _write_again(path, model_file)
+
+
+def store_addition(path: Path, combination: str, numbers: dict[str, Any]) -> None:
+    """Put the fitted numbers of one combination into a model file; all else in it stays. Whole or not at all.
+
+    Raises:
+        ModelFileError: it is no model file, or cannot be written.
+    """
+    path = find_model_file(path)
+    model_file = read_model_file(path)
+    _write_again(path, replace(model_file, additions={**(model_file.additions or {}), combination: numbers}))
+
+
+def _write_again(path: Path, model_file: ModelFile) -> None:
     try:
         write_model_file(path, model_file)
     except OSError as error:
         raise ModelFileError(f"{path}: cannot be written ({error.strerror or error}).") from error
 
 
-def _find(path: Path) -> Path:
+def find_model_file(path: Path) -> Path:
+    """The path, or that of the model in it if it is the folder of a run.
+
+    Raises:
+        ModelFileError: there is no such file.
+    """
     try:
         if path.is_dir():
             if not (path / NAME_IN_RUN_FOLDER).is_file():

@@ -14,6 +14,7 @@ from rnn_cli.cli.compare import compare
 from rnn_cli.cli.complete import complete
 from rnn_cli.cli.eval import eval_
 from rnn_cli.cli.init import init
+from rnn_cli.cli.ngram import ngram
 from rnn_cli.cli.predict import predict
 from rnn_cli.cli.report import report
 from rnn_cli.cli.runs import runs
@@ -58,7 +59,7 @@ def rnn(
 
 
 for command in (
-    train, complete, predict, score, eval_, trace, report, compare, batch, runs, check, check_grad, init,
+    train, complete, predict, score, eval_, ngram, trace, report, compare, batch, runs, check, check_grad, init,
 ):  # fmt: skip
     app.command(command.__name__.rstrip("_").replace("_", "-"))(_exits(command))
 

@@ -1,11 +1,15 @@
 """Arguments that several commands share, and what is typed for them as values."""
 
 import re
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from rnn_cli.errors import UsageError
+
+if TYPE_CHECKING:
+    from rnn_cli.inference import TrainedModel
 
 Model = Annotated[
     str | None,
@@ -19,6 +23,12 @@ Model = Annotated[
 BlankWords = Annotated[
     str, typer.Option("--blank-words", metavar="N|N-M", help="How many words a blank holds, such as 1-3.")
 ]
+Cache = Annotated[
+    bool, typer.Option("--cache", help="Add a neural cache: words that came in a like place come again.")
+]
+Ngram = Annotated[
+    bool, typer.Option("--ngram", help="Add the n-gram model that `rnn ngram` put beside the model.")
+]
 State = Annotated[
     str | None,
     typer.Option(
@@ -28,6 +38,34 @@ State = Annotated[
         show_default=False,
     ),
 ]
+
+
+def ngram_file(model: Path) -> Path:
+    """Where the n-gram model of a run folder or model file lies: beside the model."""
+    from rnn_cli.inference.ngram import NAME
+    from rnn_cli.model_file import find_model_file
+
+    return find_model_file(model).with_name(NAME)
+
+
+def added_to(
+    trained: "TrainedModel", path: Path, *, cache: bool, ngram: bool, context: Path | None = None
+) -> "TrainedModel":
+    """The model with what the options ask for.
+
+    Raises:
+        UsageError: there is a context that nothing would read.
+        RnnError: a file cannot be read.
+    """
+    from rnn_cli.text.reader import read_lines
+
+    if context is not None and not cache and trained.config["data"]["mode"] == "lines":
+        raise UsageError(
+            "--context is nothing to this model: it has learnt each line alone (data.mode lines). With --cache it "
+            "remembers the words of the context."
+        )
+    additions = trained.additions(cache=cache, ngram=ngram_file(path) if ngram else None)
+    return trained.with_additions(additions, context=() if context is None else read_lines([context]))
 
 
 def blank_words_of(typed: str) -> tuple[int, int]:

@@ -1,12 +1,13 @@
 """`rnn complete`: fill a blank or continue a sentence."""
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rnn_cli.cli.arguments import BlankWords, Model, blank_words_of, choices_of
-from rnn_cli.cli.notes import note_calibration
+from rnn_cli.cli.arguments import BlankWords, Cache, Model, Ngram, added_to, blank_words_of, choices_of
+from rnn_cli.cli.notes import note_calibration, note_forward_alone
 from rnn_cli.cli.unknown import name_unknown_words, shortened, visible
 
 if TYPE_CHECKING:
@@ -64,16 +65,27 @@ def complete(
     seed: Annotated[
         int | None, typer.Option("--seed", help="Make the draws repeatable.", show_default=False)
     ] = None,
+    cache: Cache = False,
+    ngram: Ngram = False,
+    context: Annotated[
+        Path | None,
+        typer.Option("--context", metavar="FILE", help="A text that stands before TEXT.", show_default=False),
+    ] = None,
     json_: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> int:
     """Fill the blanks (two or more underscores) in TEXT, or continue TEXT to the end of the sentence.
 
-    What is put into a blank is ranked by the probability of the whole TEXT with it in place.
+    What is put into a blank is ranked by the probability of the whole TEXT with it in place. --cache remembers what
+    stands before the blank, and FILE.
     """
     from rnn_cli.inference import find_model, load
 
-    trained = load(find_model(model))
+    path = find_model(model)
+    trained = load(path)
     note_calibration(trained)
+    if cache or ngram or context is not None:
+        note_forward_alone(trained)
+        trained = added_to(trained, path, cache=cache, ngram=ngram, context=context)
     result = trained.complete(
         text,
         choices=choices_of(choices),

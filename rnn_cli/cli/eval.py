@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rnn_cli.cli.arguments import Model
-from rnn_cli.cli.notes import note_calibration, note_direction
+from rnn_cli.cli.arguments import Cache, Model, Ngram, ngram_file
+from rnn_cli.cli.notes import note_calibration, note_direction, note_forward_alone
+from rnn_cli.errors import UsageError
 
 if TYPE_CHECKING:
     from rnn_cli.evaluation.answering import SetEvaluation
@@ -52,6 +53,21 @@ def eval_(
             show_default=False,
         ),
     ] = None,
+    cache: Cache = False,
+    dynamic: Annotated[
+        bool, typer.Option("--dynamic", help="Dynamic evaluation: the network goes on learning from FILE.")
+    ] = False,
+    ngram: Ngram = False,
+    fit: Annotated[
+        Path | None,
+        typer.Option(
+            "--fit",
+            metavar="TEXT",
+            help="Fit the numbers of --cache, --dynamic and --ngram on this validation text first, and store them in "
+            "the model file.",
+            show_default=False,
+        ),
+    ] = None,
     batch_size: Annotated[
         int,
         typer.Option("--batch-size", help="Lines or questions read side by side; changes the speed only."),
@@ -65,6 +81,9 @@ def eval_(
     Microsoft Research Sentence Completion Challenge (msr); JSON lines {"text", "choices", "answer"} (choices) or
     {"text", "answer"} (cloze); passages whose last word is to be predicted, as lines or {"text"} (last-word);
     {"sentence_good", "sentence_bad"} (pairs).
+
+    --cache, --dynamic and --ngram add to the network where it predicts; all may be given. Each combination has
+    numbers of its own, which --fit finds; without it they are defaults. Figures say what was added.
     """
     import rnn_cli
     from rnn_cli.console import show_error
@@ -72,19 +91,24 @@ def eval_(
 
     path = find_model(model)
     calibration = None if calibrate is None else _calibrate(path, calibrate)
+    added: dict[str, Any] = {"cache": cache, "dynamic": dynamic, "ngram": ngram_file(path) if ngram else None}
+    fitted = None if fit is None else _fit(path, fit, file, added)
     trained = rnn_cli.load(path)
     note_calibration(trained)
-    result = trained.evaluate(file, answers=answers, format=format_, batch_size=batch_size)
+    result = trained.evaluate(file, answers=answers, format=format_, batch_size=batch_size, **added)
     figures = result.to_dict()
     if figures["format"] == "text":
         note_direction(trained)
+    elif "added" in figures:
+        note_forward_alone(trained)
     problems: list[str] = figures.get("problems", [])
     for problem in problems[:MOST_PROBLEMS_SHOWN]:
         show_error(problem)
     if len(problems) > MOST_PROBLEMS_SHOWN:
         show_error(f"{len(problems) - MOST_PROBLEMS_SHOWN:,} more lines could not be used.")
     if json_:
-        extra = {} if calibration is None else {"calibration": calibration}
+        extra = {"calibration": calibration} if calibration is not None else {}
+        extra |= {"fitted": fitted} if fitted is not None else {}
         typer.echo(json.dumps({"file": str(file), "model": str(path), **figures, **extra}, allow_nan=False))
     else:
         _show(result, file)
@@ -116,6 +140,31 @@ def _calibrate(path: Path, text: Path) -> dict[str, Any]:
     return stored
 
 
+def _fit(path: Path, text: Path, file: Path, added: dict[str, Any]) -> dict[str, Any]:
+    """Fit the numbers of what is added and store them; returns what is stored."""
+    import rnn_cli
+    from rnn_cli.console import show_note
+    from rnn_cli.evaluation.fitting import fit_additions
+    from rnn_cli.model_file import store_addition
+    from rnn_cli.text.reader import read_lines
+
+    trained = rnn_cli.load(path)
+    additions = trained.additions(**added)
+    if not additions.names:
+        raise UsageError("--fit is for what is added: give --cache, --dynamic or --ngram with it.")
+    fitted = fit_additions(trained, read_lines([text]), additions, name=text.name)
+    store_addition(path, additions.key, fitted.to_dict())
+    show_note(
+        f"Fitted {' and '.join(f'--{name}' for name in additions.names)} on {fitted.tokens:,} tokens of {text} (loss "
+        f"{fitted.loss_before:.4f} before, {fitted.loss_after:.4f} with it) and stored the numbers in the model."
+    )
+    if text.resolve() == file.resolve():
+        show_note(
+            "They were fitted on the very text that is measured, so its figures are better than others will be."
+        )
+    return fitted.to_dict()
+
+
 def _show(result: "TextEvaluation | SetEvaluation", file: Path) -> None:
     from rnn_cli.console import show_table
     from rnn_cli.evaluation.text import TextEvaluation
@@ -123,7 +172,7 @@ def _show(result: "TextEvaluation | SetEvaluation", file: Path) -> None:
     two = [("", "left"), ("", "right")]
     if isinstance(result, TextEvaluation):
         show_table(two, _text_rows(result), title=f"{file}")
-        _show_line(f"({result.perplexity.terms()})")
+        _show_line(f"({result.terms()})")
     else:
         show_table(
             [("questions", "left"), ("total", "right"), ("right", "right")],
@@ -134,6 +183,8 @@ def _show(result: "TextEvaluation | SetEvaluation", file: Path) -> None:
             _show_line(_directions(result.direction, result.forward_weight))
         if result.unknown_answers:
             _show_line(f"({result.unknown_answers:,} answers have a word that the model does not know.)")
+        if result.additions.names:
+            _show_line(f"({result.additions.terms()})")
     typer.echo()
     show_table(
         [("when it says", "left"), ("answers", "right"), ("on average", "right"), ("it is right", "right")],
@@ -166,7 +217,12 @@ def _text_rows(result: "TextEvaluation") -> list[Row]:
 
 def _question_rows(result: "SetEvaluation") -> list[Row]:
     accuracy = result.accuracy
-    parts = {**accuracy.by_category, **{f"distance {k}": v for k, v in accuracy.by_distance.items()}}
+    occurrence = {f"answer {where}": part for where, part in result.by_occurrence.items()}
+    parts = {
+        **accuracy.by_category,
+        **occurrence,
+        **{f"distance {k}": v for k, v in accuracy.by_distance.items()},
+    }
     return [
         *((name, f"{part.total:,}", f"{part.accuracy:.1%}") for name, part in parts.items()),
         ("all", f"{accuracy.total:,}", f"{accuracy.accuracy:.1%} ± {accuracy.standard_error:.1%}"),

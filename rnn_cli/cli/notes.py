@@ -22,3 +22,9 @@ def note_direction(trained: "TrainedModel") -> None:
         typer.echo(
             "(Each token is judged by those before it, with the network that reads forward.)", err=True
         )
+
+
+def note_forward_alone(trained: "TrainedModel") -> None:
+    """Say that of a pair, to which something is added, one network is left out."""
+    if trained.backward is not None:
+        typer.echo("(With what is added, only the network that reads forward is asked.)", err=True)

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rnn_cli.cli.arguments import BlankWords, Model, blank_words_of
+from rnn_cli.cli.arguments import BlankWords, Cache, Model, Ngram, added_to, blank_words_of
 from rnn_cli.cli.lines import LINES_AT_ONCE, keys_of, line_groups, text_of
-from rnn_cli.cli.notes import note_calibration
+from rnn_cli.cli.notes import note_calibration, note_forward_alone
 from rnn_cli.errors import RnnError, TextError
 
 if TYPE_CHECKING:
@@ -24,6 +24,8 @@ def predict(
     model: Model = None,
     top: Annotated[int, typer.Option("--top", help="How many candidates a line.")] = 5,
     blank_words: BlankWords = "1",
+    cache: Cache = False,
+    ngram: Ngram = False,
 ) -> int:
     """Say what comes next, or what the blanks are, for each line of FILE: one JSON object a line.
 
@@ -34,8 +36,12 @@ def predict(
     from rnn_cli.inference import find_model, load
 
     words = blank_words_of(blank_words)
-    trained = load(find_model(model))
+    path = find_model(model)
+    trained = load(path)
     note_calibration(trained)
+    if cache or ngram:
+        note_forward_alone(trained)
+        trained = added_to(trained, path, cache=cache, ngram=ngram)
     at_once = max(1, min(LINES_AT_ONCE, CANDIDATES_AT_ONCE // max(1, top)))
     failed = False
     read = 0

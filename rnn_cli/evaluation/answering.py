@@ -6,16 +6,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from rnn_cli.errors import RnnError
+from rnn_cli.errors import RnnError, UsageError
 from rnn_cli.evaluation.question_sets import Pair, QuestionSet
 from rnn_cli.evaluation.questions import (
     Accuracy,
     Question,
     accuracy_by_category,
     accuracy_by_distance,
+    answer_occurs,
     is_right,
 )
 from rnn_cli.evaluation.reliability import Reliability
+from rnn_cli.inference.additions import NOTHING_ADDED, Additions
 from rnn_cli.inference.trained_model import TrainedModel
 
 
@@ -32,6 +34,9 @@ class SetEvaluation:
         temperature: that the model was calibrated with; 1 where it was not.
         direction: from which end the questions were read, "forward", "backward" or "both".
         forward_weight: of a pair's first network; None where there is one network.
+        by_occurrence: for passages whose last word is asked for: how many of those that hold the answer, as a word
+            before its place, are answered rightly, and how many of the others; empty for other sets.
+        additions: what was added to the network.
     """
 
     format: str
@@ -42,12 +47,17 @@ class SetEvaluation:
     temperature: float = 1.0
     direction: str = "forward"
     forward_weight: float | None = None
+    by_occurrence: dict[str, Accuracy] = field(default_factory=dict)
+    additions: Additions = NOTHING_ADDED
 
     def to_dict(self) -> dict[str, Any]:
         """For JSON."""
+        occurrence = {name: part.to_dict() for name, part in self.by_occurrence.items()}
         return {
             "format": self.format,
             **self.accuracy.to_dict(),
+            **({"by_occurrence": occurrence} if occurrence else {}),
+            **({"added": self.additions.to_dict()} if self.additions.names else {}),
             "unknown_answers": self.unknown_answers,
             "reliability": self.reliability.to_dict(),
             "problems": self.problems,
@@ -67,7 +77,12 @@ class _Answer:
 
 
 def evaluate_set(
-    model: TrainedModel, questions: QuestionSet, path: Path, *, batch_size: int
+    model: TrainedModel,
+    questions: QuestionSet,
+    path: Path,
+    *,
+    batch_size: int,
+    additions: Additions = NOTHING_ADDED,
 ) -> SetEvaluation:
     """Ask `model` all questions. A blank is filled by the whole text; of a pair the more probable line is taken.
 
@@ -75,9 +90,17 @@ def evaluate_set(
         path: what messages call the set.
         batch_size: how many questions are read side by side; the result does not depend on it, but for rounding.
 
+        additions: a cache, which remembers what stands before a blank, and an n-gram model.
+
     Raises:
-        RnnError: no question could be asked.
+        RnnError: no question could be asked, or what is added is not for this set.
     """
+    if additions.names:
+        if additions.cache and questions.format == "pairs":
+            raise UsageError(
+                "--cache is for texts and for questions with a blank, not for pairs. Leave it out."
+            )
+        model = model.with_additions(additions)
     answers: list[_Answer] = []
     problems = list(questions.problems)
     last: RnnError | None = None
@@ -109,7 +132,19 @@ def evaluate_set(
         temperature=model.temperature,
         direction=model.direction,
         forward_weight=None if model.backward is None else model.forward_weight,
+        by_occurrence=_by_occurrence(model, answers) if questions.format == "last-word" else {},
+        additions=additions,
     )
+
+
+def _by_occurrence(model: TrainedModel, answers: Sequence[_Answer]) -> dict[str, Accuracy]:
+    """The share of right answers where the answer stands in the passage, and where it does not."""
+    groups: dict[str, list[bool]] = {"in the passage": [], "not in the passage": []}
+    for answer in answers:
+        if isinstance(answer.asked, Question):
+            occurs = answer_occurs(answer.asked, lowercase=model.tokenizer.lowercase)
+            groups["in the passage" if occurs else "not in the passage"].append(answer.right)
+    return {name: Accuracy(len(right), sum(right)) for name, right in groups.items() if right}
 
 
 def _answers(model: TrainedModel, asked: Sequence[Question | Pair]) -> Iterator[_Answer | RnnError]:

@@ -24,6 +24,9 @@ class Model(TrainedModel):
         answers: str | Path | None = None,
         format: str | None = None,  # noqa: A002
         batch_size: int = BATCH_SIZE,
+        cache: bool = False,
+        dynamic: bool = False,
+        ngram: str | Path | None = None,
     ) -> "TextEvaluation | SetEvaluation":
         """Measure the model on a text or a set of questions.
 
@@ -32,6 +35,10 @@ class Model(TrainedModel):
             answers: the second file of a set of the format msr.
             format: "text", "msr", "choices", "cloze", "last-word" or "pairs"; None: what the file looks like.
             batch_size: how many lines or questions are read side by side; it changes the speed, not the result.
+            cache: add a neural cache.
+            dynamic: let the network go on learning from the text that is measured; not for questions.
+            ngram: the file of an n-gram model to add, see `rnn ngram`. The three have the numbers that were fitted
+                for their combination, or defaults.
 
         Returns:
             Perplexity with its terms and more for a text; accuracy and more for questions.
@@ -39,7 +46,7 @@ class Model(TrainedModel):
         Raises:
             UsageError: an argument cannot be, or does not go with the file.
             TextError: a file cannot be read or used.
-            ModelFileError: the model's numbers grew too large.
+            ModelFileError: the model's numbers grew too large, or the n-gram model cannot be used.
         """
         from rnn_cli.evaluation.answering import evaluate_set
         from rnn_cli.evaluation.question_sets import FORMATS, find_format, read_question_set
@@ -54,11 +61,12 @@ class Model(TrainedModel):
                 f"--batch-size is {batch_size}; it has to be a whole number from 1 to {LARGEST_BATCH_SIZE:,}."
             )
         kind = format or find_format(path)
+        additions = self.additions(cache=cache, dynamic=dynamic, ngram=ngram)
         if kind == "text":
             if answers is not None:
                 raise UsageError(
                     "--answers is for questions of the format msr, not for a text. Leave it out."
                 )
-            return evaluate_text(self, read_lines([path]), batch_size=batch_size)
+            return evaluate_text(self, read_lines([path]), batch_size=batch_size, additions=additions)
         questions = read_question_set(path, kind, None if answers is None else Path(answers))
-        return evaluate_set(self, questions, path, batch_size=batch_size)
+        return evaluate_set(self, questions, path, batch_size=batch_size, additions=additions)

@@ -10,6 +10,7 @@ word that decides the answer and the blank. Other keys are for whoever made the 
 
 import json
 import math
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -158,6 +159,14 @@ def is_right(model: TrainedModel, question: Question, result: CompletionResult) 
         return best == question.answer.split()
     tokenizer = model.tokenizer
     return best == [tokenizer.decode(tokenizer.encode(question.answer))]
+
+
+def answer_occurs(question: Question, *, lowercase: bool) -> bool:
+    """Whether the answer is among the words of the text, its punctuation left off; with `lowercase` in any case."""
+    text, answer = question.text, question.answer
+    if lowercase:
+        text, answer = text.lower(), answer.lower()
+    return re.search(rf"(?<![^\W_]){re.escape(answer)}(?![^\W_])", text) is not None
 
 
 def _is_right(model: TrainedModel, question: Question, result: CompletionResult | RnnError) -> bool:

@@ -1,7 +1,7 @@
 """How well a model predicts a text: perplexity with its terms, bits per character, right guesses."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -10,6 +10,8 @@ import numpy as np
 
 from rnn_cli.errors import RnnError, TextError
 from rnn_cli.evaluation.reliability import Reliability
+from rnn_cli.inference.adapted import AdaptedReader
+from rnn_cli.inference.additions import NOTHING_ADDED, Additions
 from rnn_cli.inference.judging import Judged
 from rnn_cli.inference.scoring import Perplexity
 from rnn_cli.inference.trained_model import TrainedModel
@@ -30,6 +32,7 @@ class TextEvaluation:
         reliability: of the first guess at each token.
         temperature: that the model was calibrated with; 1 where it was not.
         direction: of the network that was measured: "forward", each token judged by those before it, or "backward".
+        additions: what was added to the network.
     """
 
     perplexity: Perplexity
@@ -39,11 +42,17 @@ class TextEvaluation:
     reliability: Reliability
     temperature: float
     direction: str = "forward"
+    additions: Additions = NOTHING_ADDED
 
     @property
     def bits_per_character(self) -> float:
         """Bits that the model needs for a character, on average."""
         return self.perplexity.nll / math.log(2) / self.characters
+
+    def terms(self) -> str:
+        """What was counted and what was added, in words."""
+        counted = self.perplexity.terms()
+        return f"{counted}; {self.additions.terms()}" if self.additions.names else counted
 
     def accuracy(self, guesses: int) -> tuple[float, float]:
         """The share of tokens among so many first guesses, and its standard error."""
@@ -65,10 +74,14 @@ class TextEvaluation:
         figures["reliability"] = self.reliability.to_dict()
         figures["temperature"] = self.temperature
         figures["direction"] = self.direction
+        if self.additions.names:
+            figures["added"] = self.additions.to_dict()
         return figures
 
 
-def evaluate_text(model: TrainedModel, lines: Iterable[str], *, batch_size: int) -> TextEvaluation:
+def evaluate_text(
+    model: TrainedModel, lines: Iterable[str], *, batch_size: int, additions: Additions = NOTHING_ADDED
+) -> TextEvaluation:
     """Measure `model` on the lines of a text, as it was trained: the state carried, or reset at each line.
 
     Of a pair it is the network that reads forward. A network that reads backwards with its state carried begins at
@@ -78,21 +91,28 @@ def evaluate_text(model: TrainedModel, lines: Iterable[str], *, batch_size: int)
     but for rounding.
 
     Args:
-        batch_size: how many lines are read side by side where lines are independent.
+        batch_size: how many lines are read side by side where lines are independent, and nothing is added.
+        additions: a cache, dynamic evaluation and an n-gram model, which read the text in order.
 
     Raises:
+        UsageError: something is added to a model that only reads backwards, or dynamic evaluation cannot follow the
+            model's cell back.
         TextError: there is nothing to predict.
         ModelFileError: the model's numbers grew too large.
     """
     tokenizer = model.tokenizer
     scorer = model.line_scorer(at_once=batch_size)
     state = scorer.start()
+    reader = adapted_reader(model, additions) if additions.names else None
     counts = _Counts()
     from_the_end = scorer.backwards and scorer.state_carried
     coming = reversed(list(lines)) if from_the_end else iter(lines)
     while group := list(islice(coming, LINES_READ_AT_ONCE)):
         ids = [[id_ for part in tokenizer.parts(line) for id_ in tokenizer.encode(part)] for line in group]
-        if from_the_end:  # the scorer takes lines in the order of the text
+        results: Sequence[Judged | RnnError]
+        if reader is not None:
+            results = reader.judge(ids)
+        elif from_the_end:  # the scorer takes lines in the order of the text
             results, state = scorer.judge(ids[::-1], state)
             results = results[::-1]
         else:
@@ -113,6 +133,22 @@ def evaluate_text(model: TrainedModel, lines: Iterable[str], *, batch_size: int)
         reliability=counts.reliability,
         temperature=model.temperature,
         direction="backward" if scorer.backwards else "forward",
+        additions=additions,
+    )
+
+
+def adapted_reader(model: TrainedModel, additions: Additions) -> AdaptedReader:
+    """What reads a text in order, and goes on learning from it.
+
+    Raises:
+        UsageError: the model only reads backwards, or dynamic evaluation cannot follow its cell back.
+    """
+    model.check_reads_forward()
+    return AdaptedReader(
+        model.engine,
+        eos_id=model.tokenizer.eos_id,
+        state_carried=model.line_scorer().state_carried,
+        additions=additions,
     )
 
 

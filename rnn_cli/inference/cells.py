@@ -4,7 +4,8 @@ What the inputs add to each step does not wait for a state, so it is asked for a
 """
 
 from collections.abc import Callable, Mapping
-from typing import Protocol
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +15,21 @@ from rnn_cli.inference.activations import Activation, sigmoid
 Array = npt.NDArray[np.float32]
 Weights = Mapping[str, Array]
 """The weights of one cell by their letters: W, b, u."""
+
+
+@dataclass(frozen=True)
+class LayerTape:
+    """What a layer read in T steps of one text, and where it stood: all that the way back through it needs.
+
+    Attributes:
+        inputs: x_1 .. x_T, (T, E).
+        states: before the first step and after each, (T + 1, S).
+        skips: whether the layer above read h_t + x_t in place of h_t.
+    """
+
+    inputs: npt.NDArray[Any]
+    states: npt.NDArray[Any]
+    skips: bool
 
 
 class Cell(Protocol):

@@ -39,6 +39,7 @@ class Completer:
         independent_lines: whether it has learnt each line without memory of the one before.
         backwards: whether the one network reads from the last word to the first.
         second: the network of a pair that reads backwards, with its weight.
+        pieces: made from the vocabulary where it is not at hand.
 
     Attributes:
         pieces: what each id can be in a sentence.
@@ -52,6 +53,7 @@ class Completer:
         independent_lines: bool,
         backwards: bool = False,
         second: Side | None = None,
+        pieces: PieceTable | None = None,
     ) -> None:
         self._engine = engine
         self._backwards = backwards
@@ -59,11 +61,17 @@ class Completer:
         self._sides += [second] if second else []
         self._tokenizer = tokenizer
         self._independent_lines = independent_lines
-        self.pieces = PieceTable(
+        self.pieces = pieces or PieceTable(
             tokenizer.pieces, kind=tokenizer.kind, eos_id=tokenizer.eos_id, unk_id=tokenizer.unk_id
         )
         self._words = WordFinder(engine, tokenizer, self.pieces)
         self._filler = BlankFiller(engine, tokenizer, self._words, independent_lines=independent_lines)
+
+    def with_engine(self, engine: Engine) -> "Completer":
+        """The same with another network for the same vocabulary, alone, which reads forward."""
+        return Completer(
+            engine, self._tokenizer, independent_lines=self._independent_lines, pieces=self.pieces
+        )
 
     def answers(
         self, wanted: Sequence[Request], *, top: int, blank_words: tuple[int, int] = (1, 1)

@@ -95,6 +95,17 @@ class Engine:
         engine.temperature = temperature
         return engine
 
+    def with_weights(self, tensors: Mapping[str, Array]) -> "Engine":
+        """The same equations with other weights. What is written into these later counts from then on."""
+        return Engine(
+            tensors,
+            num_layers=self.num_layers,
+            cell=self.cell,
+            hidden_activation=self.hidden_activation,
+            output_activation=self.output_activation,
+            temperature=self.temperature,
+        )
+
     @property
     def vocab_size(self) -> int:
         """How many tokens there are to choose from."""
@@ -153,6 +164,36 @@ class Engine:
                 x = up + x if cell.skips and hidden.shape == x.shape else up  # of the layer above
         return hidden, after
 
+    @_quiet
+    def record(self, ids: Ids, state: State) -> tuple[list[cells.LayerTape], State]:
+        """Read one text, and keep what the way back needs.
+
+        Args:
+            ids: (T,).
+            state: the state before the first token, (1, S) for each layer.
+
+        Returns:
+            The tape of each layer, lowest first, and the state after the last token.
+        """
+        x = self._embedding[ids]  # (T, E)
+        tapes = []
+        for layer, (cell, before) in enumerate(zip(self.layers, state, strict=True)):
+            states = np.concatenate([before, np.empty((len(ids), cell.state_size), np.float32)])
+            for t, inputs_t in enumerate(cell.inputs(x)):
+                states[t + 1] = cell.step(inputs_t[None], states[t : t + 1])[0]
+            hidden = states[1:, : cell.hidden_size]  # (T, H)
+            is_top = layer + 1 == self.num_layers
+            skips = not is_top and cell.skips and hidden.shape == x.shape
+            tapes.append(cells.LayerTape(x, states, skips))
+            if not is_top:
+                up = self.going_up(layer, hidden)
+                x = up + x if skips else up  # of the layer above
+        return tapes, [tape.states[-1:] for tape in tapes]
+
+    def top_of(self, tapes: Sequence[cells.LayerTape]) -> Array:
+        """The top layer's h_t after each step of a tape, (T, H)."""
+        return tapes[-1].states[1:, : self.hidden_size]
+
     def going_up(self, layer: int, hidden: Array) -> Array:
         """What the layer above or the output reads of a layer's h_t, (..., H)."""
         gain = self.weights.get(f"norms.{layer}.gain")
@@ -195,7 +236,11 @@ class Engine:
             start = end
         back = np.argsort(order)
         state = [layer[back] for layer in state]
-        return state[-1][:, : self.layers[-1].hidden_size], state
+        return self._top(state), state
+
+    def _top(self, state: State) -> Array:
+        """The top layer's h_t of a state, (B, H)."""
+        return state[-1][:, : self.hidden_size]
 
     @_quiet
     def log_probs(self, hidden: Array) -> Array:

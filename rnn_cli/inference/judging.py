@@ -101,8 +101,12 @@ def _judge_all(
     rows = max(1, SCORES_AT_ONCE // engine.vocab_size)
     for start in range(0, len(places), rows):
         some = places[start : start + rows]
-        log_probs = engine.log_probs(hidden[start : start + rows])  # (rows, vocab_size)
-        came = log_probs[np.arange(len(some)), targets[some]]  # (rows,)
-        figures[0][some] = came
-        figures[1][some] = 1 + np.count_nonzero(log_probs > came[:, None], axis=1)
-        figures[2][some] = log_probs.max(axis=1)
+        judged = judged_by(engine.log_probs(hidden[start : start + rows]), targets[some])
+        figures[0][some], figures[1][some], figures[2][some] = judged.log_probs, judged.ranks, judged.best
+
+
+def judged_by(log_probs: Array, targets: Ids) -> Judged:
+    """What N tokens (N,) come to by ln P of the whole vocabulary in each place, (N, vocab_size)."""
+    came = log_probs[np.arange(len(targets)), targets]  # (N,)
+    ranks = 1 + np.count_nonzero(log_probs > came[:, None], axis=1)
+    return Judged(came.astype(np.float64), ranks, log_probs.max(axis=1).astype(np.float64))

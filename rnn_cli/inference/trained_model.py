@@ -1,9 +1,10 @@
 """A trained model as Python sees it: loaded from its file, asked for completions."""
 
+import copy
 import os
 import reprlib
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -13,12 +14,15 @@ import numpy as np
 
 from rnn_cli.errors import ModelFileError, RnnError, UsageError
 from rnn_cli.inference.activations import ACTIVATIONS
+from rnn_cli.inference.adding import find_additions, mixed_engine, remembering
+from rnn_cli.inference.additions import Additions, Numbers
 from rnn_cli.inference.cells import GATED, WITH_ACTIVATION
 from rnn_cli.inference.choices import checked_choices
 from rnn_cli.inference.completer import Completer
 from rnn_cli.inference.completion import CompletionResult
 from rnn_cli.inference.engine import OUTPUT_ACTIVATIONS, Engine
 from rnn_cli.inference.evidence import CANDIDATES, find_evidence
+from rnn_cli.inference.interpolation import MixedEngine
 from rnn_cli.inference.line_index import NAME_IN_RUN_FOLDER as INDEX_NAME
 from rnn_cli.inference.line_index import NearLine, read_index
 from rnn_cli.inference.nearest import nearest_words
@@ -100,6 +104,7 @@ class TrainedModel:
         backward: Engine | None = None,
         forward_weight: float = 0.5,
         index: Path | None = None,
+        fitted: Mapping[str, Numbers] | None = None,
     ) -> None:
         self.engine = engine
         self.backward = backward
@@ -110,6 +115,7 @@ class TrainedModel:
         self.metrics = metrics
         self.temperature = engine.temperature
         self._independent_lines = independent_lines
+        self._fitted = fitted or {}
         self._index = index
         self._completer = Completer(
             engine,
@@ -136,9 +142,10 @@ class TrainedModel:
                 backward = _engine(model_file, model_file.network(backwards=True), "backward_temperature")
             forward_weight = _forward_weight(model_file)
             independent_lines = config["data"]["mode"] == "lines"
+            fitted = {key: Numbers.from_dict(one) for key, one in (model_file.additions or {}).items()}
         except ValueError as error:
             raise ModelFileError(f"{name}: {_in_one_line(error)}") from error
-        except (KeyError, TypeError) as error:
+        except (KeyError, TypeError, AttributeError) as error:
             raise ModelFileError(f"{name}: the model's config is not complete ({error}).") from error
         if tokenizer.vocab_size != engine.vocab_size:
             raise ModelFileError(
@@ -155,7 +162,69 @@ class TrainedModel:
             backward=backward,
             forward_weight=forward_weight,
             index=index,
+            fitted=fitted,
         )
+
+    def additions(
+        self, *, cache: bool = False, dynamic: bool = False, ngram: str | Path | None = None
+    ) -> Additions:
+        """What is to be added, with the numbers fitted for this combination, or defaults.
+
+        Args:
+            cache: a neural cache.
+            dynamic: dynamic evaluation.
+            ngram: the file of an n-gram model.
+
+        Raises:
+            UsageError: the model only reads backwards.
+            ModelFileError: the file cannot be used, or does not belong to this model.
+        """
+        if cache or dynamic or ngram is not None:
+            self.check_reads_forward()
+        return find_additions(
+            self.engine,
+            self.tokenizer,
+            self._fitted,
+            cache=cache,
+            dynamic=dynamic,
+            ngram=None if ngram is None else Path(ngram),
+        )
+
+    def with_additions(self, additions: Additions, *, context: Iterable[str] = ()) -> Self:
+        """The same model with a cache and an n-gram model added: for completions and scores.
+
+        The cache remembers the context, and what stands before the blank or the end of each text; nothing that is put
+        there. Of a pair it is the network that reads forward, alone: the weight of the two was fitted without them.
+
+        Args:
+            additions: what is added; dynamic evaluation is for measuring a text.
+            context: lines of a text that stands before all that is asked. A model of independent lines does not read
+                it, but its cache remembers it.
+
+        Raises:
+            UsageError: dynamic evaluation is added, or the model only reads backwards.
+            ModelFileError: the model's numbers grew too large.
+        """
+        self.check_reads_forward()
+        model = copy.copy(self)
+        model.backward, model.direction = None, "forward"
+        model.engine = mixed_engine(
+            self.engine, self.tokenizer, additions, context, independent_lines=self._independent_lines
+        )
+        model._completer = self._completer.with_engine(model.engine)
+        return model
+
+    def check_reads_forward(self) -> None:
+        """For what is added at prediction time, which follows a text from its first word on.
+
+        Raises:
+            UsageError: the model only reads backwards.
+        """
+        if self.direction == "backward":
+            raise UsageError(
+                "--cache, --dynamic, --ngram and --context are for a network that reads forward, and this model "
+                "reads backwards. Leave them out, or train with model.direction forward or both."
+            )
 
     def complete(
         self,
@@ -206,6 +275,10 @@ class TrainedModel:
             raise UsageError(
                 "--blank-words is for a blank, and the text has none. Put ____ where words are missing."
             )
+        if why and self._remembers:
+            raise UsageError(
+                "--why leaves words out that --cache would still remember. Leave one of the two out."
+            )
         if why and prompt.blanks != 1:
             raise UsageError(f"--why is for one blank, and the text has {prompt.blanks or 'none'}.")
         if prompt.blanks:
@@ -215,7 +288,8 @@ class TrainedModel:
                     "the words for a blank are ranked, not drawn. Leave it out."
                 )
             wanted = top or DEFAULT_TOP_FOR_A_BLANK
-            (result,) = self._completer.answers(
+            completer = self._completer_for(prompt)
+            (result,) = completer.answers(
                 [request], top=max(wanted, CANDIDATES) if why else wanted, blank_words=blank_words
             )
             if isinstance(result, RnnError):
@@ -226,10 +300,10 @@ class TrainedModel:
             shown = len(result.completions) if choices is not None and top is None else wanted
             return replace(result, completions=result.completions[:shown])
         if drawing:
-            return self._completer.sampled_continuations(
+            return self._completer_for(prompt).sampled_continuations(
                 prompt, top=top, max_words=max_words, sampling=Sampling(**drawing)
             )
-        return self._completer.continuations(prompt, top=top or 1, max_words=max_words)
+        return self._completer_for(prompt).continuations(prompt, top=top or 1, max_words=max_words)
 
     def predict(
         self,
@@ -257,8 +331,26 @@ class TrainedModel:
         all_choices = [None] * len(texts) if choices is None else choices
         parsed = [_parse(text, some) for text, some in zip(texts, all_choices, strict=True)]
         wanted = [request for request in parsed if isinstance(request, Request)]
-        results = iter(self._completer.answers(wanted, top=top, blank_words=blank_words))
+        if not self._remembers:
+            results = iter(self._completer.answers(wanted, top=top, blank_words=blank_words))
+        else:  # each has a memory of its own
+            results = iter(
+                self._completer_for(request.prompt).answers([request], top=top, blank_words=blank_words)[0]
+                for request in wanted
+            )
         return [next(results) if isinstance(request, Request) else request for request in parsed]
+
+    def _completer_for(self, prompt: Prompt) -> Completer:
+        """What completes a prompt: with a cache, one that remembers what stands before its first blank."""
+        if not (isinstance(self.engine, MixedEngine) and self._remembers):
+            return self._completer
+        context = read_context(prompt.left, self.tokenizer, independent_lines=self._independent_lines)
+        return self._completer.with_engine(remembering(self.engine, context.ids))
+
+    @property
+    def _remembers(self) -> bool:
+        """Whether a cache is added, so that each text needs a completer of its own."""
+        return isinstance(self.engine, MixedEngine) and self.engine.cache is not None
 
     def score(self, text: str, *, state_carried: bool | None = None) -> TextScore:
         """The log-probability, surprisal and rank of every token of `text`, and the sums.
@@ -328,6 +420,8 @@ class TrainedModel:
             return None
         context = read_context(prompt.left, self.tokenizer, independent_lines=self._independent_lines)
         hidden, _ = self.engine.read_each([context.ids])
+        if isinstance(self.engine, MixedEngine):
+            hidden = self.engine.own(hidden)
         return read_index(self._index, self.engine).nearest(hidden[0], self.tokenizer)
 
     @cached_property

@@ -14,8 +14,7 @@ from rnn_cli.inference.pieces import PieceTable
 from rnn_cli.inference.prompt import Prompt, read_context
 from rnn_cli.inference.ranking import only, top_ids
 from rnn_cli.inference.trained_model import TrainedModel
-from rnn_cli.insight.backward import Reading, back_through_time, loss_gradient, read
-from rnn_cli.insight.cells import Floats
+from rnn_cli.insight.backward import Floats, Reading, back_through_time, loss_gradient, read
 from rnn_cli.insight.labels import label
 
 MOST_TOKENS = 400  # leaving out each token in turn takes time with the square of their number
@@ -209,8 +208,10 @@ def _steps(
     evidence = evidence_bits(log_probs[-1, asked].astype(np.float64), without)  # (T,)
     of_loss = back_through_time(engine, reading, loss_gradient(engine, h_T, answer))
     of_odds = back_through_time(engine, reading, loss_gradient(engine, h_T, answer, among=rivals))
-    estimates = -(of_odds.inputs * reading.inputs[0]).sum(axis=1)  # (T,)
-    states = np.concatenate(reading.states, axis=1).astype(np.float64)  # (T + 1, layers · S)
+    estimates = -(of_odds.inputs * reading.tapes[0].inputs).sum(axis=1)  # (T,)
+    states = np.concatenate([tape.states for tape in reading.tapes], axis=1).astype(
+        np.float64
+    )  # (T + 1, layers · S)
     changes = np.diff(states, axis=0)  # (T, layers · S)
     return [
         Step(

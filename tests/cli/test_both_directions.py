@@ -52,6 +52,16 @@ def test_a_pair_is_trained_by_one_command_and_says_how_it_reads(rnn: Rnn, tiny: 
     assert rnn("score", "valid.txt").err == note
     assert "mean" not in rnn("report", "--json").err
 
+    # What is added goes to the network that reads forward.
+    alone = "(With what is added, only the network that reads forward is asked.)\n"
+    assert rnn("ngram").code == 0
+    added = rnn("eval", "set.jsonl", "--cache", "--ngram", "--json")
+    assert (json.loads(added.out)["direction"], added.err) == ("forward", alone)
+    for flag in ("--cache", "--dynamic", "--ngram"):
+        measured = rnn("eval", "valid.txt", flag, "--json")
+        assert (json.loads(measured.out)["direction"], measured.err) == ("forward", note)
+    assert alone in rnn("complete", "the __ sat on the mat", "--cache").err
+
     # Calibrating fits both temperatures and the weights anew.
     calibrated = json.loads(rnn("eval", "set.jsonl", "--calibrate", "valid.txt", "--json").out)["calibration"]
     stored = read_model_file(Path("runs/tiny"))
@@ -91,6 +101,15 @@ def test_what_a_backward_model_cannot_do_is_said_and_fails_on_its_own_line(rnn: 
     whole = rnn("score", "text.txt", "--json")
     assert whole.err == "(The model reads backwards: each token is judged by those behind it.)\n"
     assert [json.loads(line)["text"] for line in whole.out.splitlines()] == ["the cat", "a dog"]
+    for command in (
+        ["eval", "text.txt", "--cache"],
+        ["complete", "the __", "--cache"],
+        ["ngram", "text.txt"],
+    ):
+        assert rnn(*command).err == (
+            "error: --cache, --dynamic, --ngram and --context are for a network that reads forward, and this model "
+            "reads backwards. Leave them out, or train with model.direction forward or both.\n"
+        )
     wrong = rnn("check", "tiny.yaml", "--set", "model.direction=backward", "--set", "logging.index=true")
     assert wrong.err.endswith(
         'found true, which needs a network that reads forward, and model.direction is "backward". '

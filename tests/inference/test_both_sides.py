@@ -9,10 +9,13 @@ import pytest
 
 from rnn_cli.errors import ModelFileError, RnnError, UsageError
 from rnn_cli.inference import CompletionResult, TrainedModel, load
+from rnn_cli.inference.additions import Additions
 from rnn_cli.inference.engine import Engine
+from rnn_cli.inference.line_index import LineIndex, write_index
 from rnn_cli.inference.mixture import fit_weight
 from rnn_cli.model_file import BACKWARD, ModelFile, write_model_file
 from tests.inference.conftest import LINES, random_tensors
+from tests.inference.test_interpolation import ngrams_of
 
 MakeModelFile = Callable[..., ModelFile]
 
@@ -373,3 +376,52 @@ def test_a_pair_that_is_not_whole_is_one_clear_message(
     )
     write_model_file(path, pair)
     assert (load(path).direction, load(path).forward_weight) == ("both", WEIGHT)
+
+
+def test_a_pair_takes_what_is_added_with_its_forward_network_alone(make: Make) -> None:
+    pair, forward = make("both"), make("forward")
+    text = "My favourite dish is ____. So, my favourite cuisine is Japanese."
+    for additions in (Additions(cache=True), Additions(ngrams=ngrams_of(pair))):
+        found = pair.with_additions(additions)
+        expected = forward.with_additions(additions)
+        assert (found.direction, found.backward) == ("forward", None)
+        one, other = found.complete(text), expected.complete(text)
+        assert one.ranked is not None
+        assert one.ranked.direction == "forward"
+        assert one.completions == other.completions
+        assert one.completions != pair.complete(text).completions
+        assert found.predict([text]) == [one]
+        assert found.sentence_log_probs(["My dish"]) == expected.sentence_log_probs(["My dish"])
+    assert (pair.direction, pair.complete(text).ranked.direction) == ("both", "both")  # type: ignore[union-attr]
+
+
+def test_why_finds_the_nearest_lines_also_with_an_n_gram_model(make: Make, tmp_path: Path) -> None:
+    model = make("both")
+    ids = [model.tokenizer.encode(line) for line in LINES]
+    path = tmp_path / "index.safetensors"
+    write_index(path, LineIndex.of(model.engine, ids, model.tokenizer.eos_id), model.engine)
+    model._index = path
+    plain = model.complete("My favourite dish is ____.", why=True).why
+    added = model.with_additions(Additions(ngrams=ngrams_of(model)))
+    found = added.complete("My favourite dish is ____.", why=True).why
+    assert plain is not None
+    assert found is not None
+    assert found.nearest
+    assert found.nearest == plain.nearest
+
+
+def test_nothing_is_added_to_a_model_that_only_reads_backwards(make: Make) -> None:
+    model = make("backward")
+    for add in (
+        lambda: model.additions(cache=True),
+        lambda: model.additions(dynamic=True),
+        lambda: model.additions(ngram="ngram.safetensors"),
+        lambda: model.with_additions(Additions(), context=["My dish"]),
+    ):
+        with pytest.raises(UsageError) as error:
+            add()
+        assert str(error.value) == (
+            "--cache, --dynamic, --ngram and --context are for a network that reads forward, and this model reads "
+            "backwards. Leave them out, or train with model.direction forward or both."
+        )
+    assert model.additions().names == []

@@ -116,10 +116,11 @@ def test_reading_keeps_what_the_engine_makes(make_pair: MakePair, cell: str) -> 
     hidden, state = engine.read(np.array(IDS)[:, None], engine.initial_state(1))
     np.testing.assert_allclose(reading.top, hidden[:, 0], atol=1e-6)
     S = 12 if cell == "lstm" else 6
-    assert [layer.shape for layer in reading.states] == [(8, S)] * 3
-    for kept, last in zip(reading.states, state, strict=True):
+    states, inputs = [tape.states for tape in reading.tapes], [tape.inputs for tape in reading.tapes]
+    assert [layer.shape for layer in states] == [(8, S)] * 3
+    for kept, last in zip(states, state, strict=True):
         np.testing.assert_allclose(kept[-1], last[0], atol=1e-6)
-    assert [layer.shape for layer in reading.inputs] == [(7, 5), (7, 6), (7, 6)]
-    first, second = (layer[1:, :6] for layer in reading.states[:2])
-    np.testing.assert_array_equal(reading.inputs[1], first)
-    np.testing.assert_array_equal(reading.inputs[2], second + first if cell == "indrnn" else second)
+    assert [layer.shape for layer in inputs] == [(7, 5), (7, 6), (7, 6)]
+    first, second = (layer[1:, :6] for layer in states[:2])
+    np.testing.assert_array_equal(inputs[1], first)
+    np.testing.assert_array_equal(inputs[2], second + first if cell == "indrnn" else second)

@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from rnn_cli.inference.activations import ACTIVATIONS
-from rnn_cli.insight.slopes import SLOPES
+from rnn_cli.inference.slopes import SLOPES
 from rnn_cli.model.activations import ACTIVATIONS as TORCH_ACTIVATIONS
 
 KINKS = np.array([-6.0, -3.0, -1.0, -0.5, 0.0, 0.5, 1.0, 3.0, 6.0])
