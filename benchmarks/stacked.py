@@ -4,7 +4,7 @@
 
 Stacked: torch.func.stack_module_state, vmap over the gradient of the plain path (vmap cannot go through the
 hand-derived passes, which write into tensors that are there already), clipping by norm run by run, one AdamW over the
-stacked weights. In turn: the program's own step (`engine: float32`), AdamW. The runs differ in their seed. `apart by`:
+stacked weights. In turn: the program's own step (`engine: float32`), AdamW. The runs differ in seed. `apart by`:
 the largest difference of a weight after some windows. AdamW moves a weight whose gradient is mere rounding by its
 whole learning rate, so that it is larger than with sgd.
 

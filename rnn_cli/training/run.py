@@ -1,5 +1,6 @@
 """One training from config to finished model: texts, network, loop, test, model file."""
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from rnn_cli.training.build import (
     build_windows,
     build_workers,
 )
-from rnn_cli.training.engine_choice import choose_engine
+from rnn_cli.training.engine_choice import choose_engine, with_engine
 from rnn_cli.training.events import Event, Measured, Notice, OnEvent, Started
 from rnn_cli.training.interrupt import Stopped, StopSignal
 from rnn_cli.training.parts import Training
@@ -90,13 +91,9 @@ def train(
         ModelFileError: there is no state in the folder that this training can go on from.
         Interrupted: stopped by Ctrl-C or SIGTERM; everything needed to go on is saved.
     """
-    if ranks.first:
-        order = {
-            "config": config.model_dump_json(),
-            "run": str(folder.path),
-            "resume": "yes" if resume else "no",
-        }
-        ranks.from_first(lambda: Said({}, order))
+    if ranks.first and ranks.count > 1:
+        order = {"config": config.model_dump(mode="json"), "run": str(folder.path), "resume": resume}
+        ranks.from_first(lambda: Said({}, {"order": json.dumps(order)}))
     with StopSignal() as stop:
         if not ranks.first:
             stop.wait_for_steps()  # the first one is asked, too, and ends all of them
@@ -177,10 +174,9 @@ def _with_engine(config: Config, windows: Windows, texts: Texts, on_event: OnEve
     choice = choose_engine(config, windows, texts.train.counts(), ranks=ranks)
     if choice.others:
         on_event(Notice(f"engine: {choice.sentence()}"))
-    config = choice.written_into(config)
-    return Config.model_validate_json(
-        ranks.from_first(lambda: Said({}, {"config": config.model_dump_json()})).texts["config"]
-    )
+    taken = choice.taken
+    way = ranks.from_first(lambda: Said({}, {"engine": taken.engine, "threads": str(taken.threads)})).texts
+    return with_engine(config, way["engine"], int(way["threads"]))
 
 
 def _interrupted(training: Training) -> Interrupted:
