@@ -4,9 +4,9 @@
 
 Stacked: torch.func.stack_module_state, vmap over the gradient of the plain path (vmap cannot go through the
 hand-derived passes, which write into tensors that are there already), clipping by norm run by run, one AdamW over the
-stacked weights. In turn: the program's own step (`engine: float32`), AdamW. The runs differ in their seed. `apart
-by`: the largest difference of a weight after some windows. AdamW moves a weight whose gradient is mere rounding by
-its whole learning rate, so that it is larger than with sgd.
+stacked weights. In turn: the program's own step (`engine: float32`), AdamW. The runs differ in seed. `apart by`:
+the largest difference of a weight after some windows. AdamW moves a weight whose gradient is mere rounding by its
+whole learning rate, so that it is larger than with sgd.
 
 On one thread, CPU seconds count. On two threads it is time, beside one thread in turn: there `rnn batch --jobs 2`,
 two processes of four runs each, comes to 0.5 at best, and at most half of that would be the bar.

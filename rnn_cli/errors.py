@@ -6,6 +6,7 @@
     ├── TextError            1    a text file cannot be read or used
     ├── ModelFileError       1    a model file or run folder cannot be used
     ├── TrainingError        1    a training cannot go on
+    │   └── RankLostError    1    another process of the same training has ended
     └── Interrupted        130    stopped by Ctrl-C or SIGTERM, after saving
 
 Anything else that reaches the top is a bug of ours: exit code 3, traceback into a file.
@@ -42,6 +43,10 @@ class ModelFileError(RnnError):
 
 class TrainingError(RnnError):
     """A training cannot go on."""
+
+
+class RankLostError(TrainingError):
+    """Another process of the same training has ended, or cannot be reached."""
 
 
 class Interrupted(RnnError):  # noqa: N818 - nothing went wrong

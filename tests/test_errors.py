@@ -6,6 +6,7 @@ from rnn_cli.errors import (
     ConfigError,
     Interrupted,
     ModelFileError,
+    RankLostError,
     RnnError,
     TextError,
     TrainingError,
@@ -18,6 +19,7 @@ CODES = {
     TextError("It failed."): 1,
     ModelFileError("It failed."): 1,
     TrainingError("It failed."): 1,
+    RankLostError("It failed."): 1,
     UsageError("It failed."): 2,
     ConfigError(["It failed."]): 2,
 }

@@ -94,9 +94,9 @@ def _together(trainings: Callable[["Ranks"], int]) -> int:
     ranks = Ranks.join()
     with StopSignal() as stop:
         stop.wait_for_steps()  # a launcher that stops all of them must not keep this one from saying why
-        code = _attempt(lambda: trainings(ranks) if ranks.first else follow(ranks), ranks)
+        exit_code = _attempt(lambda: trainings(ranks) if ranks.first else follow(ranks), ranks)
     ranks.leave()
-    return code
+    return exit_code
 
 
 def _trainings(

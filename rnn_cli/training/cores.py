@@ -11,4 +11,5 @@ def usable_cores() -> int:
 
 def started_together() -> bool:
     """Whether torchrun, or another launcher that sets its variables, started this process as one of several."""
-    return "RANK" in os.environ and int(os.environ.get("WORLD_SIZE", "1")) > 1
+    told = all(name in os.environ for name in ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"))
+    return told and os.environ["WORLD_SIZE"] != "1"

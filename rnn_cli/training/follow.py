@@ -1,5 +1,6 @@
 """What all ranks but the first do: train along, and keep quiet."""
 
+import json
 from pathlib import Path
 
 from rnn_cli.config import Config
@@ -16,12 +17,12 @@ def follow(ranks: Ranks) -> int:
         RnnError: what went wrong, if no other rank says it.
     """
     try:
-        order = ranks.from_first(lambda: Said({}, {})).texts
+        order = json.loads(ranks.from_first(lambda: Said({}, {})).texts["order"])
         train(
-            Config.model_validate_json(order["config"]),
+            Config.model_validate(order["config"]),
             RunFolder(Path(order["run"])),  # to name it: it is the first rank's alone
             on_event=lambda _: None,
-            resume=order["resume"] == "yes",
+            resume=order["resume"],
             ranks=ranks,
         )
     except RnnError as error:

@@ -2,9 +2,10 @@
 
 import signal
 from types import FrameType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
-from rnn_cli.training.ranks import ALONE, Ranks
+if TYPE_CHECKING:  # it brings torch, and a batch of trainings stops without
+    from rnn_cli.training.ranks import Ranks
 
 
 class Stopped(Exception):  # noqa: N818 - nothing went wrong
@@ -37,13 +38,13 @@ class StopSignal:
         """From now on there is something to save: the first signal is only remembered, for `check`."""
         self.waits = True
 
-    def check(self, ranks: Ranks = ALONE) -> None:
-        """Between two steps, which all ranks reach.
+    def check(self, ranks: "Ranks | None" = None) -> None:
+        """Between two steps, which all ranks reach; None: a process alone.
 
         Raises:
             Stopped: a signal has come to one of them.
         """
-        if ranks.any(self.received):
+        if self.received if ranks is None else ranks.any(self.received):
             raise Stopped
 
     def _receive(self, _number: int, _frame: FrameType | None) -> None:

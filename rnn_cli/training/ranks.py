@@ -23,7 +23,7 @@ from torch import Tensor, distributed, nn
 from torch.distributed.distributed_c10d import Store
 from torch.distributed.rendezvous import rendezvous
 
-from rnn_cli.errors import TrainingError, UsageError
+from rnn_cli.errors import RankLostError, TrainingError, UsageError
 from rnn_cli.text.streams import Windows
 
 Result = TypeVar("Result")
@@ -37,10 +37,6 @@ TELLING = timedelta(seconds=2)
 
 TOLD, LOST, OWN = "told", "lost", "own"
 """A note of the first rank: it says why it ends, which is that it lost another, or a reason of its own."""
-
-
-class RankLostError(TrainingError):
-    """Another rank has ended, or cannot be reached."""
 
 
 class Said(NamedTuple):

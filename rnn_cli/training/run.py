@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from rnn_cli.config import Config, config_to_yaml
-from rnn_cli.errors import Interrupted
+from rnn_cli.errors import Interrupted, RankLostError
 from rnn_cli.inference import load
 from rnn_cli.inference.line_index import LONGEST_LINE, MOST_PLACES, LineIndex, write_index
 from rnn_cli.inference.mixture import MOST_BLANKS, Mixture, fit_weight
@@ -24,7 +24,7 @@ from rnn_cli.training.events import Event, Measured, Notice, OnEvent, Started
 from rnn_cli.training.interrupt import Stopped, StopSignal
 from rnn_cli.training.outcome import Outcome
 from rnn_cli.training.parts import Training
-from rnn_cli.training.ranks import ALONE, RankLostError, Ranks, Said
+from rnn_cli.training.ranks import ALONE, Ranks, Said
 from rnn_cli.training.run_folder import RunFolder
 from rnn_cli.training.saving import load_weights
 from rnn_cli.training.tensorboard import TensorBoard, check_tensorboard
@@ -54,13 +54,9 @@ def train(
         ModelFileError: there is no state in the folder that this training can go on from.
         Interrupted: stopped by Ctrl-C or SIGTERM; everything needed to go on is saved.
     """
-    if ranks.first:
-        order = {
-            "config": config.model_dump_json(),
-            "run": str(folder.path),
-            "resume": "yes" if resume else "no",
-        }
-        ranks.from_first(lambda: Said({}, order))
+    if ranks.first and ranks.count > 1:
+        order = {"config": config.model_dump(mode="json"), "run": str(folder.path), "resume": resume}
+        ranks.from_first(lambda: Said({}, {"order": json.dumps(order)}))
     with StopSignal() as stop:
         if not ranks.first:
             stop.wait_for_steps()  # the first one is asked, too, and ends all of them
@@ -171,10 +167,9 @@ def _with_engine(config: Config, windows: Windows, texts: Texts, on_event: OnEve
     choice = choose_engine(config, windows, texts.train.counts(), ranks=ranks)
     if choice.others:
         on_event(Notice(f"engine: {choice.sentence()}"))
-    config = choice.written_into(config)
-    return Config.model_validate_json(
-        ranks.from_first(lambda: Said({}, {"config": config.model_dump_json()})).texts["config"]
-    )
+    taken = choice.taken
+    way = ranks.from_first(lambda: Said({}, {"engine": taken.engine, "threads": str(taken.threads)})).texts
+    return with_engine(config, way["engine"], int(way["threads"]))
 
 
 def _interrupted(training: Training) -> Interrupted:

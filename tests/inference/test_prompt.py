@@ -131,7 +131,7 @@ def test_a_very_long_line_is_read_in_parts_as_it_would_be_at_once(
     tokenizers = [WORD, CHAR, Tokenizer.train(LINES, kind="bpe", max_size=280)]
     at_once = [read_context(line, tokenizer, independent_lines=False) for tokenizer in tokenizers]
     monkeypatch.setattr("rnn_cli.inference.prompt.LONG_LINE", 100)
-    monkeypatch.setattr("rnn_cli.text.tokenizer.LONG_LINE", 100)
+    monkeypatch.setattr("rnn_cli.text.rules.LONG_LINE", 100)
     monkeypatch.setattr("rnn_cli.inference.prompt._REMEMBERED", remembered)
 
     in_parts = [read_context(line, tokenizer, independent_lines=False) for tokenizer in tokenizers]
