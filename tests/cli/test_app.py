@@ -45,7 +45,7 @@ def test_every_command_has_a_help_that_begins_with_its_usage(rnn: Rnn, command: 
 @pytest.mark.parametrize(
     ("command", "options"),
     [
-        ("train", ["--budget", "--set", "--run-dir", "--resume", "--force", "--json"]),
+        ("train", ["--budget", "--set", "--run-dir", "--resume", "--index", "--force", "--json"]),
         (
             "complete",
             [
