@@ -5,6 +5,9 @@
 Whole trainings of random words on one thread, two epochs with a validation after each, in turns: as they would be if
 nothing of that were in the program, with it switched off (logging.gradient_flow and logging.samples false), as the
 defaults have it, and with TensorBoard too. A ratio is CPU seconds over those of the first within a turn.
+
+The updates have nothing of it in them. What is left in a validation when all is switched off, the squares that
+standard errors are made of, is measured by itself too, more closely than whole trainings can be.
 """
 
 import sys
@@ -12,6 +15,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -19,7 +23,7 @@ from unittest.mock import patch
 import numpy as np
 import torch
 
-from benchmarks.measuring import print_table, take_turns
+from benchmarks.measuring import Times, print_table, take_turns
 from rnn_cli.config import Config
 from rnn_cli.model.fused_softmax import fused_cross_entropy
 from rnn_cli.model.language_model import LanguageModel
@@ -44,6 +48,11 @@ def main(arguments: list[str]) -> None:
     """Measure and print the table."""
     turns = int(arguments[0]) if arguments else 9
     rows = []
+    for name, (vocab_size, size, _) in NETWORKS.items():
+        ratio = _validations(vocab_size, size, turns=5 * turns)
+        rows.append([name, f"{ratio.median:.3f}", ratio.spread(3)])
+    print_table("A validation, off over without", ["", "ratio", "range"], rows)
+    rows = []
     for name, (vocab_size, size, words) in NETWORKS.items():
         with tempfile.TemporaryDirectory() as folder, patch.dict("os.environ", RNN_CACHE=f"{folder}/cache"):
             text = _random_words(Path(folder), vocab_size=vocab_size, words=words)
@@ -55,6 +64,20 @@ def main(arguments: list[str]) -> None:
                 [f"{name}: {way}", f"{times[way].median:.2f}", f"{ratio.median:.3f}", ratio.spread(3)]
             )
     print_table(f"A training of two epochs, one thread, {turns} turns", ["", "CPU s", "ratio", "range"], rows)
+
+
+def _validations(vocab_size: int, size: int, *, turns: int) -> Times:
+    """Times that the scoring of 1,000 words takes with the squares, over those without."""
+    torch.manual_seed(0)
+    model = LanguageModel(vocab_size=vocab_size, embedding_size=size, hidden_size=size)
+    hidden, came = torch.rand(1_000, size), torch.randint(vocab_size, (1_000,))
+    ways = {"off": validation._surprise, "without": _nll_alone}
+    times = take_turns(
+        {way: partial(score, model, hidden, came, "softmax") for way, score in ways.items()},
+        turns=turns,
+        clock=time.process_time,
+    )
+    return times["off"].ratio_to(times["without"])
 
 
 def _random_words(folder: Path, *, vocab_size: int, words: int) -> Path:
