@@ -19,7 +19,7 @@ from rnn_cli.training import loop
 from rnn_cli.training.assembly import Network, assemble, networks_to_train, opening_words
 from rnn_cli.training.build import Texts, build_texts, build_windows
 from rnn_cli.training.checkpoint import first_network
-from rnn_cli.training.engine_choice import choose_engine
+from rnn_cli.training.engine_choice import choose_engine, with_engine
 from rnn_cli.training.events import Event, Measured, Notice, OnEvent, Started
 from rnn_cli.training.interrupt import Stopped, StopSignal
 from rnn_cli.training.outcome import Outcome

@@ -11,7 +11,7 @@ import rnn_cli
 from tests.conftest import Result, Rnn
 
 COMMANDS = [
-    "train", "complete", "predict", "score", "eval", "trace", "report", "compare", "batch", "runs", "check",
+    "train", "complete", "predict", "score", "eval", "ngram", "trace", "report", "compare", "batch", "runs", "check",
     "check-grad", "init",
 ]  # fmt: skip
 
@@ -50,12 +50,18 @@ def test_every_command_has_a_help_that_begins_with_its_usage(rnn: Rnn, command: 
             "complete",
             [
                 "--model", "--choices", "--blank-words", "--why", "--top", "--max-words", "--temperature",
-                "--top-k", "--top-p", "--samples", "--seed", "--json",
+                "--top-k", "--top-p", "--samples", "--seed", "--cache", "--ngram", "--context", "--json",
             ],
         ),
-        ("predict", ["--model", "--top", "--blank-words"]),
+        ("predict", ["--model", "--top", "--blank-words", "--cache", "--ngram"]),
         ("score", ["--model", "--state", "--totals", "--json"]),
-        ("eval", ["--model", "--answers", "--format", "--calibrate", "--batch-size", "--json"]),
+        (
+            "eval",
+            [
+                "--model", "--answers", "--format", "--calibrate", "--cache", "--dynamic", "--ngram", "--fit",
+                "--batch-size", "--json",
+            ],
+        ),
         ("trace", ["--model", "--answer", "--html", "--json"]),
         ("batch", ["--jobs", "--run-dir", "--force", "--dry-run", "--on", "--json"]),
         ("runs", ["--json"]),

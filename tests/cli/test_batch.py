@@ -166,7 +166,7 @@ def test_a_dry_run_prints_every_resolved_config_and_makes_nothing(
         (
             "configs: tiny.yaml\nafter: {a: trian x}",
             'study.yaml:2:12: after.a: found "trian", allowed: a command out of check, check-grad, compare, '
-            "complete, eval, predict, report, score, trace. Did you mean trace?",
+            "complete, eval, ngram, predict, report, score, trace. Did you mean trace?",
         ),
     ],
 )

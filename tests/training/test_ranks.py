@@ -65,7 +65,7 @@ VARIANTS: dict[str, dict[str, dict[str, Any]]] = {
             "activation_penalty": 2.0, "change_penalty": 1.0, "random_windows": True, "average_share": 0.6,
         },
     },
-    "penalties in lines, layer norm, words not heard, rows only": {
+    "sampled softmax, penalties in lines, layer norm, words not heard": {
         "data": {"mode": "lines"},
         "model": {"layer_norm": True, "dropout_embedding": 0.4},
         "output": {"softmax": "sampled", "samples": 3},
