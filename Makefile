@@ -27,7 +27,7 @@ test: $(STAMP)  ## formatter, linter, types, import layers and tests
 	$(BIN)/ruff check $(SOURCES)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest
+	$(BIN)/pytest -n 2 --dist loadfile
 
 test-long: $(STAMP)  ## the tests that take minutes
 	$(BIN)/pytest -m long --timeout 1800
