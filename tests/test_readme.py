@@ -72,7 +72,7 @@ def test_the_readmes_python_runs(rnn: Rnn, tmp_path: Path) -> None:
     ("target", "last"),
     [
         ("demo", '.venv/bin/rnn complete "My favourite dish is sushi. So, my favourite cuisine is _____."'),
-        ("test", ".venv/bin/pytest"),
+        ("test", ".venv/bin/pytest -n 2 --dist loadfile"),
     ],
 )
 def test_the_two_commands_end_with_what_they_promise(target: str, last: str) -> None:

@@ -152,12 +152,12 @@ def test_ctrl_c_stops_every_process_and_leaves_nothing_half(tmp_path: Path, cach
     paths = [written(tmp_path / f"{number}.txt", f"{number} {words}\n") for number in range(2)]
     tokenizer = Tokenizer.train(["tea"])
 
-    def ctrl_c_once_both_read(done: int, _total: int) -> None:
-        if done > 3 << 20:
+    def ctrl_c_once_they_read(done: int, _total: int) -> None:
+        if done:
             signal.raise_signal(signal.SIGINT)
 
     with pytest.raises(KeyboardInterrupt):
-        prepare_corpus(paths, tokenizer, cache_dir=cache, processes=2, on_progress=ctrl_c_once_both_read)
+        prepare_corpus(paths, tokenizer, cache_dir=cache, processes=2, on_progress=ctrl_c_once_they_read)
     assert work_folders(cache) == []
     assert list((cache / "corpora").iterdir()) == []
 

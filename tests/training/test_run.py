@@ -111,7 +111,7 @@ def test_a_training_resumed_among_shuffled_files_ends_with_the_same_bits(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    training = {"random_windows": random_windows}
+    training = {"random_windows": random_windows, "engine": "float32", "threads": 1}
     config = make_config(data=three_files, training=training)
     train_in(tmp_path / "straight", config)
     expected = weights(tmp_path / "straight")
