@@ -8,7 +8,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -147,6 +147,15 @@ def test_a_bug_in_a_process_is_a_bug_here(
         prepare_corpus(paths, tokenizer, cache_dir=cache, processes=2)
 
 
+@pytest.fixture
+def ctrl_c_interrupts() -> Iterator[None]:
+    """As in a terminal; a shell that runs the tests in the background has them ignore SIGINT."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("ctrl_c_interrupts")
 def test_ctrl_c_stops_every_process_and_leaves_nothing_half(tmp_path: Path, cache: Path) -> None:
     words = " ".join(f"w{number}" for number in range(300_000))
     paths = [written(tmp_path / f"{number}.txt", f"{number} {words}\n") for number in range(2)]
