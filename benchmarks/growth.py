@@ -85,7 +85,8 @@ def timed(step: Callable[[], None]) -> float:
 def train_on_file(megabytes: int) -> tuple[float, str]:
     """Prepare a file of random words and train on windows spread over all of it; seconds per token."""
     from rnn_cli.config import Config
-    from rnn_cli.training.build import build_texts, build_windows
+    from rnn_cli.training.build import build_windows
+    from rnn_cli.training.texts import build_texts
 
     path = Path(os.environ["RNN_CACHE"]) / f"{megabytes}.txt"
     write_random_text(path, megabytes)

@@ -16,8 +16,9 @@ from rnn_cli.batch.space import SearchSettings, Space, read_space
 from rnn_cli.config.loader import config_error, validation_problems
 from rnn_cli.config.nodes import Node, Problem, from_plain, plain
 from rnn_cli.config.paths import files_of
-from rnn_cli.config.schema import Section, SomePaths, json_schema_of
+from rnn_cli.config.schema import Section, json_schema_of
 from rnn_cli.config.sources import FileKind, read_file
+from rnn_cli.config.values import SomePaths
 from rnn_cli.config.wording import closest, did_you_mean, shown
 
 PLAN = FileKind(

@@ -75,16 +75,20 @@ class Record:
     def changes(self, planned: "Record") -> list[str]:
         """How the plan differs from what the run was trained with, in words; empty where it does not."""
         before, now = dotted_keys(_with_defaults(self.config)), dotted_keys(planned.config)
-        words = [
-            f"{key} was {_shown(before, key)} and is {_shown(now, key)}"
-            for key in sorted(before.keys() | now.keys())
-            if before.get(key) != now.get(key)
-        ]
-        return words + [
+        return changes_told(before, now) + [
             f"{key} has another text"
             for key in sorted(self.texts.keys() | planned.texts.keys())
             if self.texts.get(key, []) != planned.texts.get(key, [])
         ]
+
+
+def changes_told(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """How mappings of keys in full differ, in words."""
+    return [
+        f"{key} was {_shown(before, key)} and is {_shown(now, key)}"
+        for key in sorted(before.keys() | now.keys())
+        if before.get(key) != now.get(key)
+    ]
 
 
 class Digests:

@@ -8,28 +8,26 @@ trial-*/.rnn_batch.lock   held by the process that looks after the trial
 """
 
 import itertools
-import json
 import math
 import random
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from rnn_cli.batch.expansion import PlannedRun
 from rnn_cli.batch.figures import higher_is_better
 from rnn_cli.batch.job import Outcome, State
-from rnn_cli.batch.plan import Plan, SearchPlan
+from rnn_cli.batch.plan import Plan
 from rnn_cli.batch.progress import Progress
-from rnn_cli.batch.record import Digests, Record
+from rnn_cli.batch.record import Digests
 from rnn_cli.batch.results import figures_of
+from rnn_cli.batch.searched import SEARCH, check_what_is_searched
 from rnn_cli.batch.sittings import Sittings
-from rnn_cli.batch.study import StudyRun, look_at_run, told
-from rnn_cli.config.nodes import dotted_keys
+from rnn_cli.batch.study import StudyRun, look_at_run
 from rnn_cli.errors import RnnError, UsageError
-from rnn_cli.files import write_text
 from rnn_cli.training.run_folder import RunFolder
 from rnn_cli.training.run_lock import RunLock, is_held, waiting_lock
 
@@ -40,14 +38,13 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
 JOURNAL = "search.journal"
-SEARCH = "search.json"
+
 TURN = ".search.lock"
 CLAIM = ".rnn_batch.lock"
 
 _NAME = "search"  # of the one study in a journal
-_REPEATS = (
-    "repeats"  # marks a trial that chose what another had chosen before; it is not trained and not shown
-)
+_REPEATS = "repeats"
+"""Marks a trial that chose what another had chosen before; it is not trained and not shown."""
 _REASON = "reason"
 _MOST_DRAWS = 1_000
 
@@ -114,7 +111,7 @@ class Search:
         self._digests = Digests()
         self._open: dict[int, OpenTrial] = {}
         with self._turn():
-            _check_what_is_searched(plan, plan.search, path, self._digests)
+            check_what_is_searched(plan, plan.search, path, self._digests)
             self._study = self._load()
         self.sittings = Sittings(self._study)
 
@@ -375,48 +372,3 @@ class Search:
                 return TrialSeen(trial.number, planned, path, Outcome(State.FAILED, reason), None)
         here = is_held(path, CLAIM) or is_held(path)
         return TrialSeen(trial.number, planned, path, Outcome(State.RUNNING if here else State.STOPPED), None)
-
-
-def _check_what_is_searched(plan: Plan, search: SearchPlan, path: Path, digests: Digests) -> None:
-    """Write down what is searched, or see that it is the same as before.
-
-    Raises:
-        UsageError: it is not.
-    """
-    records = {run.source: Record.of(run.config, digests) for run in search.references}
-    now = {
-        "metric": plan.metric,
-        "after": {name: " ".join(words) for name, words in plan.after.items()},
-        "sample": search.space.described(),
-    }
-    try:
-        before = json.loads((path / SEARCH).read_text(encoding="utf-8"))
-        configs = {source: Record(**stored) for source, stored in before.pop("configs").items()}
-    except FileNotFoundError:
-        configs_now = {source: asdict(record) for source, record in records.items()}
-        write_text(path / SEARCH, json.dumps(now | {"configs": configs_now}, indent=2) + "\n")
-        return
-    except (ValueError, TypeError, KeyError, AttributeError):
-        raise UsageError(f"{path / SEARCH} is damaged. Choose another folder with --run-dir.") from None
-    changes = _changes(dotted_keys(before), dotted_keys(json.loads(json.dumps(now))))
-    if configs.keys() != records.keys():
-        changes.append(f"the configs were {', '.join(configs)} and are {', '.join(records)}")
-    for source in configs.keys() & records.keys():
-        changes += configs[source].changes(records[source])
-    if changes:
-        raise UsageError(
-            f"{path} was searched otherwise: {told(changes)}.\n"
-            "What is searched stays the same through a search (trials, minutes, sampler and pruner may change). "
-            "Choose another folder with --run-dir."
-        )
-
-
-def _changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    def shown(flat: Mapping[str, Any], key: str) -> str:
-        return json.dumps(flat[key], ensure_ascii=False) if key in flat else "not there"
-
-    return [
-        f"{key} was {shown(before, key)} and is {shown(now, key)}"
-        for key in sorted(before.keys() | now.keys())
-        if before.get(key) != now.get(key)
-    ]

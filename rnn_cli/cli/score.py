@@ -10,6 +10,7 @@ from rnn_cli.cli.arguments import Model, State, state_carried_of
 from rnn_cli.cli.lines import line_groups, text_of
 from rnn_cli.cli.notes import note_calibration, note_direction
 from rnn_cli.errors import RnnError
+from rnn_cli.printable import escaped
 
 if TYPE_CHECKING:
     from rnn_cli.inference.surprisal import LineScore
@@ -85,7 +86,7 @@ def _rows(number: int, line: "LineScore") -> Iterator[str]:
                 f"{number}",
                 f"{place}",
                 "" if token.word is None else f"{token.word}",
-                _in_a_cell(token.text),
+                escaped(token.text),  # a tab would begin another column
                 f"{token.log_prob:.6f}",
                 f"{token.surprisal_bits:.6f}",
                 f"{token.rank}",
@@ -98,8 +99,3 @@ def _rows(number: int, line: "LineScore") -> Iterator[str]:
 def _total(number: int, line: "LineScore") -> Iterator[str]:
     sums = f"{line.log_prob:.6f}\t{line.surprisal_bits:.6f}\t{line.unknown}"
     yield f"{number}\t{len(line.tokens)}\t{sums}"
-
-
-def _in_a_cell(text: str) -> str:
-    """Control characters as escapes: a tab would begin another column."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

@@ -15,6 +15,7 @@ from rnn_cli.config.shorthand import spelled_out
 from rnn_cli.config.sources import read_file, read_override
 from rnn_cli.config.wording import Schema, found_and_allowed, missing, unknown_key
 from rnn_cli.errors import ConfigError
+from rnn_cli.printable import escaped
 
 
 def load_config(path: Path, overrides: Sequence[str] = ()) -> Config:
@@ -145,9 +146,4 @@ def _problem(details: ErrorDetails, root: Node, schema: Schema | None, under: Ke
 
 def config_error(problems: Iterable[Problem]) -> ConfigError:
     """The exception that says every problem, in the order of the files."""
-    return ConfigError([_printable(str(problem)) for problem in sorted(problems, key=Problem.order)])
-
-
-def _printable(text: str) -> str:
-    """What cannot be seen or printed as an escape: keys and `--set` come as they were typed."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+    return ConfigError([escaped(str(problem)) for problem in sorted(problems, key=Problem.order)])

@@ -89,7 +89,6 @@ def evaluate_set(
     Args:
         path: what messages call the set.
         batch_size: how many questions are read side by side; the result does not depend on it, but for rounding.
-
         additions: a cache, which remembers what stands before a blank, and an n-gram model.
 
     Raises:

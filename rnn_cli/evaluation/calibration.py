@@ -74,7 +74,7 @@ def fit_mixture(model: TrainedModel, lines: Sequence[str]) -> Mixture | None:
     """
     if model.backward is None:
         return None
-    ids = (_ids(model, line) for line in lines)
+    ids = (model.tokenizer.encode_line(line) for line in lines)
     some = list(islice((line for line in ids if line), MOST_LINES))
     return fit_weight(model.engine, model.backward, model.tokenizer, some, work=MIXTURE_WORK)
 
@@ -123,7 +123,7 @@ def _hidden_and_targets(
     for line in lines:
         if len(targets) >= MOST_TOKENS:
             break
-        ids = _ids(model, line)
+        ids = model.tokenizer.encode_line(line)
         ids = ids[::-1] if backwards else ids
         if not ids and not carried:
             continue
@@ -135,10 +135,6 @@ def _hidden_and_targets(
     if not targets:
         raise TextError("The text has no words to calibrate with.")
     return np.concatenate(found), np.array(targets, np.intp)
-
-
-def _ids(model: TrainedModel, line: str) -> list[int]:
-    return [id_ for part in model.tokenizer.parts(line) for id_ in model.tokenizer.encode(part)]
 
 
 def _loss(engine: Engine, hidden: Array, targets: Ids, beta: float) -> tuple[float, float, float]:

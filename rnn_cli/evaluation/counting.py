@@ -8,7 +8,7 @@ from rnn_cli.inference.ngram import HIGHEST_ORDER, NgramModel, vocabulary_of
 from rnn_cli.inference.ngram_counts import count_ngrams
 from rnn_cli.inference.trained_model import TrainedModel
 from rnn_cli.text.corpus import Corpus, prepare_corpus
-from rnn_cli.text.split import Part
+from rnn_cli.text.split import text_of_split
 
 ORDERS = {"word": 4, "bpe": 5, "char": 8}
 """What serves by the kind of token; longer n-grams take more room and hardly help."""
@@ -51,22 +51,12 @@ def count_text(model: TrainedModel, text: Path | None = None, *, order: int | No
 
 
 def _training_text(model: TrainedModel, data: dict[str, Any]) -> Corpus:
-    paths = [Path(path) for path in _listed(data.get("train"))]
-    missing = next((path for path in paths if not path.exists()), None)
-    if not paths or missing:
+    text = text_of_split(data, "train")
+    if text is None:
+        raise TextError("The model does not say what it was trained on. Name the text: rnn ngram TEXT")
+    paths, part = text
+    if missing := next((path for path in paths if not path.exists()), None):
         raise TextError(
             f"The text that the model was trained on is not at {missing}. Name it: rnn ngram TEXT"
-            if missing
-            else "The model does not say what it was trained on. Name the text: rnn ngram TEXT"
         )
-    split = data.get("split")
-    part = None
-    if split and (split["valid"] or split["test"]):
-        part = Part("train", valid=split["valid"], test=split["test"], mode=data["mode"])
     return prepare_corpus(paths, model.tokenizer, encoding=data.get("encoding", "auto"), part=part)
-
-
-def _listed(value: Any) -> list[str]:
-    if value is None:
-        return []
-    return [value] if isinstance(value, str) else list(value)

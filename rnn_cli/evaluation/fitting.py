@@ -138,7 +138,7 @@ def _some_ids(model: TrainedModel, lines: Iterable[str]) -> list[list[int]]:
     for line in lines:
         if left <= 0:
             break
-        ids = [id_ for part in model.tokenizer.parts(line) for id_ in model.tokenizer.encode(part)][:left]
+        ids = model.tokenizer.encode_line(line)[:left]
         found.append(ids)
         left -= len(ids) + 1
     if not any(found):

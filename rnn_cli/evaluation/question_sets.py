@@ -23,6 +23,7 @@ from rnn_cli.errors import RnnError, TextError, UsageError
 from rnn_cli.evaluation.questions import Question, read_question
 from rnn_cli.inference.choices import checked_choices
 from rnn_cli.inference.prompt import Prompt, without_surrogates
+from rnn_cli.printable import masked
 
 FORMATS = ("text", "msr", "choices", "cloze", "last-word", "pairs")
 LETTERS = ("a", "b", "c", "d", "e")
@@ -143,7 +144,7 @@ def _checked(text: str, choices: list[str], answer: str, category: str | None = 
     known = checked_choices(choices, Prompt.parse(text))
     answer = " ".join(without_surrogates(answer).split())
     if answer not in known:
-        raise ValueError(f'the answer "{_shown(answer)}" is not among the choices.')
+        raise ValueError(f'the answer "{masked(answer, _SHOWN)}" is not among the choices.')
     return Question(text, answer, category=category, choices=tuple(known))
 
 
@@ -184,7 +185,10 @@ def _msr(path: Path, answers: Path) -> Iterator[tuple[int, Question | TextError]
         if isinstance(row, TextError):
             yield number, row
         elif row["id"] in letters:
-            yield number, TextError(f"{answers}:{number}: id {_shown(row['id'])} has an answer already.")
+            yield (
+                number,
+                TextError(f"{answers}:{number}: id {masked(row['id'], _SHOWN)} has an answer already."),
+            )
         else:
             letters[row["id"]] = (number, row["answer"].strip().removesuffix(")"))
     for number, row in _csv_rows(path, COLUMNS):
@@ -201,11 +205,11 @@ def _msr(path: Path, answers: Path) -> Iterator[tuple[int, Question | TextError]
 
 def _msr_question(row: dict[str, str], letters: dict[str, tuple[int, str]], answers: Path) -> Question:
     if row["id"] not in letters:
-        raise ValueError(f"{answers} has no answer for id {_shown(row['id'])}.")
+        raise ValueError(f"{answers} has no answer for id {masked(row['id'], _SHOWN)}.")
     line, letter = letters[row["id"]]
     if letter not in LETTERS:
         raise TextError(
-            f'{answers}:{line}: the answer "{_shown(letter)}" is not among the choices {", ".join(LETTERS)}.'
+            f'{answers}:{line}: the answer "{masked(letter, _SHOWN)}" is not among the choices {", ".join(LETTERS)}.'
         )
     return _checked(row["question"], [row[f"{one})"] for one in LETTERS], row[f"{letter})"])
 
@@ -265,7 +269,3 @@ def _record(line: str, example: str) -> dict[str, Any]:
 
 def _category(record: dict[str, Any]) -> str | None:
     return next((value for key in CATEGORY_KEYS if isinstance(value := record.get(key), str)), None)
-
-
-def _shown(value: str) -> str:
-    return "".join(c if c.isprintable() else "?" for c in value[:_SHOWN])

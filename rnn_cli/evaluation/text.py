@@ -108,7 +108,7 @@ def evaluate_text(
     from_the_end = scorer.backwards and scorer.state_carried
     coming = reversed(list(lines)) if from_the_end else iter(lines)
     while group := list(islice(coming, LINES_READ_AT_ONCE)):
-        ids = [[id_ for part in tokenizer.parts(line) for id_ in tokenizer.encode(part)] for line in group]
+        ids = [tokenizer.encode_line(line) for line in group]
         results: Sequence[Judged | RnnError]
         if reader is not None:
             results = reader.judge(ids)

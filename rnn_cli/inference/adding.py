@@ -72,7 +72,7 @@ def mixed_engine(
     mixed = MixedEngine(engine, additions.weights, cache=cache, ngrams=additions.ngrams)
     state = mixed.initial_state(1)
     for line in context:
-        ids = [id_ for part in tokenizer.parts(line) for id_ in tokenizer.encode(part)]
+        ids = tokenizer.encode_line(line)
         hidden, after = mixed.read(np.array([[tokenizer.eos_id, *ids]], np.intp).T, state)
         if cache is not None:
             cache.remember(mixed.own(hidden[:, 0]), np.array([*ids, tokenizer.eos_id], np.intp))

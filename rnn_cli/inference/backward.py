@@ -197,9 +197,8 @@ def lstm_backward(weights: Weights, tape: LayerTape, d_hidden: Floats) -> LayerB
     shown = np.tanh(tape.states[1:, H:])  # tanh(s_t), (T, H)
     i, f, g, o = np.split(h_and_x @ W.T + weights["b"], 4, axis=1)
     i, f, g, o = sigmoid(i), sigmoid(f), np.tanh(g), sigmoid(o)
-    to_s = np.concatenate(
-        [g * i * (1 - i), s_prev * f * (1 - f), i * (1 - g * g)], axis=1
-    )  # ∂s_t/∂a, (T, 3H)
+    # ∂s_t/∂a, (T, 3H)
+    to_s = np.concatenate([g * i * (1 - i), s_prev * f * (1 - f), i * (1 - g * g)], axis=1)
     to_o = shown * o * (1 - o)
     h_to_s = o * (1 - shown * shown)
     delta = np.empty((len(d_hidden), 4 * H), d_hidden.dtype)

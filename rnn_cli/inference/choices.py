@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from rnn_cli.errors import UsageError
 from rnn_cli.inference.prompt import Prompt, without_surrogates
+from rnn_cli.printable import masked
 
 MOST_CHOICES = 1000
 _SHOWN = 60  # characters of a choice in a message
@@ -32,9 +33,5 @@ def checked_choices(choices: Sequence[str], prompt: Prompt) -> list[str]:
         if not choice:
             raise UsageError(f"Choice {number} is empty. Every choice needs a word.")
         if choice in stripped[: number - 1]:
-            raise UsageError(f'The choice "{_shown(choice)}" is there twice. Keep one of them.')
+            raise UsageError(f'The choice "{masked(choice, _SHOWN)}" is there twice. Keep one of them.')
     return stripped
-
-
-def _shown(choice: str) -> str:
-    return "".join(c if c.isprintable() else "?" for c in choice[:_SHOWN])

@@ -61,9 +61,7 @@ class Completer:
         self._sides += [second] if second else []
         self._tokenizer = tokenizer
         self._independent_lines = independent_lines
-        self.pieces = pieces or PieceTable(
-            tokenizer.pieces, kind=tokenizer.kind, eos_id=tokenizer.eos_id, unk_id=tokenizer.unk_id
-        )
+        self.pieces = pieces or PieceTable.of(tokenizer)
         self._words = WordFinder(engine, tokenizer, self.pieces)
         self._filler = BlankFiller(engine, tokenizer, self._words, independent_lines=independent_lines)
 

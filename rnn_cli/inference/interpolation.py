@@ -58,9 +58,8 @@ def mixed(
         probs += weights.ngram * others * ngram
     if cache is not None and cache[1].size:
         probs[:, cache[0]] += shares * cache[1]
-    too_small = (
-        probs < np.finfo(np.float32).tiny
-    )  # for a float, though its logarithm is a number like any other
+    # Too small for a float, though its logarithm is a number like any other.
+    too_small = probs < np.finfo(np.float32).tiny
     found = np.log(probs, where=~too_small, out=probs)
     if too_small.any():
         found[too_small] = (log_probs + np.log(weights.network * others))[too_small]

@@ -15,7 +15,7 @@ Its texts are `format` and `weights`, a hash of the network that it belongs to.
 
 import hashlib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -54,12 +54,7 @@ class NearLine:
 
     def to_dict(self) -> dict[str, Any]:
         """For JSON."""
-        return {
-            "text": self.text,
-            "word": self.word,
-            "position": self.position,
-            "likeness": self.likeness,
-        }
+        return asdict(self)
 
 
 @dataclass(frozen=True, eq=False)

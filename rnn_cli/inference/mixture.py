@@ -81,9 +81,7 @@ def fit_weight(
     Raises:
         ModelFileError: the numbers of a model grew too large.
     """
-    pieces = PieceTable(
-        tokenizer.pieces, kind=tokenizer.kind, eos_id=tokenizer.eos_id, unk_id=tokenizer.unk_id
-    )
+    pieces = PieceTable.of(tokenizer)
     allowed = pieces.word.copy() if pieces.whole_words else ~pieces.none
     for id_ in (tokenizer.eos_id, tokenizer.unk_id):
         if id_ is not None:

@@ -22,6 +22,7 @@ import numpy.typing as npt
 from rnn_cli.errors import ModelFileError
 from rnn_cli.inference.engine import Array, Ids
 from rnn_cli.inference.ngram_counts import Level, Ngrams
+from rnn_cli.printable import masked
 from rnn_cli.tensor_file import read_tensor_file, write_tensor_file
 
 NAME = "ngram.safetensors"
@@ -201,7 +202,7 @@ def read_ngram_file(path: Path) -> NgramModel:
     try:
         return _from_file(tensors, metadata)
     except (KeyError, ValueError, TypeError, RecursionError) as error:
-        reason = "".join(c if c.isprintable() else "?" for c in str(error)[:200])
+        reason = masked(str(error), 200)
         raise ModelFileError(f"{path}: the n-gram model is damaged ({reason}). {_MEND}") from error
 
 

@@ -77,9 +77,8 @@ def count_ngrams(ids: npt.NDArray[Any], vocab_size: int, order: int, *, eos_id: 
         for tokens in _pieces(ids, level, eos_id):
             keys = _keys(tokens, level, vocab_size, below, eos_id if lines else None)
             waiting.append(_Counted(*np.unique(keys, return_counts=True)))
-            if sum(len(some.keys) for some in waiting) > len(
-                counted.keys
-            ):  # so each is merged a few times only
+            # So late that each is merged a few times only.
+            if sum(len(some.keys) for some in waiting) > len(counted.keys):
                 counted, waiting = _merged([counted, *waiting]), []
         counted = _merged([counted, *waiting])
         if level > 2 and len(counted.keys) > MOST_NGRAMS:

@@ -2,7 +2,7 @@
 
 import math
 import numbers
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from rnn_cli.errors import UsageError
@@ -64,6 +64,36 @@ def checked_blank_words(blank_words: tuple[int, int]) -> None:
     if not (_is_whole(fewest) and _is_whole(most) and 1 <= fewest <= most <= MOST_BLANK_WORDS):
         typed = _shown(fewest) if fewest == most else f"{_shown(fewest)}-{_shown(most)}"
         raise UsageError(blank_words_out_of_range(typed))
+
+
+def check_together(
+    *, blanks: int, blank_words: tuple[int, int], why: bool, drawing: Mapping[str, Any], remembers: bool
+) -> None:
+    """Check that the options of a completion go with its text, and with each other.
+
+    Args:
+        blanks: how many the text has.
+        drawing: the options given that draw a continuation at random.
+        remembers: whether a cache is added.
+
+    Raises:
+        UsageError: they do not.
+    """
+    if not blanks and blank_words != (1, 1):
+        raise UsageError(
+            "--blank-words is for a blank, and the text has none. Put ____ where words are missing."
+        )
+    if why and remembers:
+        raise UsageError(
+            "--why leaves words out that --cache would still remember. Leave one of the two out."
+        )
+    if why and blanks != 1:
+        raise UsageError(f"--why is for one blank, and the text has {blanks or 'none'}.")
+    if blanks and drawing:
+        raise UsageError(
+            f"{option_name(next(iter(drawing)))} is for drawing a continuation; "
+            "the words for a blank are ranked, not drawn. Leave it out."
+        )
 
 
 def blank_words_out_of_range(typed: str) -> str:

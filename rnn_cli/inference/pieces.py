@@ -4,9 +4,12 @@ import re
 import unicodedata
 from collections.abc import Callable, Sequence
 from functools import cached_property
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
+
+from rnn_cli.text.tokenizer import Tokenizer
 
 Mask = npt.NDArray[np.bool_]
 """True or false for each id, (vocab_size,)."""
@@ -41,6 +44,11 @@ class PieceTable:
         self.unk = self.none.copy()
         if unk_id is not None:
             self.unk[unk_id] = True
+
+    @classmethod
+    def of(cls, tokenizer: Tokenizer) -> Self:
+        """That of a tokenizer's vocabulary."""
+        return cls(tokenizer.pieces, kind=tokenizer.kind, eos_id=tokenizer.eos_id, unk_id=tokenizer.unk_id)
 
     @cached_property
     def word(self) -> Mask:

@@ -1,8 +1,6 @@
 """A trained model as Python sees it: loaded from its file, asked for completions."""
 
 import copy
-import os
-import reprlib
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -13,33 +11,30 @@ from typing import Any, Self
 import numpy as np
 
 from rnn_cli.errors import ModelFileError, RnnError, UsageError
-from rnn_cli.inference.activations import ACTIVATIONS
 from rnn_cli.inference.adding import find_additions, mixed_engine, remembering
 from rnn_cli.inference.additions import Additions, Numbers
-from rnn_cli.inference.cells import GATED, WITH_ACTIVATION
+from rnn_cli.inference.building import engine_of, forward_weight_of
 from rnn_cli.inference.choices import checked_choices
 from rnn_cli.inference.completer import Completer
 from rnn_cli.inference.completion import CompletionResult
-from rnn_cli.inference.engine import OUTPUT_ACTIVATIONS, Engine
+from rnn_cli.inference.engine import Engine
 from rnn_cli.inference.evidence import CANDIDATES, find_evidence
 from rnn_cli.inference.interpolation import MixedEngine
 from rnn_cli.inference.line_index import NAME_IN_RUN_FOLDER as INDEX_NAME
 from rnn_cli.inference.line_index import NearLine, read_index
 from rnn_cli.inference.nearest import nearest_words
-from rnn_cli.inference.options import checked_blank_words, given_options, option_name
+from rnn_cli.inference.options import check_together, checked_blank_words, given_options
 from rnn_cli.inference.pieces import PieceTable
 from rnn_cli.inference.prompt import Prompt, lines_of, read_context
 from rnn_cli.inference.request import Request
 from rnn_cli.inference.sampling import Sampling
 from rnn_cli.inference.sides import Side
 from rnn_cli.inference.surprisal import LINES_AT_ONCE, LineScorer, TextScore
-from rnn_cli.model_file import NAME_IN_RUN_FOLDER, ModelFile, Tensors, read_model_file
+from rnn_cli.model_file import ModelFile, read_model_file
+from rnn_cli.printable import masked
 from rnn_cli.text.tokenizer import Tokenizer
 
 DEFAULT_TOP_FOR_A_BLANK = 5
-RUNS = Path("runs")
-VARIABLE = "RNN_MODEL"
-_LOWEST, _HIGHEST = 0.01, 100.0  # temperatures; beyond these float32 has no room for the scores
 
 
 def load(path: str | Path) -> "TrainedModel":
@@ -56,26 +51,6 @@ def index_beside(path: Path) -> Path | None:
     """The index of training lines in the folder of a run, given the folder or its model file; None without one."""
     index = (path if path.is_dir() else path.parent) / INDEX_NAME
     return index if index.is_file() else None
-
-
-def find_model(given: str | None) -> Path:
-    """Where the model is: the path given, else the variable RNN_MODEL, else the newest finished run in ./runs.
-
-    Raises:
-        ModelFileError: none is given, and no run has finished.
-    """
-    named = given or os.environ.get(VARIABLE)
-    if named:
-        return Path(named)
-    summaries = [
-        summary for summary in RUNS.glob("*/summary.json") if (summary.parent / NAME_IN_RUN_FOLDER).is_file()
-    ]
-    if not summaries:
-        raise ModelFileError(
-            f"There is no finished run in ./{RUNS}, and no model is named with --model or in the variable "
-            f"{VARIABLE}. Make a model with: rnn train configs/favourites.yaml"
-        )
-    return max(summaries, key=lambda summary: summary.stat().st_mtime).parent
 
 
 class TrainedModel:
@@ -136,11 +111,11 @@ class TrainedModel:
         try:
             tokenizer = Tokenizer.from_json(model_file.tokenizer_json)
             is_pair = model_file.direction == "both"
-            engine = _engine(model_file, model_file.network(backwards=False), "temperature")
+            engine = engine_of(model_file, model_file.network(backwards=False), "temperature")
             backward = None
             if is_pair:
-                backward = _engine(model_file, model_file.network(backwards=True), "backward_temperature")
-            forward_weight = _forward_weight(model_file)
+                backward = engine_of(model_file, model_file.network(backwards=True), "backward_temperature")
+            forward_weight = forward_weight_of(model_file)
             independent_lines = config["data"]["mode"] == "lines"
             fitted = {key: Numbers.from_dict(one) for key, one in (model_file.additions or {}).items()}
         except ValueError as error:
@@ -271,22 +246,10 @@ class TrainedModel:
         drawing = given_options(temperature=temperature, top_k=top_k, top_p=top_p, samples=samples, seed=seed)
         prompt = Prompt.parse(text)
         request = Request(prompt, None if choices is None else checked_choices(choices, prompt))
-        if not prompt.blanks and blank_words != (1, 1):
-            raise UsageError(
-                "--blank-words is for a blank, and the text has none. Put ____ where words are missing."
-            )
-        if why and self._remembers:
-            raise UsageError(
-                "--why leaves words out that --cache would still remember. Leave one of the two out."
-            )
-        if why and prompt.blanks != 1:
-            raise UsageError(f"--why is for one blank, and the text has {prompt.blanks or 'none'}.")
+        check_together(
+            blanks=prompt.blanks, blank_words=blank_words, why=why, drawing=drawing, remembers=self._remembers
+        )
         if prompt.blanks:
-            if drawing:
-                raise UsageError(
-                    f"{option_name(next(iter(drawing)))} is for drawing a continuation; "
-                    "the words for a blank are ranked, not drawn. Leave it out."
-                )
             wanted = top or DEFAULT_TOP_FOR_A_BLANK
             completer = self._completer_for(prompt)
             (result,) = completer.answers(
@@ -433,59 +396,10 @@ class TrainedModel:
         return list(dict.fromkeys(pieces[i].strip() for i in np.flatnonzero(self.pieces.word)))
 
 
-def _engine(model_file: ModelFile, tensors: Tensors, temperature: str) -> Engine:
-    """The builder: the config of a model file stops here. `temperature` is its name in the calibration."""
-    model = model_file.config["model"]
-    allowed: dict[str, tuple[str, ...]] = {
-        "cell": (*WITH_ACTIVATION, *GATED),
-        "output_activation": tuple(OUTPUT_ACTIVATIONS),
-    }
-    if model["cell"] not in tuple(GATED):
-        allowed["hidden_activation"] = tuple(ACTIVATIONS)
-    for key, known in allowed.items():
-        if model[key] not in known:
-            raise ValueError(
-                f"the model's {key} is {reprlib.repr(model[key])}, which this rnn_cli does not know. "
-                "A newer rnn_cli may."
-            )
-    return Engine(
-        tensors,
-        num_layers=model["num_layers"],
-        cell=model["cell"],
-        hidden_activation=model.get("hidden_activation"),
-        output_activation=model["output_activation"],
-        temperature=_temperature(model_file, temperature),
-    )
-
-
-def _forward_weight(model_file: ModelFile) -> float:
-    if model_file.mixture is None:
-        return 0.5
-    weight = model_file.mixture.get("forward_weight")
-    if not isinstance(weight, int | float) or not 0 <= weight <= 1:
-        raise ValueError(
-            f"the forward_weight of its two networks is {reprlib.repr(weight)}; it has to be a number from 0 to 1. "
-            "Fit it anew with rnn eval --calibrate."
-        )
-    return float(weight)
-
-
-def _temperature(model_file: ModelFile, name: str) -> float:
-    if model_file.calibration is None:
-        return 1.0
-    temperature = model_file.calibration.get(name)
-    if not isinstance(temperature, int | float) or not _LOWEST <= temperature <= _HIGHEST:
-        raise ValueError(
-            f"the calibration's temperature is {reprlib.repr(temperature)}; it has to be a number from "
-            f"{_LOWEST:g} to {_HIGHEST:g}. Calibrate anew."
-        )
-    return float(temperature)
-
-
 def _in_one_line(error: Exception) -> str:
     """What is wrong with a part of a file, which may have been written to fill the terminal."""
     text = textwrap.shorten(str(error), 200, placeholder=" …")
-    return "".join(c if c.isprintable() else "?" for c in text)
+    return masked(text)
 
 
 def _parse(text: str, choices: Sequence[str] | None) -> Request | RnnError:

@@ -13,9 +13,10 @@ from rnn_cli.model.language_model import LanguageModel
 from rnn_cli.text.corpus import Corpus, prepare_corpus
 from rnn_cli.text.split import text_of_split
 from rnn_cli.text.streams import Window
-from rnn_cli.training.build import build_model, build_texts, build_windows
+from rnn_cli.training.build import build_model, build_windows
 from rnn_cli.training.events import Notice, OnEvent
 from rnn_cli.training.saving import load_weights
+from rnn_cli.training.texts import build_texts
 
 MOST_STREAMS = 4
 RANDOM_WORDS = 10_000

@@ -1,5 +1,6 @@
 """How the pieces of a vocabulary are shown to a person, each on its own."""
 
+from rnn_cli.printable import escaped
 from rnn_cli.text.rules import EOS, UNK
 from rnn_cli.text.tokenizer import Tokenizer
 
@@ -13,4 +14,4 @@ def label(tokenizer: Tokenizer, id_: int) -> str:
     piece = tokenizer.pieces[id_]
     text = piece.removeprefix(" ") if tokenizer.joins_with_space else piece
     text = (text or piece).replace(" ", "␣")
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+    return escaped(text)

@@ -18,9 +18,10 @@ from rnn_cli.recipe.choice import (
     sizes_to_try,
 )
 from rnn_cli.recipe.look import look_at
-from rnn_cli.training.build import Texts, build_texts, build_windows
+from rnn_cli.training.build import build_windows
 from rnn_cli.training.engine_choice import choose_engine
 from rnn_cli.training.events import Notice, OnEvent, Preparing
+from rnn_cli.training.texts import Texts, build_texts
 
 CLOSING_S = 0.3
 """From the end of the test to the end of the command."""

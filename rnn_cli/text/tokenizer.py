@@ -212,6 +212,10 @@ class Tokenizer:
         """
         return parts_of(line, self.kind)
 
+    def encode_line(self, line: str) -> list[int]:
+        """The ids of a line of any length."""
+        return [id_ for part in self.parts(line) for id_ in self.encode(part)]
+
     def stretches(self, part: str) -> list[str]:
         """Cut a part at single spaces. The ids of the stretches, one after another, are the ids of the part.
 

@@ -14,7 +14,6 @@ from rnn_cli.text.corpus import Corpus
 from rnn_cli.text.streams import Windows
 from rnn_cli.training.averaging import WeightAverage
 from rnn_cli.training.build import (
-    Texts,
     build_last_loss,
     build_loss,
     build_model,
@@ -30,6 +29,7 @@ from rnn_cli.training.ranks import ALONE, Ranks
 from rnn_cli.training.run_folder import RunFolder
 from rnn_cli.training.samples import Sampler, prompts_in
 from rnn_cli.training.saving import Provenance
+from rnn_cli.training.texts import Texts
 from rnn_cli.training.time_limit import TimeLimit
 from rnn_cli.training.validation import seconds_per_token
 

@@ -10,13 +10,13 @@ from rnn_cli.model_file import BACKWARD
 from rnn_cli.training.build import (
     COPIES_IN_TRAINING,
     build_model,
-    build_texts,
     build_windows,
     softmax_kind,
     softmax_reason,
 )
 from rnn_cli.training.engine_choice import Choice, choose_engine
 from rnn_cli.training.events import OnEvent
+from rnn_cli.training.texts import build_texts
 
 
 @dataclass(frozen=True)

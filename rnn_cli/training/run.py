@@ -17,7 +17,7 @@ from rnn_cli.text.corpus import Corpus
 from rnn_cli.text.streams import Windows
 from rnn_cli.training import loop
 from rnn_cli.training.assembly import Network, assemble, networks_to_train, opening_words
-from rnn_cli.training.build import Texts, build_texts, build_windows
+from rnn_cli.training.build import build_windows
 from rnn_cli.training.checkpoint import first_network
 from rnn_cli.training.engine_choice import choose_engine, with_engine
 from rnn_cli.training.events import Event, Measured, Notice, OnEvent, Started
@@ -28,6 +28,7 @@ from rnn_cli.training.ranks import ALONE, Ranks, Said
 from rnn_cli.training.run_folder import RunFolder
 from rnn_cli.training.saving import load_weights
 from rnn_cli.training.tensorboard import TensorBoard, check_tensorboard
+from rnn_cli.training.texts import Texts, build_texts
 from rnn_cli.training.validation import measure
 
 
@@ -107,18 +108,14 @@ def _train(
         folder.second_network = network.is_second
         training = assemble(config, network, texts, windows, folder, stop, record, prompts, ranks)
         ranks.meet(training.model, training.provenance.fingerprint())
-        if resume:
+        resumed, resume = resume, False  # of a pair it is the network at hand that goes on
+        if resumed:
             training.go_on()
-            resume = False
-            resumed = True
-        else:
-            resumed = False
-            if outcome is not None:
-                training.progress.first = outcome.to_dict()
-            elif ranks.first:
-                folder.begin(config_to_yaml(config))
-        if network.is_second and not resumed:
+        elif outcome is not None:
+            training.progress.first = outcome.to_dict()
             record(Notice("Now the network that reads backwards."))
+        elif ranks.first:
+            folder.begin(config_to_yaml(config))
         if config.logging.tensorboard and ranks.first:
             where = folder.tensorboard / "backward" if network.is_second else folder.tensorboard
             board = TensorBoard(where, training.progress.step)

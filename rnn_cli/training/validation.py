@@ -20,9 +20,8 @@ from rnn_cli.training.workers import Workers
 WINDOW = 256  # steps read at once; it changes memory and speed, not the result
 LINES_AT_ONCE = 64
 TRIAL_S = 0.2
-LOGITS_AT_ONCE = (
-    1 << 24
-)  # 64 MB in float32: long enough products to be fast, small enough for a small machine
+LOGITS_AT_ONCE = 1 << 24
+"""64 MB in float32: long enough products to be fast, small enough for a small machine."""
 
 
 class Surprise(NamedTuple):

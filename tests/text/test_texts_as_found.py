@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from rnn_cli.config import Config
-from rnn_cli.training.build import build_texts
 from rnn_cli.training.events import Event, Notice
+from rnn_cli.training.texts import build_texts
 
 
 def notices(tmp_path: Path, **contents: bytes) -> list[str]:

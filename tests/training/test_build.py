@@ -1,7 +1,6 @@
 """From a config to the parts of a training."""
 
 import functools
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,7 +8,7 @@ import pytest
 import torch
 
 from rnn_cli.config import Config
-from rnn_cli.errors import TextError, TrainingError
+from rnn_cli.errors import TrainingError
 from rnn_cli.model.cells import IndRNNCell
 from rnn_cli.model.dropout import Dropout
 from rnn_cli.model.fused import read_window
@@ -21,18 +20,17 @@ from rnn_cli.text.streams import LineWindows, StreamWindows, Windows
 from rnn_cli.training.build import (
     build_loss,
     build_model,
-    build_texts,
     build_training_optimizer,
     build_windows,
-    describe_corpus,
     parameter_count,
     penalties,
     product_dtype,
     rows_only,
     softmax_kind,
 )
-from rnn_cli.training.events import Event, Notice, Preparing
+from rnn_cli.training.events import Event, Notice
 from rnn_cli.training.optimizer import Optimizer
+from rnn_cli.training.texts import build_texts
 from tests.training.conftest import MakeConfig
 
 COUNTS = np.array([0, 25, 30, 20, 15, 10, 5, 5, 5, 3, 2])  # of a vocabulary of 11
@@ -48,80 +46,6 @@ def windows_of(config: Config) -> tuple[Windows, list[str]]:
     texts = build_texts(config, ignore)
     windows = build_windows(config, texts.train, events.append)
     return windows, [event.message for event in events if isinstance(event, Notice)]
-
-
-def test_the_vocabulary_is_learnt_from_the_training_text_alone(make_config: MakeConfig) -> None:
-    texts = build_texts(make_config(), ignore)
-    assert texts.tokenizer.vocab_size == 11
-    assert texts.train.tokens == 145
-    assert texts.train.unknown == 0
-    assert texts.valid is not None
-    assert (texts.valid.tokens, texts.valid.unknown) == (13, 1)  # "cow" occurs in the validation text only
-    assert texts.test is None
-
-
-def test_the_settings_of_the_tokenizer_reach_it(make_config: MakeConfig) -> None:
-    def vocab_size(**settings: Any) -> int:
-        return build_texts(make_config(data={"tokenizer": settings}), ignore).tokenizer.vocab_size
-
-    assert vocab_size() == 11
-    assert vocab_size(max_size=5) == 5
-    assert vocab_size(min_count=10) == 10  # all but "log"
-    assert build_texts(make_config(data={"tokenizer": {"kind": "char"}}), ignore).tokenizer.kind == "char"
-
-
-def test_reading_is_reported_split_by_split(make_config: MakeConfig) -> None:
-    events: list[Event] = []
-    config = make_config(data={"test": make_config().data.valid[0]})
-    build_texts(config, events.append)
-    assert [event.message for event in events if isinstance(event, Notice)] == [
-        "train: 20 lines, 145 tokens, 0.00% unknown; encoding utf-8; line ends LF (20)",
-        "valid: 2 lines, 13 tokens, 7.69% unknown; encoding utf-8; line ends LF (2)",
-        "test: 2 lines, 13 tokens, 7.69% unknown; encoding utf-8; line ends LF (2)",
-    ]
-    prepared = [event for event in events if isinstance(event, Preparing)]
-    assert {event.split for event in prepared} <= {"train", "valid", "test"}
-    assert all(0 <= event.done_bytes <= event.total_bytes for event in prepared)
-
-
-def test_parts_of_the_training_text_are_kept_apart_and_said(make_config: MakeConfig) -> None:
-    events: list[Event] = []
-    texts = build_texts(
-        make_config(data={"valid": None, "split": {"valid": 0.2, "test": 0.1}}), events.append
-    )
-    assert [event.message for event in events if isinstance(event, Notice)] == [
-        "train: 14 lines, 101 tokens, 0.00% unknown; encoding utf-8; line ends LF (20)",
-        "valid: 4 lines, 29 tokens of the same text, kept apart, 0.00% unknown",
-        "test: 2 lines, 15 tokens of the same text, kept apart, 0.00% unknown",
-    ]
-    assert texts.valid is not None
-    assert texts.tokenizer.decode(texts.valid.ids.tolist()).splitlines()[0] == "a cat saw the dog"
-
-
-def test_a_text_of_its_own_goes_with_a_part_kept_apart(make_config: MakeConfig) -> None:
-    texts = build_texts(make_config(data={"split": {"test": 0.25}}), ignore)
-    assert texts.valid is not None
-    assert texts.test is not None
-    assert (texts.train.lines, texts.valid.lines, texts.test.lines) == (16, 2, 4)
-
-
-def test_a_text_too_short_for_its_parts_is_refused(make_config: MakeConfig, tmp_path: Path) -> None:
-    (tmp_path / "train.txt").write_text("the cat\n")
-    with pytest.raises(TextError) as caught:
-        build_texts(make_config(data={"valid": None, "split": {"valid": 0.2}}), ignore)
-    assert str(caught.value) == (
-        f"data.split: valid 0.2 gives no line of {tmp_path}/train.txt for valid: the text has too few lines for it. "
-        "Change the share, or set it to 0."
-    )
-
-
-def test_encodings_and_line_ends_of_all_files_are_named(make_config: MakeConfig, tmp_path: Any) -> None:
-    (tmp_path / "a.txt").write_bytes(b"a b\r\nb a\n")
-    (tmp_path / "b.txt").write_bytes("é a\n".encode("utf-16"))
-    config = make_config(data={"train": [str(tmp_path / "a.txt"), str(tmp_path / "b.txt")]})
-    assert describe_corpus("train", build_texts(config, ignore).train) == (
-        "train: 3 lines, 9 tokens, 0.00% unknown; encoding utf-16, utf-8; line ends LF (2), CRLF (1)"
-    )
 
 
 def test_a_stream_is_cut_as_the_config_says(make_config: MakeConfig) -> None:

@@ -1,0 +1,11 @@
+"""Texts of others in messages: what cannot be seen, or what a terminal would obey, is made visible."""
+
+
+def escaped(text: str) -> str:
+    """What cannot be printed as an escape: a tab as \\t."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def masked(text: str, most: int | None = None) -> str:
+    """The first `most` characters (None: all), a question mark for each that cannot be printed."""
+    return "".join(c if c.isprintable() else "?" for c in text[:most])

@@ -1,0 +1,145 @@
+"""From a config to its texts: the vocabulary, the token ids of every split, and what was found in them, in words."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from rnn_cli.config import Config
+from rnn_cli.errors import TextError
+from rnn_cli.text.corpus import Corpus, prepare_corpus
+from rnn_cli.text.split import PartName, text_of_split
+from rnn_cli.text.tokenizer import Tokenizer
+from rnn_cli.text.vocabulary import train_tokenizer
+from rnn_cli.training.cores import usable_cores
+from rnn_cli.training.events import Notice, OnEvent, Preparing
+
+
+@dataclass(frozen=True)
+class Texts:
+    """The tokenizer and the token ids of every split there is."""
+
+    tokenizer: Tokenizer
+    train: Corpus
+    valid: Corpus | None
+    test: Corpus | None
+
+    def backwards(self) -> "Texts":
+        """The same, read from the end."""
+        return Texts(
+            self.tokenizer,
+            self.train.backwards(),
+            self.valid and self.valid.backwards(),
+            self.test and self.test.backwards(),
+        )
+
+
+def build_texts(config: Config, on_event: OnEvent) -> Texts:
+    """Learn the vocabulary from the training text alone, then tokenise every split (or find it in the cache).
+
+    Raises:
+        TextError: a text cannot be used, or is too short for a part of it to be kept apart.
+    """
+    data = config.data
+    settings = data.tokenizer
+    train_text = text_of_split(data.model_dump(), "train")
+    assert train_text is not None  # data.train has to be given
+    train_paths, train_part = train_text
+    on_progress = _progress_events(on_event)
+    processes = data.processes or usable_cores()
+    tokenizer = train_tokenizer(
+        train_paths,
+        encoding=data.encoding,
+        kind=settings.kind,
+        split=settings.split,
+        lowercase=settings.lowercase,
+        min_count=settings.min_count,
+        max_size=settings.max_size,
+        part=train_part,
+        processes=processes,
+        on_progress=on_progress("train"),
+    )
+
+    def prepare(split: PartName) -> Corpus | None:
+        text = text_of_split(data.model_dump(), split)
+        if text is None:
+            return None
+        paths, part = text
+        corpus = prepare_corpus(
+            paths,
+            tokenizer,
+            encoding=data.encoding,
+            part=part,
+            processes=processes,
+            on_progress=on_progress(split),
+        )
+        if corpus.tokens == 0:
+            raise TextError(_too_short(config, split))
+        if part is not None and split != "train":
+            on_event(Notice(_describe_part(split, corpus)))
+            return corpus
+        for sentence in (describe_corpus(split, corpus), *describe_encodings(split, corpus)):
+            on_event(Notice(sentence))
+        return corpus
+
+    train = prepare("train")
+    assert train is not None
+    return Texts(tokenizer, train, prepare("valid"), prepare("test"))
+
+
+def _too_short(config: Config, name: PartName) -> str:
+    shares = config.data.split
+    if name == "train":
+        found = f"valid {shares.valid:g} and test {shares.test:g} leave"
+    else:
+        found = f"{name} {shares.valid if name == 'valid' else shares.test:g} gives"
+    return (
+        f"data.split: {found} no line of {config.data.train[0]} for {name}: the text has too few lines for it. "
+        "Change the share, or set it to 0."
+    )
+
+
+def _progress_events(on_event: OnEvent) -> Callable[[str], Callable[[int, int], None]]:
+    def for_split(split: str) -> Callable[[int, int], None]:
+        return lambda done, total: on_event(Preparing(split, done, total))
+
+    return for_split
+
+
+def describe_corpus(split: str, corpus: Corpus) -> str:
+    """What was found in a split: size, unknown words, encoding and line ends."""
+    encodings = ", ".join(sorted({text.encoding for text in corpus.texts}))
+    ends: dict[str, int] = {}
+    for text in corpus.texts:
+        for end, count in text.line_ends.items():
+            ends[end] = ends.get(end, 0) + count
+    found = ", ".join(f"{end} ({count:,})" for end, count in ends.items()) or "none"
+    return (
+        f"{split}: {corpus.lines:,} lines, {corpus.tokens:,} tokens, {corpus.unknown_share:.2%} unknown; "
+        f"encoding {encodings}; line ends {found}"
+    )
+
+
+def _describe_part(split: str, corpus: Corpus) -> str:
+    return (
+        f"{split}: {corpus.lines:,} lines, {corpus.tokens:,} tokens of the same text, kept apart, "
+        f"{corpus.unknown_share:.2%} unknown"
+    )
+
+
+def describe_encodings(split: str, corpus: Corpus) -> Iterator[str]:
+    """What may be wrong with the characters of a split: bytes that were replaced, encodings that were guessed."""
+    damaged = [text for text in corpus.texts if text.invalid_bytes]
+    if damaged:
+        count = sum(text.invalid_bytes for text in damaged)
+        files = f" in {len(damaged):,} files" if len(damaged) > 1 else ""
+        yield (
+            f"{split}: {count:,} invalid byte{'s' if count > 1 else ''}{files} replaced, the first in line "
+            f"{damaged[0].first_invalid_line:,} of {damaged[0].path}"
+        )
+    for encoding in ("cp1252", "latin-1"):
+        guessed = [text for text in corpus.texts if text.encoding_is_a_guess and text.encoding == encoding]
+        if guessed:
+            more = f" and {len(guessed) - 1:,} more" if len(guessed) > 1 else ""
+            yield (
+                f"{split}: {guessed[0].path}{more} read as {encoding} because it is not UTF-8; "
+                "if that is wrong, set data.encoding"
+            )
