@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rnn_cli.cli.arguments import Cache, Model, Ngram, ngram_file
+from rnn_cli.cli.arguments import BlankWords, Cache, Model, Ngram, blank_words_of, ngram_file
 from rnn_cli.cli.notes import note_calibration, note_direction, note_forward_alone
 from rnn_cli.errors import UsageError
 
@@ -68,6 +68,7 @@ def eval_(
             show_default=False,
         ),
     ] = None,
+    blank_words: BlankWords = "1",
     batch_size: Annotated[
         int,
         typer.Option("--batch-size", help="Lines or questions read side by side; changes the speed only."),
@@ -89,13 +90,16 @@ def eval_(
     from rnn_cli.console import show_error
     from rnn_cli.inference import find_model
 
+    words = blank_words_of(blank_words)
     path = find_model(model)
     calibration = None if calibrate is None else _calibrate(path, calibrate)
     added: dict[str, Any] = {"cache": cache, "dynamic": dynamic, "ngram": ngram_file(path) if ngram else None}
     fitted = None if fit is None else _fit(path, fit, file, added)
     trained = rnn_cli.load(path)
     note_calibration(trained)
-    result = trained.evaluate(file, answers=answers, format=format_, batch_size=batch_size, **added)
+    result = trained.evaluate(
+        file, answers=answers, format=format_, blank_words=words, batch_size=batch_size, **added
+    )
     figures = result.to_dict()
     if figures["format"] == "text":
         note_direction(trained)

@@ -82,6 +82,7 @@ def evaluate_set(
     path: Path,
     *,
     batch_size: int,
+    blank_words: tuple[int, int] = (1, 1),
     additions: Additions = NOTHING_ADDED,
 ) -> SetEvaluation:
     """Ask `model` all questions. A blank is filled by the whole text; of a pair the more probable line is taken.
@@ -89,6 +90,7 @@ def evaluate_set(
     Args:
         path: what messages call the set.
         batch_size: how many questions are read side by side; the result does not depend on it, but for rounding.
+        blank_words: the smallest and the largest number of words in a blank.
         additions: a cache, which remembers what stands before a blank, and an n-gram model.
 
     Raises:
@@ -105,7 +107,8 @@ def evaluate_set(
     last: RnnError | None = None
     for start in range(0, len(questions.questions), batch_size):
         some = questions.questions[start : start + batch_size]
-        for (number, _), answer in zip(some, _answers(model, [asked for _, asked in some]), strict=True):
+        answered = _answers(model, [asked for _, asked in some], blank_words)
+        for (number, _), answer in zip(some, answered, strict=True):
             if isinstance(answer, RnnError):
                 last = answer
                 problems.append(f"{path}:{number}: {answer}")
@@ -146,13 +149,20 @@ def _by_occurrence(model: TrainedModel, answers: Sequence[_Answer]) -> dict[str,
     return {name: Accuracy(len(right), sum(right)) for name, right in groups.items() if right}
 
 
-def _answers(model: TrainedModel, asked: Sequence[Question | Pair]) -> Iterator[_Answer | RnnError]:
+def _answers(
+    model: TrainedModel, asked: Sequence[Question | Pair], blank_words: tuple[int, int]
+) -> Iterator[_Answer | RnnError]:
     pairs = [one for one in asked if isinstance(one, Pair)]
     if pairs:
         yield from _judge_pairs(model, pairs)
         return
     questions = [one for one in asked if isinstance(one, Question)]
-    results = model.predict([q.text for q in questions], top=1, choices=[q.choices for q in questions])
+    results = model.predict(
+        [question.text for question in questions],
+        top=1,
+        choices=[question.choices for question in questions],
+        blank_words=blank_words,
+    )
     for question, result in zip(questions, results, strict=True):
         if isinstance(result, RnnError):
             yield result

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rnn_cli.errors import UsageError
+from rnn_cli.inference.options import checked_blank_words
 from rnn_cli.inference.trained_model import TrainedModel
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ class Model(TrainedModel):
         *,
         answers: str | Path | None = None,
         format: str | None = None,  # noqa: A002
+        blank_words: tuple[int, int] = (1, 1),
         batch_size: int = BATCH_SIZE,
         cache: bool = False,
         dynamic: bool = False,
@@ -34,6 +36,7 @@ class Model(TrainedModel):
             path: a text (it may be packed), or a file of questions, see `question_sets`.
             answers: the second file of a set of the format msr.
             format: "text", "msr", "choices", "cloze", "last-word" or "pairs"; None: what the file looks like.
+            blank_words: the smallest and the largest number of words in a blank.
             batch_size: how many lines or questions are read side by side; it changes the speed, not the result.
             cache: add a neural cache.
             dynamic: let the network go on learning from the text that is measured; not for questions.
@@ -60,6 +63,7 @@ class Model(TrainedModel):
             raise UsageError(
                 f"--batch-size is {batch_size}; it has to be a whole number from 1 to {LARGEST_BATCH_SIZE:,}."
             )
+        checked_blank_words(blank_words)
         kind = format or find_format(path)
         additions = self.additions(cache=cache, dynamic=dynamic, ngram=ngram)
         if kind == "text":
@@ -69,4 +73,6 @@ class Model(TrainedModel):
                 )
             return evaluate_text(self, read_lines([path]), batch_size=batch_size, additions=additions)
         questions = read_question_set(path, kind, None if answers is None else Path(answers))
-        return evaluate_set(self, questions, path, batch_size=batch_size, additions=additions)
+        return evaluate_set(
+            self, questions, path, batch_size=batch_size, blank_words=blank_words, additions=additions
+        )

@@ -22,6 +22,7 @@ from typing import Any
 from rnn_cli.errors import RnnError, TextError, UsageError
 from rnn_cli.evaluation.questions import Question, read_question
 from rnn_cli.inference.choices import checked_choices
+from rnn_cli.inference.options import MOST_BLANK_WORDS
 from rnn_cli.inference.prompt import Prompt, without_surrogates
 from rnn_cli.printable import masked
 
@@ -141,7 +142,7 @@ def _choices(line: str) -> Question:
 
 
 def _checked(text: str, choices: list[str], answer: str, category: str | None = None) -> Question:
-    known = checked_choices(choices, Prompt.parse(text))
+    known = checked_choices(choices, Prompt.parse(text), (1, MOST_BLANK_WORDS))
     answer = " ".join(without_surrogates(answer).split())
     if answer not in known:
         raise ValueError(f'the answer "{masked(answer, _SHOWN)}" is not among the choices.')

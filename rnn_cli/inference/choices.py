@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from rnn_cli.errors import UsageError
+from rnn_cli.inference.options import MOST_BLANK_WORDS
 from rnn_cli.inference.prompt import Prompt, without_surrogates
 from rnn_cli.printable import masked
 
@@ -10,11 +11,17 @@ MOST_CHOICES = 1000
 _SHOWN = 60  # characters of a choice in a message
 
 
-def checked_choices(choices: Sequence[str], prompt: Prompt) -> list[str]:
+def checked_choices(
+    choices: Sequence[str], prompt: Prompt, blank_words: tuple[int, int] = (1, 1)
+) -> list[str]:
     """The choices without the white space around them.
 
+    Args:
+        blank_words: the smallest and the largest number of words in the blank.
+
     Raises:
-        UsageError: there are none or too many, one is empty, no text or there twice, or the text has not one blank.
+        UsageError: there are none or too many, one is empty, too long, no text or there twice, or the text has not
+            one blank.
     """
     if isinstance(choices, str) or not all(isinstance(choice, str) for choice in choices):
         raise UsageError('The choices have to be a list of texts, such as ["cat", "dog"].')
@@ -34,4 +41,11 @@ def checked_choices(choices: Sequence[str], prompt: Prompt) -> list[str]:
             raise UsageError(f"Choice {number} is empty. Every choice needs a word.")
         if choice in stripped[: number - 1]:
             raise UsageError(f'The choice "{masked(choice, _SHOWN)}" is there twice. Keep one of them.')
+        if (words := len(choice.split())) > blank_words[1]:
+            longer = f"Longer blanks: --blank-words {blank_words[0]}-{words}."
+            most = f"At most {MOST_BLANK_WORDS} can be asked for."
+            raise UsageError(
+                f'The choice "{masked(choice, _SHOWN)}" has {words} words, and the blank is for {blank_words[1]}. '
+                f"{longer if words <= MOST_BLANK_WORDS else most}"
+            )
     return stripped

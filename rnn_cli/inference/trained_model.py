@@ -245,7 +245,7 @@ class TrainedModel:
         checked_blank_words(blank_words)
         drawing = given_options(temperature=temperature, top_k=top_k, top_p=top_p, samples=samples, seed=seed)
         prompt = Prompt.parse(text)
-        request = Request(prompt, None if choices is None else checked_choices(choices, prompt))
+        request = Request(prompt, None if choices is None else checked_choices(choices, prompt, blank_words))
         check_together(
             blanks=prompt.blanks, blank_words=blank_words, why=why, drawing=drawing, remembers=self._remembers
         )
@@ -292,7 +292,7 @@ class TrainedModel:
         given_options(top=top)
         checked_blank_words(blank_words)
         all_choices = [None] * len(texts) if choices is None else choices
-        parsed = [_parse(text, some) for text, some in zip(texts, all_choices, strict=True)]
+        parsed = [_parse(text, some, blank_words) for text, some in zip(texts, all_choices, strict=True)]
         wanted = [request for request in parsed if isinstance(request, Request)]
         if not self._remembers:
             results = iter(self._completer.answers(wanted, top=top, blank_words=blank_words))
@@ -402,9 +402,9 @@ def _in_one_line(error: Exception) -> str:
     return masked(text)
 
 
-def _parse(text: str, choices: Sequence[str] | None) -> Request | RnnError:
+def _parse(text: str, choices: Sequence[str] | None, blank_words: tuple[int, int]) -> Request | RnnError:
     try:
         prompt = Prompt.parse(text)
-        return Request(prompt, None if choices is None else checked_choices(choices, prompt))
+        return Request(prompt, None if choices is None else checked_choices(choices, prompt, blank_words))
     except UsageError as error:
         return error

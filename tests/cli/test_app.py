@@ -59,7 +59,7 @@ def test_every_command_has_a_help_that_begins_with_its_usage(rnn: Rnn, command: 
             "eval",
             [
                 "--model", "--answers", "--format", "--calibrate", "--cache", "--dynamic", "--ngram", "--fit",
-                "--batch-size", "--json",
+                "--blank-words", "--batch-size", "--json",
             ],
         ),
         ("trace", ["--model", "--answer", "--html", "--json"]),

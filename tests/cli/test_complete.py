@@ -142,7 +142,9 @@ def test_just_the_choices_are_ranked_unknown_ones_among_them(rnn: Rnn, run: Path
 
 
 def test_a_choice_of_several_words_counts_with_all_of_them(rnn: Rnn, run: Path) -> None:
-    found = answer(rnn("complete", "I __", "--choices", "eat rice,eat soup,eat", "--json"))
+    found = answer(
+        rnn("complete", "I __", "--choices", "eat rice,eat soup,eat", "--blank-words", "1-2", "--json")
+    )
     joint = [share(3, of=3), share(3, of=3) * share(3, of=4), share(3, of=3) * share(1, of=4)]
     assert [c["text"] for c in found["completions"]] == ["I eat", "I eat rice", "I eat soup"]
     assert [c["joint_log_prob"] for c in found["completions"]] == pytest.approx(np.log(joint), rel=1e-4)
@@ -431,6 +433,10 @@ def test_the_words_that_moved_the_answer_are_shown(rnn: Rnn, run: Path) -> None:
         (["I eat __", "--choices", ""], "There are no choices. Name at least one word to rank."),
         (["I eat __", "--choices", "a,,b"], "Choice 2 is empty. Every choice needs a word."),
         (["I eat __", "--choices", "a,b,a"], 'The choice "a" is there twice. Keep one of them.'),
+        (
+            ["I eat __", "--choices", "rice,New York"],
+            'The choice "New York" has 2 words, and the blank is for 1. Longer blanks: --blank-words 1-2.',
+        ),
         (
             ["I eat", "--choices", "a,b"],
             "The text has no blank for the choices. Put ____ where one of them belongs.",

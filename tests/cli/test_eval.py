@@ -96,6 +96,18 @@ def test_a_line_that_is_no_question_is_named_and_the_exit_code_is_1(rnn: Rnn, ru
     ]
 
 
+def test_choices_of_several_words_are_for_longer_blanks(rnn: Rnn, run: Path) -> None:
+    Path("set.jsonl").write_text(CHOICES + CHOICES.replace("soup", "New York"))
+    refused = rnn("eval", "set.jsonl", "--json")
+    assert (refused.code, json.loads(refused.out)["total"]) == (1, 1)
+    assert refused.err == (
+        'error: set.jsonl:2: The choice "New York" has 2 words, and the blank is for 1. '
+        "Longer blanks: --blank-words 1-2.\n"
+    )
+    ranked = rnn("eval", "set.jsonl", "--blank-words", "1-2", "--json")
+    assert (ranked.code, json.loads(ranked.out)["correct"]) == (0, 2)
+
+
 def test_a_temperature_is_fitted_stored_applied_and_said(rnn: Rnn, run: Path) -> None:
     Path("valid.txt").write_text("I eat soup\nyou eat soup\n")
     Path("set.jsonl").write_text(CHOICES)

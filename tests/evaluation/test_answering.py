@@ -23,7 +23,7 @@ def numbered(*questions: Question | Pair) -> list[tuple[int, Question | Pair]]:
 def test_the_best_choice_has_to_be_the_answer(make_measured: MakeMeasured) -> None:
     model = make_measured()
     text, choices = "My __ is sushi.", ("dish", "favourite dish", "ramen")
-    best = model.complete(text, choices=choices).completions[0]
+    best = model.complete(text, choices=choices, blank_words=(1, 2)).completions[0]
     answer = " ".join(best.words)
     other = next(choice for choice in choices if choice != answer)
     questions = [
@@ -32,7 +32,9 @@ def test_the_best_choice_has_to_be_the_answer(make_measured: MakeMeasured) -> No
         Question(text, answer, choices=choices),
     ]
 
-    result = evaluate_set(model, QuestionSet("choices", numbered(*questions)), PATH, batch_size=2)
+    result = evaluate_set(
+        model, QuestionSet("choices", numbered(*questions)), PATH, batch_size=2, blank_words=(1, 2)
+    )
 
     assert (result.accuracy.total, result.accuracy.correct) == (3, 2)
     assert {name: part.correct for name, part in result.accuracy.by_category.items()} == {"a": 0, "b": 1}
@@ -75,7 +77,9 @@ def test_the_batch_size_changes_nothing(make_measured: MakeMeasured) -> None:
         for n in range(20)
     ]
     results = [
-        evaluate_set(model, QuestionSet("choices", numbered(*questions)), PATH, batch_size=size).to_dict()
+        evaluate_set(
+            model, QuestionSet("choices", numbered(*questions)), PATH, batch_size=size, blank_words=(1, 2)
+        ).to_dict()
         for size in (1, 3, 64)
     ]
     for result in results[1:]:

@@ -123,8 +123,10 @@ def test_choices_of_several_tokens_are_read_from_both_ends(make: Make, direction
     model = make(direction, mode="lines")
     choices = ["sushi", "well-known dish", "favourite cuisine"]
 
-    (alone,) = model.predict(["My ____ is Italian."], choices=[choices])
-    together = model.predict(["My ____ is Italian.", "Is ____?"], choices=[choices, ["it", "dish"]])
+    (alone,) = model.predict(["My ____ is Italian."], choices=[choices], blank_words=(1, 2))
+    together = model.predict(
+        ["My ____ is Italian.", "Is ____?"], choices=[choices, ["it", "dish"]], blank_words=(1, 2)
+    )
 
     assert isinstance(alone, CompletionResult)
     for completion in alone.completions:

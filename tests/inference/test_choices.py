@@ -10,11 +10,11 @@ BLANK = Prompt.parse("I eat __.")
 
 
 def test_choices_lose_the_white_space_around_them() -> None:
-    assert checked_choices([" rice", "brown\t rice\n"], BLANK) == ["rice", "brown rice"]
+    assert checked_choices([" rice", "brown\t rice\n"], BLANK, (1, 2)) == ["rice", "brown rice"]
 
 
 def test_half_a_surrogate_pair_becomes_a_character_that_can_be_printed() -> None:
-    assert checked_choices(["rice \ud83d"], BLANK) == ["rice \ufffd"]
+    assert checked_choices(["rice\ud83d"], BLANK) == ["rice\ufffd"]
 
 
 @pytest.mark.parametrize(
@@ -24,6 +24,16 @@ def test_half_a_surrogate_pair_becomes_a_character_that_can_be_printed() -> None
         ("ab", "I __", 'The choices have to be a list of texts, such as ["cat", "dog"].'),
         ([1], "I __", 'The choices have to be a list of texts, such as ["cat", "dog"].'),
         (["a", " "], "I __", "Choice 2 is empty. Every choice needs a word."),
+        (
+            ["of two"],
+            "I __",
+            'The choice "of two" has 2 words, and the blank is for 1. Longer blanks: --blank-words 1-2.',
+        ),
+        (
+            ["1 2 3 4 5 6"],
+            "I __",
+            'The choice "1 2 3 4 5 6" has 6 words, and the blank is for 1. At most 5 can be asked for.',
+        ),
         (["a", "b", "a "], "I __", 'The choice "a" is there twice. Keep one of them.'),
         (["\x1b" * 99] * 2, "I __", f'The choice "{"?" * 60}" is there twice. Keep one of them.'),
         (["a"], "I", "The text has no blank for the choices. Put ____ where one of them belongs."),

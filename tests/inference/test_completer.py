@@ -172,10 +172,13 @@ def test_choices_ranked_together_are_ranked_as_if_alone(
     model = make_model()
     texts = ["My __ is sushi.", "Is it", "My favourite __", "Is __ dish? It is."] * 3
     choices = [["dish", "favourite dish", "ramen"], None, ["sushi", "pasta"], ["my", "a"]] * 3
-    alone = [model.predict([text], choices=[some])[0] for text, some in zip(texts, choices, strict=True)]
+    alone = [
+        model.predict([text], choices=[some], blank_words=(1, 2))[0]
+        for text, some in zip(texts, choices, strict=True)
+    ]
     monkeypatch.setattr(choosing, "CHOICES_AT_ONCE", 4)
 
-    for one, other in zip(alone, model.predict(texts, choices=choices), strict=True):
+    for one, other in zip(alone, model.predict(texts, choices=choices, blank_words=(1, 2)), strict=True):
         assert isinstance(one, CompletionResult)
         assert isinstance(other, CompletionResult)
         assert [c.words for c in one.completions] == [c.words for c in other.completions]

@@ -71,7 +71,8 @@ def test_an_answer_without_rivals_has_no_evidence(make_model: MakeModel) -> None
 
 
 def test_choices_are_weighed_against_each_other(make_model: MakeModel) -> None:
-    result = make_model().complete("My dish is __.", choices=["pasta", "New York", "sushi"], top=1, why=True)
+    choices = ["pasta", "New York", "sushi"]
+    result = make_model().complete("My dish is __.", choices=choices, blank_words=(1, 2), top=1, why=True)
 
     assert len(result.completions) == 1
     assert result.why is not None
