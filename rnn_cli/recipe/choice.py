@@ -38,7 +38,7 @@ LEAST_MEASURED, MOST_MEASURED = 60_000, 1_000_000
 """Characters that validation and test take each: enough to be sure of the figure, few enough for the time."""
 
 SIZES: dict[str, tuple[tuple[int, int, int], ...]] = {
-    "word": ((128, 0, 0), (256, 100_000, 0), (400, 700_000, 20_000_000), (650, 1_500_000, 60_000_000)),
+    "word": ((128, 0, 0), (256, 100_000, 0), (400, 700_000, 12_000_000), (650, 1_500_000, 60_000_000)),
     "char": ((128, 0, 0), (256, 30_000, 0), (512, 500_000, 12_000_000), (1024, 3_000_000, 100_000_000)),
 }
 """(units, tokens that the text needs to have, tokens that there must be time to read)."""
@@ -47,6 +47,8 @@ CHARACTERS_IN_A_WORD = 5
 
 MOST_DROPOUT_BLIND = 0.2
 """A text too short to be measured on is there to be learnt by heart."""
+
+CELL_NAMES = {"elman": "Elman", "gru": "GRU", "lstm": "LSTM", "indrnn": "IndRNN"}
 
 MOST_EPOCHS = 40
 LEAST_UPDATES = 1_500
@@ -171,7 +173,14 @@ def sizes_to_try(kind: Kind, tokens: int) -> list[tuple[int, int]]:
 
 
 def choose_network(
-    *, kind: Kind, tokens: int, vocab_size: int, has_valid: bool, speeds: list[Speed], training_s: float
+    *,
+    kind: Kind,
+    tokens: int,
+    vocab_size: int,
+    has_valid: bool,
+    speeds: list[Speed],
+    training_s: float,
+    cell: str = "elman",
 ) -> Choices:
     """Sizes, regularisation, softmax and schedule.
 
@@ -179,6 +188,7 @@ def choose_network(
         tokens: of the training text.
         speeds: of the sizes that were tried, smallest first.
         training_s: the time that there is, measuring included.
+        cell: the kind of it, which only the user chooses.
     """
     speed = _best_size(kind, tokens, speeds, training_s)
     readable = speed.tokens_per_s * training_s
@@ -197,12 +207,14 @@ def choose_network(
             "embedding_size": speed.units if tied else min(speed.units, 128),
             "hidden_size": speed.units,
             "dropout": dropout,
+            **({} if char or cell != "elman" else {"recurrent_init": "identity"}),
         },
         "output": {"tie_embeddings": tied, **softmax},
         "training": {
             "batch_size": batch,
             "bptt_steps": steps,
             **rates_for(kind, speed.units),
+            **({} if char else {"change_penalty": 1.0}),
             "schedule": "linear",
             "warmup_steps": 100,
             "max_epochs": max(1, math.ceil(min(1.5 * readable / tokens, most))),
@@ -213,7 +225,7 @@ def choose_network(
             "log_every_windows": 20,
         },
     }
-    return Choices(settings, _reasons(settings, speed, tokens, vocab_size, epochs, training_s))
+    return Choices(settings, _reasons(settings, cell, speed, tokens, vocab_size, epochs, training_s))
 
 
 def _best_size(kind: Kind, tokens: int, speeds: list[Speed], training_s: float) -> Speed:
@@ -255,7 +267,13 @@ def rates_for(kind: Kind, units: int) -> dict[str, Any]:
 
 
 def _reasons(
-    settings: Settings, speed: Speed, tokens: int, vocab_size: int, epochs: float, training_s: float
+    settings: Settings,
+    cell: str,
+    speed: Speed,
+    tokens: int,
+    vocab_size: int,
+    epochs: float,
+    training_s: float,
 ) -> tuple[Reason, ...]:
     model, output, training = (settings[name] for name in ("model", "output", "training"))
     enough = epochs * tokens < 0.99 * speed.tokens_per_s * training_s
@@ -263,13 +281,17 @@ def _reasons(
     threads = f"{speed.threads} thread{'' if speed.threads == 1 else 's'}"
     samples = output.get("samples")
     tables = training.get("table_learning_rate")
+    kept = ["W begins as the identity"] if "recurrent_init" in model else []
+    kept += ["changes of h_t cost"] if "change_penalty" in training else []
+    memory = [Reason("memory", ", ".join(kept), "what was read fades slowly")] if kept else []
     return (
         Reason(
             "network",
-            f"Elman, {speed.units} units",
+            f"{CELL_NAMES[cell]}, {speed.units} units",
             f"{speed.tokens_per_s:,.0f} tokens/s here ({speed.engine}, {threads}): {tokens:,} tokens, read {times}"
             + (", more would only be learnt by heart" if enough else ""),
         ),
+        *memory,
         Reason(
             "dropout",
             f"{model['dropout']:g}",

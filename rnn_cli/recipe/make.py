@@ -88,6 +88,7 @@ def make_recipe(
         has_valid=texts.valid is not None,
         speeds=speeds,
         training_s=left_s / networks,
+        cell=config.model.cell,
     )
     network.settings["training"]["max_minutes"] *= networks
     return Recipe(
@@ -104,7 +105,8 @@ def _speeds(
     on_event: OnEvent,
 ) -> list[Speed]:
     """Try the sizes that there may be time for: all ways of computing with the first, its best with the others."""
-    kind = config_from_choices(chosen, overrides).data.tokenizer.kind
+    config = config_from_choices(chosen, overrides)
+    kind, cell = config.data.tokenizer.kind, config.model.cell
     sizes = sizes_to_try(kind, texts.train.tokens)
     if units := asked.get("model", {}).get("hidden_size"):
         sizes = [(units, 0)]
@@ -113,7 +115,7 @@ def _speeds(
         if speeds and speeds[-1].tokens_per_s * budget_s < wanted:
             break
         known = speeds[-1:] or [Speed(units, 1.0, "auto", 0)]
-        trial = _trial(chosen, kind, texts, units)
+        trial = _trial(chosen, kind, cell, texts, units)
         trial["training"] |= {"engine": known[0].engine, "threads": known[0].threads or None}
         config = config_from_choices(trial, overrides)
         windows = build_windows(config, texts.train, lambda _: None)
@@ -123,7 +125,7 @@ def _speeds(
     return speeds
 
 
-def _trial(chosen: Settings, kind: Kind, texts: Texts, units: int) -> Settings:
+def _trial(chosen: Settings, kind: Kind, cell: str, texts: Texts, units: int) -> Settings:
     """A network of so many units, with dropout, as it would be trained."""
     network: Choices = choose_network(
         kind=kind,
@@ -132,5 +134,6 @@ def _trial(chosen: Settings, kind: Kind, texts: Texts, units: int) -> Settings:
         has_valid=texts.valid is not None,
         speeds=[Speed(units, 1e4, "auto", 1)],
         training_s=600.0,
+        cell=cell,
     )
     return {**chosen, **network.settings}

@@ -69,6 +69,16 @@ def test_set_rules_out_a_choice(rnn: Rnn, text: Path, tmp_path: Path) -> None:
     assert (config.data.tokenizer.kind, config.data.mode, config.model.hidden_size) == ("word", "lines", 20)
 
 
+def test_another_cell_can_be_asked_for(rnn: Rnn, text: Path) -> None:
+    words = ("my.first.txt", "--budget", "60s", "--set", "data.tokenizer.kind=word")
+    elman = rnn("train", *words, "--run-dir", "elman").err
+    gru = rnn("train", *words, "--run-dir", "gru", "--set", "model.cell=gru").err
+    slow = "(what was read fades slowly)"
+    assert f"memory: W begins as the identity, changes of h_t cost {slow}" in elman.splitlines()
+    assert f"memory: changes of h_t cost {slow}" in gru.splitlines()
+    assert "\nnetwork: GRU, 128 units (" in gru
+
+
 def test_a_folder_of_texts_is_one_text(rnn: Rnn, text: Path, tmp_path: Path) -> None:
     folder = tmp_path / "books"
     folder.mkdir()
