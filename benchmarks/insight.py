@@ -85,7 +85,7 @@ def _random_words(folder: Path, *, vocab_size: int, words: int) -> Path:
     frequency = 1 / np.arange(1, vocab_size + 1)
     ids = np.random.default_rng(0).choice(vocab_size, size=(words // 20, 20), p=frequency / frequency.sum())
     every = np.arange(vocab_size)  # each word at least once
-    lines = [*(" ".join(f"w{i}" for i in row) for row in ids), " ".join(f"w{i}" for i in every)]
+    lines = [" ".join(f"w{i}" for i in words_of_line) for words_of_line in (every, *ids)]
     text = folder / "text.txt"
     text.write_text("\n".join(lines) + "\n")
     return text
