@@ -13,7 +13,7 @@ launcher    where a command of `rnn` runs: on this machine (here), or on one of 
 machines    how many runs at once, and with how many threads
 scheduler   so many of them side by side, until all are done or the user stops them
 space       what a search may choose from, and its settings
-search      its trials in optuna's journal, which several processes share; sittings: its time; searching: its jobs
+search      its trials, which several processes share; journal: optuna; sittings: its time; searching: its jobs
 progress    how far a training is, read from its metrics
 results     figures of the runs, mean and spread over seeds; search_results: trials, the best first
 listing     what lies in a folder of runs

@@ -43,6 +43,9 @@ class Outcome:
     reason: str = ""
 
 
+Verdict = Callable[[Outcome], Outcome]
+"""What the end of a run comes to, for whoever has looked at more than its exit codes."""
+
 Judge = Callable[[Sequence[Mapping[str, Any]], Progress], bool]
 """Whether a training is to be pruned, after these new records of its metrics."""
 
@@ -64,6 +67,7 @@ class Job:
         environment: variables for every task.
         launcher: starts the tasks.
         judge: looks at a training while it runs; None lets each come to its end.
+        verdict: is asked once, at the end.
     """
 
     def __init__(
@@ -76,6 +80,7 @@ class Job:
         on_event: OnStudyEvent,
         launcher: Launcher,
         judge: Judge | None = None,
+        verdict: Verdict = lambda outcome: outcome,
     ) -> None:
         self.run = run
         self.outcome = Outcome(State.WAITING)
@@ -83,6 +88,7 @@ class Job:
         self._on_event = on_event
         self._launcher = launcher
         self._judge = judge
+        self._verdict = verdict
         self._tasks = deque(_Task(words, name) for name, words in run.following(after).items())
         if run.next is not Next.NOTHING:
             self._tasks.appendleft(_Task(run.training(threads)))
@@ -121,6 +127,7 @@ class Job:
             return False
         if self._tasks and self.outcome.state is State.FINISHED:
             self.outcome = Outcome(State.STOPPED)
+        self.outcome = self._verdict(self.outcome)
         if self.outcome.state is not State.WAITING:
             self._on_event(
                 RunEnded(

@@ -87,8 +87,8 @@ class Work(Protocol):
     def next_job(self) -> Job | None:
         """The next one to start; None where there is none at present."""
 
-    def ended(self, job: Job) -> None:
-        """It has come to its end."""
+    def ended(self) -> None:
+        """A job has come to its end."""
 
     def time_is_up(self) -> bool:
         """Whether what runs is to be stopped."""
@@ -104,7 +104,7 @@ class InTurn:
         """The next one."""
         return self._waiting.popleft() if self._waiting else None
 
-    def ended(self, job: Job) -> None:
+    def ended(self) -> None:
         """Its outcome is all that there is to know."""
 
     def time_is_up(self) -> bool:
@@ -135,7 +135,7 @@ def work_through(work: Work, at_once: Callable[[], int], stop: StopSignal, on_ev
             for job in list(running):
                 if job.has_ended():
                     running.remove(job)
-                    work.ended(job)
+                    work.ended()
             time.sleep(LOOK_EVERY_S)
     except KeyboardInterrupt:
         raise Interrupted("Stopped at once. Start the same plan again to go on.") from None

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Self
 from rnn_cli.batch.expansion import PlannedRun
 from rnn_cli.batch.figures import higher_is_better
 from rnn_cli.batch.job import Outcome, State
+from rnn_cli.batch.journal import check_optuna, open_journal, sampler
 from rnn_cli.batch.plan import Plan
 from rnn_cli.batch.progress import Progress
 from rnn_cli.batch.record import Digests
@@ -27,22 +28,17 @@ from rnn_cli.batch.results import figures_of
 from rnn_cli.batch.searched import SEARCH, check_what_is_searched
 from rnn_cli.batch.sittings import Sittings
 from rnn_cli.batch.study import StudyRun, look_at_run
-from rnn_cli.errors import RnnError, UsageError
+from rnn_cli.errors import UsageError
 from rnn_cli.training.run_folder import RunFolder
 from rnn_cli.training.run_lock import RunLock, is_held, waiting_lock
 
 if TYPE_CHECKING:
-    from optuna import Study, Trial
-    from optuna.pruners import BasePruner
-    from optuna.samplers import BaseSampler
+    from optuna import Trial
     from optuna.trial import FrozenTrial
-
-JOURNAL = "search.journal"
 
 TURN = ".search.lock"
 CLAIM = ".rnn_batch.lock"
 
-_NAME = "search"  # of the one study in a journal
 _REPEATS = "repeats"
 """Marks a trial that chose what another had chosen before; it is not trained and not shown."""
 _REASON = "reason"
@@ -81,22 +77,6 @@ class TrialSeen:
     value: float | None
 
 
-def check_optuna() -> None:
-    """Whether a search is possible at all.
-
-    Raises:
-        UsageError: the package is not installed.
-    """
-    try:
-        import optuna
-    except ImportError:
-        raise UsageError(
-            "A plan with search needs the package optuna, which is not installed. "
-            "Install it with: pip install 'rnn_cli[search]'"
-        ) from None
-    optuna.logging.set_verbosity(optuna.logging.ERROR)  # what matters of it is told by us
-
-
 class Search:
     """A search and its folder. Others may work on it at the same time."""
 
@@ -112,7 +92,7 @@ class Search:
         self._open: dict[int, OpenTrial] = {}
         with self._turn():
             check_what_is_searched(plan, plan.search, path, self._digests)
-            self._study = self._load()
+            self._study = open_journal(path, self.settings, lowest=self._sign > 0)
         self.sittings = Sittings(self._study)
 
     @classmethod
@@ -233,48 +213,6 @@ class Search:
         with waiting_lock(self.path / TURN):
             yield
 
-    def _load(self) -> "Study":
-        import optuna
-        from optuna.storages import JournalStorage
-        from optuna.storages.journal import JournalFileBackend
-
-        try:
-            storage = JournalStorage(JournalFileBackend(str(self.path / JOURNAL)))
-            return optuna.create_study(
-                storage=storage,
-                study_name=_NAME,
-                direction="minimize" if self._sign > 0 else "maximize",
-                pruner=self._pruner(),
-                load_if_exists=True,
-            )
-        except (ValueError, KeyError) as error:
-            raise RnnError(
-                f"{self.path / JOURNAL} is damaged ({error}). Choose another folder with --run-dir."
-            ) from error
-
-    def _pruner(self) -> "BasePruner":
-        from optuna.pruners import MedianPruner, NopPruner, SuccessiveHalvingPruner
-
-        match self.settings.pruner:
-            case "median":
-                return MedianPruner(n_startup_trials=self.settings.startup_trials)
-            case "halving":
-                return SuccessiveHalvingPruner()
-        return NopPruner()
-
-    def _sampler(self, number: int) -> "BaseSampler":
-        """Seeded by the trial's number: processes that share a search do not draw the same, and a restart does."""
-        from optuna.samplers import RandomSampler, TPESampler
-
-        if self.settings.sampler == "random":
-            return RandomSampler(seed=number)
-        return TPESampler(
-            seed=number,
-            n_startup_trials=self.settings.startup_trials,
-            multivariate=True,  # the best learning rate depends on the size
-            constant_liar=True,  # trials that still run count as bad: side by side they spread out
-        )
-
     def _trials(self) -> "list[FrozenTrial]":
         """Those that were trained or are to be."""
         trials = self._study.get_trials(deepcopy=False)
@@ -318,7 +256,7 @@ class Search:
     def _ask(self) -> "Trial":
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            self._study.sampler = self._sampler(len(self._study.get_trials(deepcopy=False)))
+            self._study.sampler = sampler(self.settings, len(self._study.get_trials(deepcopy=False)))
             return self._study.ask(self._space.distributions())
 
     def _opened(self, handle: "Trial") -> OpenTrial | None:

@@ -3,11 +3,11 @@
 import functools
 import time
 
-from rnn_cli.batch.events import OnStudyEvent, RunEnded, SearchStarted
-from rnn_cli.batch.job import Job, State
+from rnn_cli.batch.events import OnStudyEvent, SearchStarted
+from rnn_cli.batch.job import Job
 from rnn_cli.batch.launcher import Launcher
 from rnn_cli.batch.scheduler import Resources, work_through
-from rnn_cli.batch.search import OpenTrial, Search
+from rnn_cli.batch.search import Search
 from rnn_cli.batch.sittings import NOTE_EVERY_S
 from rnn_cli.training.interrupt import StopSignal
 
@@ -50,7 +50,6 @@ class Trials:
         self._shares = shares
         self._on_event = on_event
         self._launcher = launcher
-        self._open: dict[str, OpenTrial] = {}
         self._look_again_at = self._measure_again_at = 0.0
         self._time_is_up = False
 
@@ -62,7 +61,6 @@ class Trials:
         if trial is None:
             self._look_again_at = time.monotonic() + LOOK_AGAIN_S
             return None
-        self._open[trial.run.name] = trial
         return Job(
             trial.run,
             self._search.plan.after,
@@ -71,15 +69,12 @@ class Trials:
             on_event=self._on_event,
             launcher=self._launcher,
             judge=functools.partial(self._search.judge, trial),
+            verdict=functools.partial(self._search.ended, trial),
         )
 
-    def ended(self, job: Job) -> None:
-        """Write it into the journal."""
+    def ended(self) -> None:
+        """There may be another one to take."""
         self._look_again_at = 0.0
-        outcome = self._search.ended(self._open.pop(job.run.name), job.outcome)
-        if outcome != job.outcome:
-            assert outcome.state is State.FAILED
-            self._on_event(RunEnded(job.run.name, outcome.state.value, 0.0, reason=outcome.reason))
 
     def time_is_up(self) -> bool:
         """Whether the minutes are over."""

@@ -1,6 +1,7 @@
 """`rnn batch`: the trainings that a plan says, side by side, and their figures in one table."""
 
 import json
+import shlex
 from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -76,10 +77,18 @@ def batch(
         )
     if dry_run:
         return _show_space(read, path) if read.search else _show_configs(read, path, force=force)
+    again = _again(plan, run_dir, jobs, on)
     with _machines(on) as machines:
         if read.search is not None:
-            return _search(read, path, machines, jobs=jobs, as_json=json_)
-        return _run(read, path, machines, jobs=jobs, force=force, as_json=json_)
+            return _search(read, path, machines, again, jobs=jobs, as_json=json_)
+        return _run(read, path, machines, again, jobs=jobs, force=force, as_json=json_)
+
+
+def _again(plan: Path, run_dir: Path | None, jobs: int | None, on: str | None) -> str:
+    """The command that goes on with the plan, in the same folder and on the same machines."""
+    options = {"--run-dir": run_dir, "--jobs": jobs, "--on": on}
+    given = [word for name, value in options.items() if value is not None for word in (name, str(value))]
+    return shlex.join(["rnn", "batch", str(plan), *given])
 
 
 def _machines(on: str | None) -> "AbstractContextManager[Machines]":
@@ -128,7 +137,14 @@ def _show_space(plan: "Plan", path: Path) -> int:
 
 
 def _run(
-    plan: "Plan", path: Path, machines: "Machines", *, jobs: int | None, force: bool, as_json: bool
+    plan: "Plan",
+    path: Path,
+    machines: "Machines",
+    again: str,
+    *,
+    jobs: int | None,
+    force: bool,
+    as_json: bool,
 ) -> int:
     from rnn_cli.batch.job import State
     from rnn_cli.batch.results import gather
@@ -154,12 +170,14 @@ def _run(
     if stop.received:
         raise Interrupted(
             f"Stopped: {results.count(State.FINISHED)} of {len(results.runs)} runs are finished. "
-            f"Go on with: rnn batch {plan.path}"
+            f"Go on with: {again}"
         )
     return 1 if results.count(State.FAILED) else 0
 
 
-def _search(plan: "Plan", path: Path, machines: "Machines", *, jobs: int | None, as_json: bool) -> int:
+def _search(
+    plan: "Plan", path: Path, machines: "Machines", again: str, *, jobs: int | None, as_json: bool
+) -> int:
     from rnn_cli.batch.job import State
     from rnn_cli.batch.search import Search
     from rnn_cli.batch.search_results import gather_search
@@ -185,7 +203,7 @@ def _search(plan: "Plan", path: Path, machines: "Machines", *, jobs: int | None,
         _show_best(results)
     if stop.received:
         done = results.count(State.FINISHED) + results.count(State.PRUNED) + results.count(State.FAILED)
-        raise Interrupted(f"Stopped: {done} trials are done. Go on with: rnn batch {plan.path}")
+        raise Interrupted(f"Stopped: {done} trials are done. Go on with: {again}")
     return 1 if results.count(State.FAILED) else 0
 
 

@@ -14,7 +14,7 @@ import typer
 
 from rnn_cli.cli.texts import DEFAULT_BUDGET, check_budget, is_config, run_name, text_files
 from rnn_cli.errors import Interrupted, RnnError, UsageError
-from rnn_cli.training.cores import started_together
+from rnn_cli.training.launch import resume_command, started_together
 
 if TYPE_CHECKING:
     from rnn_cli.config.schema import Config
@@ -256,7 +256,7 @@ def _train(
             answers = {name: answer_questions(model, asked) for name, asked in questions.items()}
         except KeyboardInterrupt:
             raise Interrupted(
-                f"Stopped before the questions were answered. Go on with: rnn train --resume {folder.path}"
+                f"Stopped before the questions were answered. Go on with: {resume_command(folder.path)}"
             ) from None
     prompts = [question.text for asked in questions.values() for question in asked]
     prompt = min(prompts, key=len, default=outcome.opening)

@@ -13,6 +13,7 @@ from rnn_cli.model.language_model import LanguageModel, State
 from rnn_cli.model.losses import LossFunction, SampledSoftmax
 from rnn_cli.tensor_file import read_metadata, read_tensor_file, write_tensor_file
 from rnn_cli.training.averaging import WeightAverage
+from rnn_cli.training.launch import train_command
 from rnn_cli.training.optimizer import Optimizer
 from rnn_cli.training.ranks import ALONE, Ranks, Said
 
@@ -208,7 +209,7 @@ def _read(path: Path, fingerprint: str) -> Said:
     if metadata.get("fingerprint") != fingerprint:
         raise ModelFileError(
             f"{path} cannot be used to go on: the training text or the settings have changed since. "
-            "Put them back as they were, or start anew: rnn train CONFIG."
+            f"Put them back as they were, or start anew: {train_command()} CONFIG."
         )
     return Said({name: torch.from_numpy(array) for name, array in arrays.items()}, metadata)
 

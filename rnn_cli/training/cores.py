@@ -7,9 +7,3 @@ def usable_cores() -> int:
     """Cores that this process may run on, shared out among those that torchrun started on this machine."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return max(1, cores // int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
-
-
-def started_together() -> bool:
-    """Whether torchrun, or another launcher that sets its variables, started this process as one of several."""
-    told = all(name in os.environ for name in ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"))
-    return told and os.environ["WORLD_SIZE"] != "1"

@@ -97,12 +97,6 @@ class Ranks:
         """Whether this is the rank that writes and speaks."""
         return self.number == 0
 
-    @property
-    def command(self) -> str:
-        """How a training with so many processes on this machine is started."""
-        here = os.environ.get("LOCAL_WORLD_SIZE", self.count)
-        return "rnn" if self.count == 1 else f"torchrun --nproc-per-node {here} -m rnn_cli"
-
     def share(self, total: int) -> slice:
         """This rank's share of `total` things; shares are as equal as can be and follow each other."""
         return slice(total * self.number // self.count, total * (self.number + 1) // self.count)

@@ -22,6 +22,7 @@ from rnn_cli.training.checkpoint import first_network
 from rnn_cli.training.engine_choice import choose_engine, with_engine
 from rnn_cli.training.events import Event, Measured, Notice, OnEvent, Started
 from rnn_cli.training.interrupt import Stopped, StopSignal
+from rnn_cli.training.launch import resume_command
 from rnn_cli.training.outcome import Outcome
 from rnn_cli.training.parts import Training
 from rnn_cli.training.ranks import ALONE, Ranks, Said
@@ -68,7 +69,7 @@ def train(
         except RankLostError as error:
             raise RankLostError(
                 f"{error} Go on from the last checkpoint, with as many processes or others: "
-                f"{ranks.command} train --resume {folder.path}"
+                f"{resume_command(folder.path)}"
             ) from error
 
 
@@ -172,13 +173,13 @@ def _with_engine(config: Config, windows: Windows, texts: Texts, on_event: OnEve
 def _interrupted(training: Training) -> Interrupted:
     return Interrupted(
         f"Stopped at step {training.progress.step:,}; everything is saved. "
-        f"Go on with: {training.ranks.command} train --resume {training.folder.path}"
+        f"Go on with: {resume_command(training.folder.path)}"
     )
 
 
 def _stopped_at_once(folder: RunFolder) -> str:
     if folder.states():
-        return f"Stopped at once. Go on from the last checkpoint with: rnn train --resume {folder.path}"
+        return f"Stopped at once. Go on from the last checkpoint with: {resume_command(folder.path)}"
     return "Stopped before the first step: there was nothing to save."
 
 

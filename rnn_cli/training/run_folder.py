@@ -12,6 +12,7 @@ from rnn_cli.errors import ModelFileError, TrainingError, UsageError
 from rnn_cli.files import atomic_write, parts_of, sync_folder, write_text
 from rnn_cli.inference.line_index import NAME_IN_RUN_FOLDER as INDEX_NAME
 from rnn_cli.training.events import Event
+from rnn_cli.training.launch import resume_command, train_command
 from rnn_cli.training.run_lock import RunLock
 
 ESCAPES = "backslashreplace"
@@ -173,7 +174,7 @@ class RunFolder:
             yield
         except OSError as error:
             next_step = (
-                f"Make room, then go on from the last checkpoint: rnn train --resume {self.path}"
+                f"Make room, then go on from the last checkpoint: {resume_command(self.path)}"
                 if self.states()
                 else "Make room and start again, or choose another folder with --run-dir."
             )
@@ -187,7 +188,7 @@ class RunFolder:
             raise ModelFileError(f"{self.path} is finished: there is nothing left to train.")
         if not self.states():
             raise ModelFileError(
-                f"{self.path} has no checkpoint to go on from. Start anew: rnn train CONFIG."
+                f"{self.path} has no checkpoint to go on from. Start anew: {train_command()} CONFIG."
             )
 
     def _check_nothing_is_lost(self, *, force: bool) -> None:
@@ -198,7 +199,7 @@ class RunFolder:
             )
         if not force and self.states():
             raise UsageError(
-                f"{self.path} holds a run that is not finished. Go on with it: rnn train --resume {self.path}. "
+                f"{self.path} holds a run that is not finished. Go on with it: {resume_command(self.path)}. "
                 "Or choose another folder with --run-dir, or overwrite it with --force."
             )
         is_a_run = self.config.exists() and self.metrics.exists()

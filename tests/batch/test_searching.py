@@ -121,7 +121,8 @@ def test_without_a_pruner_and_among_the_startup_trials_nothing_is_pruned(search:
 
 
 def test_a_trial_that_fails_is_reported_and_does_not_stop_the_rest(search: RunSearch) -> None:
-    results = search(plan("trials: 3", "sample: {model.hidden_size: [13, 20, 66]}"))
+    events: list[StudyEvent] = []
+    results = search(plan("trials: 3", "sample: {model.hidden_size: [13, 20, 66]}"), events)
     assert results.runs[0].outcome == Outcome(State.FINISHED)
     by_size = dict(zip(sizes(results), (run.outcome for run in results.runs), strict=True))
     assert by_size == {
@@ -129,6 +130,10 @@ def test_a_trial_that_fails_is_reported_and_does_not_stop_the_rest(search: RunSe
         13: Outcome(State.FAILED, "The text is unlucky."),
         66: Outcome(State.FAILED, "valid.perplexity is not there, or not finite."),
     }
+    ends = [(event.name, event.state, event.reason) for event in events if isinstance(event, RunEnded)]
+    assert sorted(ends) == sorted(
+        (run.planned.name, run.outcome.state.value, run.outcome.reason) for run in results.runs
+    )
 
 
 def test_no_training_is_done_twice_and_where_all_are_done_the_search_ends(search: RunSearch) -> None:

@@ -79,7 +79,17 @@ def test_a_run_that_fails_is_reported_with_its_log_and_the_exit_code_is_1(
 
 
 def start(folder: Path) -> "subprocess.Popen[str]":
-    command = [sys.executable, "-m", "rnn_cli", "batch", "study.yaml", "--jobs", "2"]
+    command = [
+        sys.executable,
+        "-m",
+        "rnn_cli",
+        "batch",
+        "study.yaml",
+        "--run-dir",
+        "runs/study",
+        "--jobs",
+        "2",
+    ]
     return subprocess.Popen(
         command, cwd=folder, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=os.environ
     )
@@ -124,7 +134,8 @@ def test_a_killed_training_is_reported_ctrl_c_lets_the_other_save_and_a_second_s
     assert process.returncode == 130
     assert "it was killed (SIGKILL). If memory ran out, fewer --jobs need less." in err
     assert "Stopping: 1 run is saving." in err
-    assert err.splitlines()[-1] == "Stopped: 0 of 2 runs are finished. Go on with: rnn batch study.yaml"
+    again = "rnn batch study.yaml --run-dir runs/study --jobs 2"
+    assert err.splitlines()[-1] == f"Stopped: 0 of 2 runs are finished. Go on with: {again}"
     assert "everything is saved" in (saved / "train.log").read_text()
     assert (exit_code_of(killed), exit_code_of(saved)) == (-signal.SIGKILL, 130)
     assert [line.split()[:2] for line in rnn("runs", "runs").out.splitlines()[1:]] == [
@@ -132,13 +143,13 @@ def test_a_killed_training_is_reported_ctrl_c_lets_the_other_save_and_a_second_s
         ["study/tiny,seed=2", "half"],
     ]
 
-    again = start(tmp_path)
+    process = start(tmp_path)
     wait_until(
         lambda: all('"resumed": true' in (run / "metrics.jsonl").read_text() for run in (killed, saved))
     )
-    again.send_signal(signal.SIGTERM)
-    again.communicate(timeout=60)
-    assert again.returncode == 130
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=60)
+    assert process.returncode == 130
 
 
 def test_a_dry_run_prints_every_resolved_config_and_makes_nothing(

@@ -143,7 +143,8 @@ def test_ctrl_c_lets_the_workers_save_and_the_same_plan_goes_on_without_them(
     err = (tmp_path / "err").read_text()
     assert process.returncode == 130
     assert "Stopping: 2 runs are saving." in err
-    assert err.splitlines()[-1] == "Stopped: 0 of 3 runs are finished. Go on with: rnn batch study.yaml"
+    again = f"rnn batch study.yaml --on dask://{cluster.address}"
+    assert err.splitlines()[-1] == f"Stopped: 0 of 3 runs are finished. Go on with: {again}"
     half = [run for run in (tmp_path / "runs/study").glob("tiny,*") if trains(run)]
     for run in half:
         assert "everything is saved" in (run / "train.log").read_text()

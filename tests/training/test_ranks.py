@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -263,12 +264,11 @@ def test_more_processes_than_streams_are_refused_once(found: dict[str, dict[str,
 def test_a_killed_process_ends_the_training_with_a_message(
     folder: Path, found: dict[str, dict[str, Any]]
 ) -> None:
-    begins = "Another process of this training has ended or cannot be reached ("
-    ends = (
-        " by peer). Go on from the last checkpoint, with as many processes or others: "
+    # The reason is gloo's: the other end was reset, or closed, whichever is seen first.
+    assert re.sub(r"\(.*by peer.*?\)", "(REASON)", found["death"]["error"]) == (
+        "Another process of this training has ended or cannot be reached (REASON). Go on from the last "
+        "checkpoint, with as many processes or others: "
         f"torchrun --nproc-per-node 2 -m rnn_cli train --resume {folder / 'death'}"
     )
-    error = found["death"]["error"]
-    assert (error[: len(begins)], error[-len(ends) :]) == (begins, ends)
     assert found["death"]["code"] == 1
     assert len(RunFolder(folder / "death").states()) == 1
