@@ -91,6 +91,7 @@ def test_the_plan_has_the_parameters_bytes_and_windows_of_the_training(rnn: Rnn,
         "train_tokens": 174,
         "windows_per_epoch": 18,
         "total_windows": 54,
+        "device": "cpu",
         "softmax": "exact",
         "softmax_reason": "over all 11 words (auto: fewer than 4 times output.samples)",
         "max_minutes": None,
@@ -125,11 +126,13 @@ def test_a_person_gets_the_plan_as_a_table(rnn: Rnn, tiny: Path) -> None:
         re.split(r"  +", line.strip(), maxsplit=1) for line in result.out.splitlines() if line.strip()
     )
     assert list(rows) == [
-        "vocabulary", "parameters", "model file", "memory", "windows", "softmax", "engine", "time",
+        "vocabulary", "parameters", "model file", "memory", "windows", "device", "softmax", "engine",
+        "time",
     ]  # fmt: skip
     assert rows["vocabulary"] == "11 words"
     assert rows["parameters"] == "323 (embedding 88, V 88, c 11, cells.0.W 128, cells.0.b 8)"
     assert rows["windows"] == "18 an epoch, 54 in all"
+    assert rows["device"] == "cpu"
     assert rows["softmax"] == "exact: over all 11 words (auto: fewer than 4 times output.samples)"
     assert re.match(r"\w+ on \d+ threads?, [\d,]+ tokens/s \(also tried: ", rows["engine"])
     assert rows["time"] == "about 0 s for 174 tokens an epoch, without validation"
