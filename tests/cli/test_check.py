@@ -67,6 +67,21 @@ def test_an_empty_text_is_an_error_that_names_the_file(rnn: Rnn, tiny: Path, tmp
     )
 
 
+@pytest.mark.parametrize("command", ["check", "train"])
+def test_a_gpu_that_is_asked_for_and_not_there_is_one_clear_message(
+    rnn: Rnn, tiny: Path, command: str
+) -> None:
+    import torch
+
+    assert rnn(command, "tiny.yaml", "--set", "training.device=cuda") == Result(
+        2,
+        "",
+        f"error: training.device is cuda, but PyTorch {torch.__version__} finds no GPU here. Set training.device to "
+        "auto (to go on with a run: in its config.yaml), or install PyTorch's CUDA build where there is a GPU.\n",
+    )
+    assert not (tiny.parent / "runs" / "tiny").exists()
+
+
 def test_questions_that_cannot_be_read_are_found_before_any_training(rnn: Rnn, tiny: Path) -> None:
     result = rnn("check", "tiny.yaml", "--set", "data.questions={cloze: train.txt}")
     assert (result.code, result.out) == (1, "")
