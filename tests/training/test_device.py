@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from benchmarks import cuda as benchmark
 from rnn_cli.errors import TrainingError, UsageError
 from rnn_cli.model.graphed import GraphedWindows
 from rnn_cli.training import run
@@ -150,6 +151,14 @@ def test_a_network_larger_than_the_gpu_is_refused(make_config: MakeConfig) -> No
     assert str(error.value) == (
         "The network would have 7,400,004,810 parameters and take about 118 GB to train; this GPU has 8 GB. Lower "
         "model.hidden_size, model.embedding_size, model.num_layers or data.tokenizer.max_size."
+    )
+
+
+def test_the_benchmark_of_a_gpu_refuses_in_one_line_where_there_is_none() -> None:
+    with pytest.raises(SystemExit) as error:
+        benchmark.main([])
+    assert str(error.value) == (
+        f"benchmarks.cuda needs a GPU, and PyTorch {torch.__version__} finds none here."
     )
 
 
