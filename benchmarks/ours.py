@@ -55,15 +55,22 @@ def random_text(
 
 
 def config(
-    *, size: int, softmax: str, engine: str = "auto", threads: int | None = None, samples: int = 256
+    *,
+    size: int,
+    softmax: str,
+    engine: str = "auto",
+    threads: int | None = None,
+    samples: int = 256,
+    device: str = "cpu",
 ) -> Config:
-    """A config for such a text; sgd, as the peer has it."""
+    """A config for such a text; sgd, as the peer has it, and on the CPU, as the peer is, unless asked otherwise."""
+    ways = {"engine": engine, "threads": threads, "device": device}
     return Config.model_validate(
         {
             "data": {"train": "random words"},
             "model": {"embedding_size": size, "hidden_size": size},
             "output": {"softmax": softmax, "samples": samples},
-            "training": {"optimizer": "sgd", "learning_rate": 1e-3, "engine": engine, "threads": threads},
+            "training": {"optimizer": "sgd", "learning_rate": 1e-3, **ways},
         }
     )
 

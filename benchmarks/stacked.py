@@ -50,7 +50,7 @@ def config(size: int) -> Config:
             "data": {"train": "random words"},
             "model": {"embedding_size": size, "hidden_size": size},
             "output": {"softmax": "exact"},
-            "training": {"engine": "float32", "threads": 1},
+            "training": {"engine": "float32", "threads": 1, "device": "cpu"},
         }
     )
 

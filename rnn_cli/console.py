@@ -183,7 +183,7 @@ class TrainingDisplay:
             self._bar = None
         self._console.print(
             f"{event.parameters:,} parameters, {event.vocab_size:,} words in the vocabulary, "
-            f"{event.total_windows:,} windows of {event.batch_size} streams"
+            f"{event.total_windows:,} windows of {event.batch_size} streams, on {event.device}"
         )
         if event.resumed:
             self._console.print(f"Going on from step {event.step:,}.")

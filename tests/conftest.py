@@ -29,6 +29,16 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Mon
     monkeypatch.delenv("RNN_MODEL", raising=False)
 
 
+@pytest.fixture(autouse=True)
+def _no_gpu(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tests hold what comes out on a CPU; those marked `cuda` alone see the GPU of a machine that has one."""
+    import torch
+
+    if request.node.get_closest_marker("cuda") is None:
+        monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")  # for processes that a test starts
+
+
 @pytest.fixture
 def rnn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Rnn:
     """`rnn("train", "x.yaml")` in an empty folder: exit code, standard output, standard error."""

@@ -125,7 +125,7 @@ def test_without_a_terminal_every_event_is_a_plain_line(clock: Clock) -> None:
         measured("test", best=True),
     ) == [
         "train: 24 lines, 174 tokens",
-        "12,345 parameters, 1,100 words in the vocabulary, 2,000 windows of 2 streams",
+        "12,345 parameters, 1,100 words in the vocabulary, 2,000 windows of 2 streams, on cpu",
         f"epoch 1/2  step 10  {FIGURES}",
         "epoch 1: valid perplexity 54.60 (best so far)",
         "epoch 1: valid perplexity 54.60",

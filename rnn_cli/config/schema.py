@@ -277,6 +277,9 @@ class TrainingConfig(Section):
     seed: int = Field(
         default=1, ge=0, le=2**32 - 1, description="starts every random choice: same seed, same model"
     )
+    device: Literal["auto", "cpu", "cuda"] = Field(
+        default="auto", description="what trains: auto takes a GPU (cuda) where PyTorch finds one"
+    )
     engine: Literal["auto", "reference", "float32", "bfloat16"] = Field(
         default="auto",
         description="auto measures and takes the fastest: matrix products in float32 or bfloat16 with hand-derived "

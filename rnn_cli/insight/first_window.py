@@ -42,7 +42,7 @@ def of_config(config: Config, on_event: OnEvent) -> FirstWindow:
     Raises:
         TextError: a text cannot be used.
     """
-    _prepare_torch(config)
+    config = _prepare_torch(config)
     texts = build_texts(config, on_event)
     model = build_model(config, texts.train.counts())
     return _first(config, model, texts.train, on_event)
@@ -57,9 +57,8 @@ def of_model(path: Path, on_event: OnEvent) -> FirstWindow:
         ModelFileError: it cannot be used.
     """
     trained = load(path)
-    config = config_from_dict(trained.config)
+    config = _prepare_torch(config_from_dict(trained.config))
     vocab_size = trained.tokenizer.vocab_size
-    _prepare_torch(config)
     model = build_model(config, np.ones(vocab_size, np.int64))
     load_weights(path, model)
     text = text_of_split(config.data.model_dump(), "train")
@@ -74,10 +73,12 @@ def of_model(path: Path, on_event: OnEvent) -> FirstWindow:
     return _first(config, model, corpus, on_event)
 
 
-def _prepare_torch(config: Config) -> None:
+def _prepare_torch(config: Config) -> Config:
+    """The config for the CPU, whatever trained: NumPy checks along, in double precision."""
     torch.manual_seed(config.training.seed)
     if config.training.threads is not None:
         torch.set_num_threads(config.training.threads)
+    return config.model_copy(update={"training": config.training.model_copy(update={"device": "cpu"})})
 
 
 def _first(config: Config, model: LanguageModel, corpus: Corpus, on_event: OnEvent) -> FirstWindow:

@@ -6,6 +6,7 @@ S = H for all but the LSTM, which has s_t behind them: S = 2H.
 
 import copy
 import math
+from collections.abc import Mapping
 from typing import Self
 
 import torch
@@ -54,13 +55,18 @@ class Cell(nn.Module):
         A gradient through it reaches this cell's own parameters.
         """
         weights = [self.recurrent_weights() * factors, self.W[:, self.hidden_size :]]
-        return self._with("W", torch.cat(weights, dim=1))
+        return self.with_weights({"W": torch.cat(weights, dim=1)})
 
-    def _with(self, name: str, weight: Tensor) -> Self:
-        """A copy that shares all parameters but one. (Threads read side by side: the cell itself stays as it is.)"""
+    def weights(self) -> dict[str, Tensor]:
+        """All that is learned, by its name in the equation."""
+        return {name: getattr(self, name) for name in ("W", "u", "b") if hasattr(self, name)}
+
+    def with_weights(self, weights: Mapping[str, Tensor]) -> Self:
+        """A copy that shares all other parameters. (Threads read side by side: the cell itself stays as it is.)"""
         twin = copy.copy(self)
-        twin._parameters = {key: value for key, value in self._parameters.items() if key != name}
-        setattr(twin, name, weight)
+        twin._parameters = {key: value for key, value in self._parameters.items() if key not in weights}
+        for name, weight in weights.items():
+            setattr(twin, name, weight)
         return twin
 
 
@@ -257,7 +263,7 @@ class IndRNNCell(Cell):
 
     def with_recurrent(self, factors: Tensor) -> Self:
         """See `Cell`."""
-        return self._with("u", self.u * factors)
+        return self.with_weights({"u": self.u * factors})
 
 
 @torch.no_grad()

@@ -70,7 +70,7 @@ class Dropout:
     def draw(
         self, words: Tensor, *, vocab_size: int, sizes: Sequence[int], recurrent: Sequence[Tensor]
     ) -> Masks:
-        """Draw from torch's random numbers; what has rate 0 takes none of them.
+        """Draw from torch's random numbers of the CPU, on every device the same; what has rate 0 takes none of them.
 
         Args:
             words: the ids that the window reads, (T, B).
@@ -85,14 +85,19 @@ class Dropout:
         by_word = _mask(recurrent[0], (vocab_size,), self.embedding)
         heard = None if by_word is None else by_word[words]  # (T, B)
         if self.places > 0:
-            kept = recurrent[0].new_empty(words.shape).bernoulli_(1 - self.places)  # (T, B)
+            kept = _kept(recurrent[0], words.shape, 1 - self.places)  # (T, B)
             heard = kept if heard is None else heard * kept
         weights = [_mask(weight, weight.shape, self.recurrent) for weight in recurrent]
         return Masks(heard, units[:-1], units[-1], weights)
 
 
 def _mask(like: Tensor, shape: Sequence[int], rate: float) -> Tensor | None:
-    """Factors in the dtype of `like`: 0 with probability `rate`, else 1 / (1 - rate)."""
+    """Factors in the dtype of `like` and beside it: 0 with probability `rate`, else 1 / (1 - rate)."""
     if rate == 0:
         return None
-    return like.new_empty(torch.Size(shape)).bernoulli_(1 - rate) / (1 - rate)
+    return _kept(like, shape, 1 - rate) / (1 - rate)
+
+
+def _kept(like: Tensor, shape: Sequence[int], share: float) -> Tensor:
+    """1 with probability `share`, else 0."""
+    return torch.empty(torch.Size(shape), dtype=like.dtype).bernoulli_(share).to(like.device)

@@ -79,7 +79,7 @@ class ElmanWindow(torch.autograd.Function):
         for a_t, h_prev, h_t, factor_t in zip(a, factors, hidden[1:], factors[1:], strict=False):
             torch.mm(h_prev, W_h.T, out=product)
             f(a_t.add_(product), h_t)
-            if factor_t.data_ptr() != h_t.data_ptr():
+            if factors is not hidden:
                 factor_t.copy_(h_t)
         ctx.save_for_backward(x_flat, hidden, factors, W_h, W_x)
         ctx.activation = activation

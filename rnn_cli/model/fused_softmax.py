@@ -106,7 +106,7 @@ class _CrossEntropy(torch.autograd.Function):
         d_hidden = torch.zeros_like(hidden)
         d_rows, d_bias = hidden.new_empty(len(factors), hidden.shape[1]), hidden.new_empty(len(factors))
         at = 0
-        for e_k, factors_k in zip(e, torch.split(factors[:, :-2], WORDS_AT_ONCE), strict=True):
+        for e_k, factors_k in zip(e, _blocks(factors[:, :-2]), strict=True):
             d_hidden += e_k @ factors_k
             here = slice(at, at := at + len(factors_k))
             sums = e_k.T @ h_and_1  # (block, H + 1)
@@ -129,20 +129,25 @@ def _with_bias(rows: Tensor, bias: Tensor, dtype: torch.dtype) -> Tensor:
     return factors
 
 
+def _blocks(rows: Tensor) -> tuple[Tensor, ...]:
+    """The rows of some words at a time; on a GPU, which waits at each block, those of all words at once."""
+    return torch.split(rows, WORDS_AT_ONCE if rows.is_cpu else len(rows))
+
+
 def _exponentials(
     hidden: Tensor, factors: Tensor, came: Tensor, *, shift: Tensor | None = None
 ) -> tuple[list[Tensor], Tensor]:
-    """exp(z_ik - shift_i) with 0 where k came, as blocks (N, up to WORDS_AT_ONCE), and its sums over k, (N,)."""
+    """exp(z_ik - shift_i) with 0 where k came, as blocks (N, some words), and its sums over k, (N,)."""
     h_and_1 = torch.cat([hidden, hidden.new_ones(len(hidden), 2)], dim=1).to(factors.dtype)  # (N, H + 2)
     blocks = []
     sums = torch.zeros_like(hidden[:, 0])
     at = 0
-    for factors_k in torch.split(factors, WORDS_AT_ONCE):
+    for factors_k in _blocks(factors):
         z = h_and_1 @ factors_k.T  # (N, block)
         e = (z if shift is None else z.sub_(shift[:, None])).exp_()
         i = ((came >= at) & (came < at + len(factors_k))).nonzero()[:, 0]
         e[i, came[i] - at] = 0
-        sums += e.sum(1)
+        sums += e.sum(1) if e.is_cpu else e.sum(1, dtype=sums.dtype)
         blocks.append(e)
         at += len(factors_k)
     return blocks, sums

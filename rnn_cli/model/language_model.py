@@ -1,9 +1,10 @@
 """The language model: words in, hidden states through the cells, scores for the next word out."""
 
 from collections.abc import Callable
-from typing import cast
+from typing import Any, cast
 
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -115,6 +116,15 @@ class LanguageModel(nn.Module):
     def parameter_count(self) -> int:
         """Numbers that are learned; tied tables count once."""
         return sum(parameter.numel() for parameter in self.parameters())
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights lie, and so all that is computed with them."""
+        return self.c.device
+
+    def tensor(self, array: NDArray[Any]) -> Tensor:
+        """An array as a tensor beside the weights; on the CPU it is the array's own memory."""
+        return torch.from_numpy(array).to(self.device)
 
     def initial_state(self, batch_size: int) -> State:
         """No memory: zeros, (B, S) for each layer."""

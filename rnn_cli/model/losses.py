@@ -141,6 +141,7 @@ class SampledSoftmax:
         seed: int,
         sparse: bool = True,
         cross_entropy: CrossEntropy = softmax_cross_entropy,
+        device: torch.device | str = "cpu",
     ) -> None:
         """Prepare to draw.
 
@@ -149,14 +150,17 @@ class SampledSoftmax:
             samples: words drawn for a window.
             sparse: give V a gradient that holds only the candidates' rows.
             cross_entropy: how the loss over the candidates is computed.
+            device: where the hidden states will lie. The same words are drawn for every device.
         """
         self.samples = samples
         self.sparse = sparse
         self.cross_entropy = cross_entropy
-        self.frequency = (counts + 1).double() / (counts + 1).sum()
-        weights = self.frequency**0.75
-        self.draw_probability = weights / weights.sum()
-        self.cumulative = self.draw_probability.cumsum(0)
+        frequency = (counts + 1).double() / (counts + 1).sum()
+        weights = frequency**0.75
+        draw_probability = weights / weights.sum()
+        self.frequency, self.draw_probability, self.cumulative = (
+            table.to(device) for table in (frequency, draw_probability, draw_probability.cumsum(0))
+        )
         self.generator = torch.Generator().manual_seed(seed)
 
     def __call__(self, hidden: Tensor, targets: Tensor, V: Tensor, c: Tensor) -> Loss:
@@ -166,7 +170,9 @@ class SampledSoftmax:
     def for_window(self) -> WindowLoss:
         """See `LossFunction`. The nll is an estimate, a little low on average (ln of a sum is concave)."""
         uniform = torch.rand(self.samples, generator=self.generator, dtype=torch.float64)
-        drawn = torch.searchsorted(self.cumulative, uniform).clamp_(max=len(self.cumulative) - 1)
+        drawn = torch.searchsorted(self.cumulative, uniform.to(self.cumulative.device)).clamp_(
+            max=len(self.cumulative) - 1
+        )
 
         def part(hidden: Tensor, targets: Tensor, V: Tensor, c: Tensor) -> Tensor:
             candidates = torch.unique(torch.cat([drawn, targets]))  # (K,), sorted

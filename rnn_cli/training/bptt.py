@@ -62,11 +62,11 @@ def train_on_window(
     words = window.words
     # What is random is drawn for all streams, so that it is the same on all ranks, whatever their number.
     window_loss = loss_function.for_window()
-    masks = model.draw_masks(torch.from_numpy(window.inputs))
+    masks = model.draw_masks(model.tensor(window.inputs))
     mine = ranks.share(window.inputs.shape[1])
     window, masks = window.streams(mine), masks and masks.of_streams(mine)
-    inputs, targets = torch.from_numpy(window.inputs), torch.from_numpy(window.targets)  # (T, B)
-    counts = None if window.mask is None else torch.from_numpy(window.mask)  # (T, B); padding is left out
+    inputs, targets = model.tensor(window.inputs), model.tensor(window.targets)  # (T, B)
+    counts = None if window.mask is None else model.tensor(window.mask)  # (T, B); padding is left out
     parameters = list(model.parameters())
 
     def forward_and_backward(streams: slice) -> tuple[State, float, float, Sequence[Tensor]]:

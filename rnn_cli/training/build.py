@@ -2,7 +2,6 @@
 
 import functools
 import math
-import os
 
 import numpy as np
 import torch
@@ -12,6 +11,7 @@ from rnn_cli.errors import TrainingError
 from rnn_cli.model.dropout import Dropout
 from rnn_cli.model.fused import read_window
 from rnn_cli.model.fused_softmax import fused_cross_entropy
+from rnn_cli.model.graphed import GraphedWindows
 from rnn_cli.model.language_model import LanguageModel, WindowReader, step_by_step
 from rnn_cli.model.losses import (
     CrossEntropy,
@@ -25,12 +25,17 @@ from rnn_cli.model.penalties import Penalties
 from rnn_cli.model_file import network_shapes
 from rnn_cli.text.corpus import Corpus
 from rnn_cli.text.streams import LineWindows, StreamWindows, Windows, fit_batch_size
+from rnn_cli.training.device import CPU, has_bfloat16_products, memory_bytes, training_device
 from rnn_cli.training.events import Notice, OnEvent
 from rnn_cli.training.optimizer import SPARSE_KINDS, Optimizer, build_optimizer
 from rnn_cli.training.workers import Workers
 
 COPIES_IN_TRAINING = 4  # weights, gradient, and two moments of an adaptive optimizer
 SAMPLING_PAYS_FROM = 4  # times the number of samples: below that, the whole vocabulary is about as fast
+SAMPLING_PAYS_FROM_ON_A_GPU = 32
+"""The same on a GPU. Its large products are cheap beside what sampling adds to a window, some dozen small operations.
+Not measured, no GPU was at hand: on paper, at 2,048 samples, 65,536 words of 512 units take a window of 2,240 tokens
+0.5 TFLOP there and back, a few milliseconds."""
 
 
 def build_windows(config: Config, corpus: Corpus, on_event: OnEvent) -> Windows:
@@ -87,7 +92,7 @@ def build_model(config: Config, counts: np.ndarray) -> LanguageModel:
         window_reader=window_reader(config),
     )
     model.start_at_frequencies(torch.from_numpy(counts), config.model.output_activation)
-    return model
+    return model.to(training_device(config))  # made on the CPU: everywhere the same numbers
 
 
 def dropout(config: Config) -> Dropout:
@@ -113,14 +118,15 @@ def penalties(config: Config) -> Penalties:
 
 
 def check_memory(config: Config, vocab_size: int) -> None:
-    """Refuse a network whose weights, gradients and optimizer are larger than this machine's memory."""
+    """Refuse a network whose weights, gradients and optimizer are larger than the memory of what trains it."""
     parameters = parameter_count(config, vocab_size)
     needed = COPIES_IN_TRAINING * 4 * parameters
-    there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    device = training_device(config)
+    there, what = memory_bytes(device), "machine" if device == CPU else "GPU"
     if needed > there:
         raise TrainingError(
             f"The network would have {parameters:,} parameters and take about {needed / 1e9:,.0f} GB to train; this "
-            f"machine has {there / 1e9:,.0f} GB. Lower model.hidden_size, model.embedding_size, model.num_layers or "
+            f"{what} has {there / 1e9:,.0f} GB. Lower model.hidden_size, model.embedding_size, model.num_layers or "
             "data.tokenizer.max_size."
         )
 
@@ -145,20 +151,16 @@ def window_reader(config: Config) -> WindowReader:
     """How a cell reads a window: step by step on autograd, or by the hand-derived pass if it has one."""
     if config.training.engine == "reference":
         return step_by_step
-    return functools.partial(read_window, product_dtype=product_dtype(config))
+    read = functools.partial(read_window, product_dtype=product_dtype(config))
+    return GraphedWindows(read) if training_device(config).type == "cuda" else read
 
 
 def product_dtype(config: Config) -> torch.dtype:
     """What matrix products of the training are made in; for `auto`, what is likely to be the fastest."""
     if config.training.engine == "auto":
         wide = config.model.hidden_size >= 256  # below that the products are not what takes the time
-        return torch.bfloat16 if wide and has_bfloat16_products() else torch.float32
+        return torch.bfloat16 if wide and has_bfloat16_products(training_device(config)) else torch.float32
     return torch.bfloat16 if config.training.engine == "bfloat16" else torch.float32
-
-
-def has_bfloat16_products() -> bool:
-    """Whether this CPU multiplies in bfloat16; one that does not would only imitate it."""
-    return torch.cpu._is_avx512_bf16_supported()
 
 
 def build_loss(config: Config, counts: np.ndarray) -> LossFunction:
@@ -173,6 +175,7 @@ def build_loss(config: Config, counts: np.ndarray) -> LossFunction:
         seed=config.training.seed,
         sparse=rows_only(config),
         cross_entropy=_cross_entropy(config),
+        device=training_device(config),
     )
 
 
@@ -190,8 +193,12 @@ def _cross_entropy(config: Config) -> CrossEntropy:
 
 
 def build_workers(config: Config) -> Workers:
-    """The threads that train; for the reference engine, which reads a window as one, torch's inside its products."""
-    threads = config.training.threads or 1
+    """The threads that train; for the reference engine, which reads a window as one, torch's inside its products.
+
+    A GPU has one that tells it what to do.
+    """
+    threads = config.training.threads if training_device(config) == CPU else 1
+    threads = threads or 1
     return Workers(1, inside=threads) if config.training.engine == "reference" else Workers(threads)
 
 
@@ -199,23 +206,34 @@ def softmax_kind(config: Config, vocab_size: int) -> str:
     """`exact` or `sampled`: what `output.softmax: auto` means for a vocabulary of this size."""
     if config.output.softmax != "auto":
         return config.output.softmax
-    large = vocab_size >= SAMPLING_PAYS_FROM * config.output.samples
+    large = vocab_size >= sampling_pays_from(config) * config.output.samples
     return "sampled" if large and config.model.output_activation == "softmax" else "exact"
+
+
+def sampling_pays_from(config: Config) -> int:
+    """So many times `output.samples` must the vocabulary hold for `auto` to sample."""
+    return SAMPLING_PAYS_FROM if training_device(config) == CPU else SAMPLING_PAYS_FROM_ON_A_GPU
+
+
+def with_softmax(config: Config, vocab_size: int) -> Config:
+    """The config with what `output.softmax: auto` means on this device in it: a resume on another one repeats it."""
+    output = config.output.model_copy(update={"softmax": softmax_kind(config, vocab_size)})
+    return config.model_copy(update={"output": output})
 
 
 def softmax_reason(config: Config, vocab_size: int) -> str:
     """Why the softmax is what `softmax_kind` says, for a person."""
     if config.model.output_activation == "sigmoid":
         return "g is sigmoid, each word has a yes or no of its own"
-    samples = config.output.samples
+    samples, times = config.output.samples, sampling_pays_from(config)
     drawn = f"{samples:,} words drawn for a window and those that come in it, of {vocab_size:,}"
     if config.output.softmax == "exact":
         return f"over all {vocab_size:,} words, as output.softmax says"
     if config.output.softmax == "sampled":
         return f"{drawn}, as output.softmax says"
     if softmax_kind(config, vocab_size) == "sampled":
-        return f"{drawn} (auto: at least {SAMPLING_PAYS_FROM} times output.samples)"
-    return f"over all {vocab_size:,} words (auto: fewer than {SAMPLING_PAYS_FROM} times output.samples)"
+        return f"{drawn} (auto: at least {times} times output.samples)"
+    return f"over all {vocab_size:,} words (auto: fewer than {times} times output.samples)"
 
 
 def rows_only(config: Config) -> bool:

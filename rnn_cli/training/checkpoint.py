@@ -43,6 +43,7 @@ class Progress:
         metrics_bytes: size of the metrics at this point.
         first: what the first network of a pair came to, while the second is trained; else None.
         ranks: processes that trained together up to here.
+        device: what trained up to here, cpu or cuda.
     """
 
     epoch: int = 0
@@ -66,6 +67,7 @@ class Progress:
     metrics_bytes: int = 0
     first: dict[str, Any] | None = None
     ranks: int = 1
+    device: str = "cpu"
 
     def age(self) -> tuple[int, int, int, int]:
         """Orders the states of one training: what came after a rollback is later than all before it."""
@@ -175,13 +177,15 @@ def load_checkpoint(
         if average is not None:
             count = entries.pop(f"{AVERAGE}count")
             means = {
-                name.removeprefix(AVERAGE): mean for name, mean in entries.items() if name.startswith(AVERAGE)
+                name.removeprefix(AVERAGE): mean.to(model.device)
+                for name, mean in entries.items()
+                if name.startswith(AVERAGE)
             }
             average.restore(count, means)
         torch.set_rng_state(tensors["random.torch"])
         if isinstance(loss_function, SampledSoftmax):
             loss_function.generator.set_state(tensors["random.samples"])
-        state = [tensors[f"state.{layer}"] for layer in range(len(model.cells))]
+        state = [tensors[f"state.{layer}"].to(model.device) for layer in range(len(model.cells))]
         return state, Progress(**json.loads(metadata["progress"]))
     except (KeyError, ValueError, RuntimeError, TypeError) as error:
         raise _unfit(path, error) from error

@@ -20,12 +20,12 @@ from rnn_cli.training.build import (
     build_model,
     build_training_optimizer,
     build_workers,
-    has_bfloat16_products,
     penalties,
     product_dtype,
     window_reader,
 )
 from rnn_cli.training.cores import usable_cores
+from rnn_cli.training.device import CPU, has_bfloat16_products, training_device
 from rnn_cli.training.ranks import ALONE, Ranks
 
 WORTH_TRYING_S = 20.0
@@ -110,15 +110,17 @@ def choose_engine(
 
 def _open_ways(config: Config) -> Iterator[tuple[str, int]]:
     """Engines and threads to try, the likeliest first: where nothing is tried, it is the one taken."""
-    settings = config.training
+    settings, device = config.training, training_device(config)
     engines: list[str] = [settings.engine]
     if settings.engine == "auto":
         likely = str(product_dtype(config)).removeprefix("torch.")
-        others = ["bfloat16"] if likely == "float32" and has_bfloat16_products() else []
+        others = ["bfloat16"] if likely == "float32" and has_bfloat16_products(device) else []
         others += ["float32"] if likely == "bfloat16" else []
-        engines = [likely, *others, "reference"]
+        others += ["reference"] if device == CPU else []  # a GPU would wait for each of its many launches
+        engines = [likely, *others]
+    cores = usable_cores() if device == CPU else 1
     for engine in engines:
-        for threads in [settings.threads] if settings.threads else sorted({1, usable_cores()}):
+        for threads in [settings.threads] if settings.threads else sorted({1, cores}):
             yield engine, threads
 
 

@@ -42,7 +42,7 @@ class Preparing(Event):
 
 @dataclass(frozen=True)
 class Started(Event):
-    """Training begins, or (`resumed`) goes on."""
+    """Training begins, or (`resumed`) goes on; `device` is for a person."""
 
     name: ClassVar[str] = "start"
     step: int
@@ -53,6 +53,7 @@ class Started(Event):
     total_windows: int
     batch_size: int
     resumed: bool = False
+    device: str = "cpu"
 
 
 @dataclass(frozen=True)

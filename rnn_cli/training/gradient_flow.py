@@ -24,8 +24,8 @@ def gradient_by_lag(model: LanguageModel, window: Window, output_activation: str
     counts = torch.ones(window.targets.shape) if window.mask is None else torch.from_numpy(window.mask)
     last = int(counts.any(dim=1).nonzero().max())
     streams = counts[last].nonzero()[:, 0]
-    words = torch.from_numpy(window.inputs)[: last + 1, streams]  # (T, B)
-    came = torch.from_numpy(window.targets)[last, streams]  # (B,)
+    words = torch.from_numpy(window.inputs)[: last + 1, streams].to(model.device)  # (T, B)
+    came = torch.from_numpy(window.targets)[last, streams].to(model.device)  # (B,)
     read: list[Tensor] = []  # the state of each layer, step after step, (B, S)
 
     def remember(cell: Cell, x: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:

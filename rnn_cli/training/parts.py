@@ -194,7 +194,7 @@ class Training:
         """Save everything needed to go on from here: the first rank does, with the state of all streams."""
         began_at = time.perf_counter()
         state = self.ranks.gather_streams(self.state)
-        self.progress.ranks = self.ranks.count
+        self.progress.ranks, self.progress.device = self.ranks.count, self.model.device.type
         if self.ranks.first:
             with self.folder.writing():
                 self.progress.metrics_bytes = self.folder.sync_metrics()
@@ -257,7 +257,7 @@ class Training:
             except ModelFileError:
                 if number == len(states):
                     raise
-        step, before = self.progress.step, self.progress.ranks
+        step, before, device = self.progress.step, self.progress.ranks, self.progress.device
         good_is_damaged = False
         for other in states:
             if other != path and not is_whole(other):
@@ -270,5 +270,12 @@ class Training:
                 Notice(
                     f"Up to step {step:,} the number of processes was {before}, now it is {ranks.count}: the "
                     "result will not be the same bit for bit."
+                )
+            )
+        if device != self.model.device.type:
+            self.on_event(
+                Notice(
+                    f"Up to step {step:,} the device was {device}, now it is {self.model.device.type}: the result "
+                    "will not be the same bit for bit."
                 )
             )

@@ -14,6 +14,7 @@ from rnn_cli.training.build import (
     softmax_kind,
     softmax_reason,
 )
+from rnn_cli.training.device import device_name, training_device
 from rnn_cli.training.engine_choice import Choice, choose_engine
 from rnn_cli.training.events import OnEvent
 from rnn_cli.training.texts import build_texts
@@ -30,6 +31,7 @@ class Plan:
     train_tokens: int
     windows_per_epoch: int
     total_windows: int
+    device: str
     softmax: str
     softmax_reason: str
     engine: Choice
@@ -51,6 +53,7 @@ class Plan:
             ("model file", f"{self.model_bytes / 1e6:,.1f} MB"),
             ("memory", f"about {self.training_bytes / 1e6:,.0f} MB for weights, gradients and the optimizer"),
             ("windows", f"{self.windows_per_epoch:,} an epoch, {self.total_windows:,} in all"),
+            ("device", self.device),
             ("softmax", f"{self.softmax}: {self.softmax_reason}"),
             ("engine", self.engine.sentence()),
             ("time", self._time()),
@@ -67,6 +70,7 @@ class Plan:
 
 def make_plan(config: Config, *, on_event: OnEvent) -> Plan:
     """Build everything a training needs, train on a few windows to take the time, and throw the result away."""
+    device = training_device(config)  # what it refuses is told before the text is read
     torch.manual_seed(config.training.seed)
     texts = build_texts(config, on_event)
     windows = build_windows(config, texts.train, on_event)
@@ -88,6 +92,7 @@ def make_plan(config: Config, *, on_event: OnEvent) -> Plan:
         train_tokens=texts.train.tokens,
         windows_per_epoch=windows_per_epoch,
         total_windows=windows_per_epoch * config.training.max_epochs * networks,
+        device=device_name(device),
         softmax=softmax_kind(config, model.vocab_size)
         if config.model.output_activation == "softmax"
         else "none",

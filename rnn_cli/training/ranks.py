@@ -115,6 +115,19 @@ class Ranks:
             )
         return f"{self.count} processes train together; each reads its share of the {windows.batch_size} streams."
 
+    def agree_on(self, device: torch.device) -> None:
+        """See that all ranks train on the same kind of device.
+
+        Raises:
+            TrainingError: some have a GPU, others have none.
+        """
+        (with_gpu,) = self.sum(device.type != "cpu")
+        if with_gpu not in (0, self.count):
+            raise TrainingError(
+                f"Of {self.count} processes that train together {with_gpu:g} found a GPU, the others none. Set "
+                "training.device to cpu, or start them where each has one."
+            )
+
     def sum(self, *numbers: float) -> tuple[float, ...]:
         """Each number summed over the ranks: the same on all of them."""
         if self.count == 1:

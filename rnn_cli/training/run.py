@@ -5,9 +5,10 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import torch
 
 from rnn_cli.config import Config, config_to_yaml
-from rnn_cli.errors import Interrupted, RankLostError
+from rnn_cli.errors import Interrupted, RankLostError, TrainingError
 from rnn_cli.inference import load
 from rnn_cli.inference.line_index import LONGEST_LINE, MOST_PLACES, LineIndex, write_index
 from rnn_cli.inference.mixture import MOST_BLANKS, Mixture, fit_weight
@@ -17,8 +18,9 @@ from rnn_cli.text.corpus import Corpus
 from rnn_cli.text.streams import Windows
 from rnn_cli.training import loop
 from rnn_cli.training.assembly import Network, assemble, networks_to_train, opening_words
-from rnn_cli.training.build import build_windows
+from rnn_cli.training.build import build_windows, with_softmax
 from rnn_cli.training.checkpoint import first_network
+from rnn_cli.training.device import device_name, training_device
 from rnn_cli.training.engine_choice import choose_engine, with_engine
 from rnn_cli.training.events import Event, Measured, Notice, OnEvent, Started
 from rnn_cli.training.interrupt import Stopped, StopSignal
@@ -64,6 +66,11 @@ def train(
             stop.wait_for_steps()  # the first one is asked, too, and ends all of them
         try:
             return _train(config, folder, stop, on_event, resume=resume, prompts=prompts, ranks=ranks)
+        except torch.OutOfMemoryError as error:
+            raise TrainingError(
+                "The GPU has not the memory for this training. Lower training.batch_size, training.bptt_steps or "
+                "the sizes in model, or set training.device to cpu."
+            ) from error
         except KeyboardInterrupt:
             raise Interrupted(_stopped_at_once(folder)) from None
         except RankLostError as error:
@@ -97,10 +104,13 @@ def _train(
 
     if config.logging.tensorboard:
         check_tensorboard()
+    ranks.agree_on(training_device(config))
     texts = ranks.host_by_host(lambda: build_texts(config, record))
     windows = build_windows(config, texts.train, record)
     if ranks.count > 1:
         record(Notice(ranks.share_out(windows)))
+    if not resume:
+        config = with_softmax(config, texts.tokenizer.vocab_size)
     config = _with_engine(config, windows, texts, record, ranks)
     opening = opening_words(texts, config.model.direction)
     done = _first_network(folder, ranks) if resume else None
@@ -193,6 +203,7 @@ def _started(training: Training, texts: Texts, *, resumed: bool) -> Started:
         total_windows=training.total_steps,
         batch_size=training.windows.batch_size,
         resumed=resumed,
+        device=device_name(training.model.device),
     )
 
 

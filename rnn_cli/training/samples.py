@@ -62,7 +62,9 @@ class Sampler:
         return None if text is None else Sampled(step, text, self._complete(completer))
 
     def _completer(self, model: LanguageModel) -> Completer:
-        tensors: dict[str, np.ndarray] = {name: p.detach().numpy() for name, p in model.named_parameters()}
+        tensors: dict[str, np.ndarray] = {
+            name: p.detach().cpu().numpy() for name, p in model.named_parameters()
+        }
         engine = Engine(
             tensors,
             num_layers=len(model.cells),

@@ -21,8 +21,13 @@ class Provenance:
     training_data: dict[str, Any]
 
     def fingerprint(self) -> str:
-        """One value for the settings, the vocabulary and the training text together."""
-        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
+        """One value for the settings, the vocabulary and the training text together.
+
+        The device is none of them: another machine may go on.
+        """
+        values = asdict(self)
+        values["config"].get("training", {}).pop("device", None)
+        return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
 
 def save_model(

@@ -125,12 +125,10 @@ def read_and_score(
 
     With `ranks`, which read the same window, of this rank's share of these words.
     """
-    inputs, targets = torch.from_numpy(window.inputs), torch.from_numpy(window.targets)  # (T, B)
+    inputs, targets = model.tensor(window.inputs), model.tensor(window.targets)  # (T, B)
     # In the precision of the weights, whatever the training's own products are made in.
     hidden, state = model.unroll(inputs, state, reader=read_window)  # (T, B, H)
-    counts = (
-        torch.ones_like(targets, dtype=torch.bool) if window.mask is None else torch.from_numpy(window.mask)
-    )
+    counts = torch.ones_like(targets, dtype=torch.bool) if window.mask is None else model.tensor(window.mask)
     mine = ranks.share(int(counts.sum()))
     targets = targets[counts][mine]  # (N,)
     hidden = hidden[counts][mine]  # (N, H)

@@ -67,6 +67,21 @@ def test_an_empty_text_is_an_error_that_names_the_file(rnn: Rnn, tiny: Path, tmp
     )
 
 
+@pytest.mark.parametrize("command", ["check", "train"])
+def test_a_gpu_that_is_asked_for_and_not_there_is_one_clear_message(
+    rnn: Rnn, tiny: Path, command: str
+) -> None:
+    import torch
+
+    assert rnn(command, "tiny.yaml", "--set", "training.device=cuda") == Result(
+        2,
+        "",
+        f"error: training.device is cuda, but PyTorch {torch.__version__} finds no GPU here. Set training.device to "
+        "auto (to go on with a run: in its config.yaml), or install PyTorch's CUDA build where there is a GPU.\n",
+    )
+    assert not (tiny.parent / "runs" / "tiny").exists()
+
+
 def test_questions_that_cannot_be_read_are_found_before_any_training(rnn: Rnn, tiny: Path) -> None:
     result = rnn("check", "tiny.yaml", "--set", "data.questions={cloze: train.txt}")
     assert (result.code, result.out) == (1, "")
@@ -91,6 +106,7 @@ def test_the_plan_has_the_parameters_bytes_and_windows_of_the_training(rnn: Rnn,
         "train_tokens": 174,
         "windows_per_epoch": 18,
         "total_windows": 54,
+        "device": "cpu",
         "softmax": "exact",
         "softmax_reason": "over all 11 words (auto: fewer than 4 times output.samples)",
         "max_minutes": None,
@@ -125,11 +141,13 @@ def test_a_person_gets_the_plan_as_a_table(rnn: Rnn, tiny: Path) -> None:
         re.split(r"  +", line.strip(), maxsplit=1) for line in result.out.splitlines() if line.strip()
     )
     assert list(rows) == [
-        "vocabulary", "parameters", "model file", "memory", "windows", "softmax", "engine", "time",
+        "vocabulary", "parameters", "model file", "memory", "windows", "device", "softmax", "engine",
+        "time",
     ]  # fmt: skip
     assert rows["vocabulary"] == "11 words"
     assert rows["parameters"] == "323 (embedding 88, V 88, c 11, cells.0.W 128, cells.0.b 8)"
     assert rows["windows"] == "18 an epoch, 54 in all"
+    assert rows["device"] == "cpu"
     assert rows["softmax"] == "exact: over all 11 words (auto: fewer than 4 times output.samples)"
     assert re.match(r"\w+ on \d+ threads?, [\d,]+ tokens/s \(also tried: ", rows["engine"])
     assert rows["time"] == "about 0 s for 174 tokens an epoch, without validation"

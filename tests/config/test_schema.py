@@ -79,6 +79,7 @@ def test_every_key_has_the_default_that_the_manual_says() -> None:
             "patience": None,
             "validate_every_epochs": 1,
             "seed": 1,
+            "device": "auto",
             "engine": "auto",
             "threads": None,
             "log_every_windows": 10,

@@ -21,7 +21,7 @@ def make_config(tmp_path: Path) -> MakeConfig:
     base: dict[str, dict[str, Any]] = {
         "data": {"train": str(tmp_path / "train.txt"), "valid": str(tmp_path / "valid.txt")},
         "model": {"embedding_size": 6, "hidden_size": 6},
-        "output": {},
+        "output": {"softmax": "exact"},
         "training": {"batch_size": 3, "bptt_steps": 4, "max_epochs": 3, "log_every_windows": 4},
         "logging": {},
     }

@@ -24,7 +24,7 @@ def windows() -> Windows:
 def two_cores(monkeypatch: pytest.MonkeyPatch) -> None:
     """A machine with two cores that multiplies in bfloat16."""
     monkeypatch.setattr(engine_choice, "usable_cores", lambda: 2)
-    monkeypatch.setattr(engine_choice, "has_bfloat16_products", lambda: True)
+    monkeypatch.setattr(engine_choice, "has_bfloat16_products", lambda device: True)
 
 
 Speeds = dict[tuple[str, int], float]

@@ -35,6 +35,7 @@ def measured(split: str) -> Measured:
                 "total_windows": 54,
                 "batch_size": 2,
                 "resumed": False,
+                "device": "cpu",
             },
         ),
         (

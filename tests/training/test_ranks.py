@@ -29,7 +29,7 @@ ROOT = Path(rnn_cli.__file__).parent.parent
 # Three streams for two processes: one reads one of them, the other two.
 BASE: dict[str, dict[str, Any]] = {
     "model": {"embedding_size": 6, "hidden_size": 6},
-    "output": {},
+    "output": {"softmax": "exact"},
     "logging": {},
     "training": {
         "batch_size": 3, "bptt_steps": 4, "max_epochs": 3, "log_every_windows": 4, "checkpoint_windows": 5,
