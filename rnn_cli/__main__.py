@@ -5,7 +5,7 @@ import io
 import sys
 from typing import NoReturn
 
-from rnn_cli.errors import RnnError
+from rnn_cli.errors import RnnError, ran_out_of_memory
 
 DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
@@ -33,8 +33,11 @@ def main(arguments: list[str] | None = None) -> None:
             file=sys.stderr,
         )
         sys.exit(RnnError.exit_code)
-    except Exception:
-        _report_bug()
+    except Exception as error:
+        if not ran_out_of_memory(error):
+            _report_bug()
+        print("error: memory ran out. Close other programs, or ask for less at once.", file=sys.stderr)
+        sys.exit(RnnError.exit_code)
 
 
 def _report_bug() -> NoReturn:

@@ -49,6 +49,13 @@ class RankLostError(TrainingError):
     """Another process of the same training has ended, or cannot be reached."""
 
 
+def ran_out_of_memory(error: Exception) -> bool:
+    """Whether there was too little memory: Python and NumPy have a class for it, torch only says so."""
+    return isinstance(error, MemoryError) or (
+        isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
+    )
+
+
 class Interrupted(RnnError):  # noqa: N818 - nothing went wrong
     """Stopped by Ctrl-C or SIGTERM, after saving."""
 

@@ -124,3 +124,16 @@ def test_without_a_place_for_the_file_the_report_is_printed(rnn: Rnn, tmp_path: 
         "command: rnn complete 'the cat' --top 1\n"
     )
     assert err.endswith("ZeroDivisionError: one over none\n\n")
+
+
+@pytest.mark.parametrize(
+    "error", [MemoryError(), RuntimeError("DefaultCPUAllocator: can't allocate memory: 9 bytes")]
+)
+def test_too_little_memory_is_no_bug(error: Exception, rnn: Rnn, monkeypatch: pytest.MonkeyPatch) -> None:
+    def greedy(given: str | None) -> Path:
+        raise error
+
+    monkeypatch.setattr(rnn_cli.inference, "find_model", greedy)
+    assert rnn("complete", "the cat") == Result(
+        1, "", "error: memory ran out. Close other programs, or ask for less at once.\n"
+    )

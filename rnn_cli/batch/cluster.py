@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 
 CONNECTED_IN_S = 10.0
 CALLED_OFF_IN_S = 5.0
-"""A command that no worker has begun by then, after it was called off, never will."""
+"""A command that no worker has, after it was called off, is not waited for longer."""
+
+LOGGERS = ("distributed", "distributed.client", "tornado.application")
+"""Those that dask gives a level of their own."""
 
 _ADDRESS = re.compile(r"dask://(?P<host>[\w.-]+|\[[0-9a-fA-F:.]+\]):(?P<port>\d{1,5})/?")
 
@@ -61,7 +64,8 @@ class Cluster:
                 f"--on {on} needs the package distributed, which is not installed. "
                 "Install it with: pip install 'rnn_cli[dask]'"
             ) from None
-        logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what matters of it is told by us
+        for name in LOGGERS:
+            logging.getLogger(name).setLevel(logging.CRITICAL)  # what matters of it is told by us
         scheduler = f"{address['host']}:{address['port']}"
         try:
             client = Client(f"tcp://{scheduler}", timeout=CONNECTED_IN_S, set_as_default=False)
@@ -91,6 +95,13 @@ class Cluster:
         threads: dict[str, int] = self._client.nthreads()
         return sum(threads.values())
 
+    def is_there(self, worker: str) -> bool:
+        """Whether the worker at an address is part of the cluster just now."""
+        try:
+            return worker in self._client.nthreads()
+        except OSError:  # the scheduler is gone, and with it whatever could be told
+            return False
+
     def shares(self, *, runs: int | None, jobs: int | None, planned_threads: int | None) -> Resources:
         """A run for each thread of a worker, trained with one thread.
 
@@ -106,7 +117,7 @@ class Cluster:
         """Send a command; it waits until a worker has a thread for it."""
         name = f"rnn-{order.run.name}-{uuid.uuid4()}"
         # Before the future: what a worker tells must find its command.
-        command = self._commands[name] = RemoteCommand()
+        command = self._commands[name] = RemoteCommand(self.is_there)
         command.future = self._client.submit(
             carry_out, as_sent(name, Path.cwd(), order), key=name, pure=False
         )
@@ -125,7 +136,8 @@ class RemoteCommand:
 
     future: "Future[Any]"
 
-    def __init__(self) -> None:
+    def __init__(self, is_there: Callable[[str], bool]) -> None:
+        self._is_there = is_there
         self._where: str | None = None
         self._done: Done | None = None
         self._called_off_at: float | None = None
@@ -165,7 +177,8 @@ class RemoteCommand:
 
     def _called_off(self) -> Done | None:
         assert self._called_off_at is not None
-        patience_s = CALLED_OFF_IN_S if self._where is None else STOPPED_IN_S
+        is_saving = self._where is not None and self._is_there(self._where)
+        patience_s = STOPPED_IN_S if is_saving else CALLED_OFF_IN_S
         if time.monotonic() - self._called_off_at < patience_s:
             return None
         return {"exit_code": Interrupted.exit_code, "why": ""}

@@ -168,7 +168,7 @@ def _read_runs(axes: Axes, file: PlanFile) -> tuple[list[PlannedRun], SearchPlan
 
 
 def _validated(root: Node) -> tuple[PlanFile | None, dict[str, Node], list[Problem]]:
-    """The plan without the keys that are wrong by themselves, so that the others can be looked at; and the problems.
+    """The plan without what is wrong by itself, so that the rest can be looked at; and the problems.
 
     None where nothing can be: the configs are among them.
     """
@@ -181,8 +181,16 @@ def _validated(root: Node) -> tuple[PlanFile | None, dict[str, Node], list[Probl
     if wrong & _DRAWING:
         wrong |= _DRAWING
     usable = {key: node for key, node in entries.items() if key not in wrong}
+    usable |= {key: _right_entries(key, entries[key], problems) for key in wrong & {"grid", "after"}}
     file = None if "configs" in wrong else PlanFile.model_validate(plain(replace(root, value=usable)))
     return file, usable, problems
+
+
+def _right_entries(key: str, node: Node, problems: list[Problem]) -> Node:
+    """What the plan says under `key` without the entries that are wrong."""
+    wrong = {problem.keys[:2] for problem in problems}
+    entries = {name: child for name, child in _entries(node).items() if (key, name) not in wrong}
+    return replace(node, value=entries)
 
 
 def command_on(run: Path, words: tuple[str, ...]) -> list[str]:

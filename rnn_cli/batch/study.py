@@ -182,6 +182,14 @@ def look_at_run(planned: PlannedRun, path: Path, digests: Digests) -> StudyRun:
     return StudyRun(planned, path, Next.NOTHING if folder.summary.exists() else Next.RESUME, before)
 
 
+def log_of_failure(run: Path) -> Path:
+    """What the command of a run printed that failed: one that followed the training, or the training itself."""
+    record = Record.read(run)
+    is_trained = record is not None and record.exit_code == 0
+    failed = [name for name, done in record.after.items() if done.exit_code] if record and is_trained else []
+    return run / "after" / f"{failed[0]}.log" if failed else run / "train.log"
+
+
 def _difference(changes: Sequence[str]) -> str:
     if not changes:
         return "holds a training that no plan has made"

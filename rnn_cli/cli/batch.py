@@ -210,12 +210,15 @@ def _search(
 def _show(results: "Results | SearchResults", path: Path) -> None:
     """The table, what failed, and where the figures lie."""
     from rnn_cli.batch.job import State
+    from rnn_cli.batch.study import log_of_failure
     from rnn_cli.console import show_error, show_line, show_table
 
     show_table(results.columns(), results.rows())
     for run in results.runs:
         if run.outcome.state is State.FAILED:
-            show_error(f"{run.planned.name}: {run.outcome.reason} Its log: {run.folder}/train.log")
+            show_error(
+                f"{run.planned.name}: {run.outcome.reason} Its log: {log_of_failure(Path(run.folder))}"
+            )
     show_line(f"Every figure of every run: {path}/results.csv and {path}/results.json")
 
 

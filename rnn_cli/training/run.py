@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from rnn_cli.config import Config, config_to_yaml
-from rnn_cli.errors import Interrupted, RankLostError, TrainingError
+from rnn_cli.errors import Interrupted, RankLostError, TrainingError, ran_out_of_memory
 from rnn_cli.inference import load
 from rnn_cli.inference.line_index import LONGEST_LINE, MOST_PLACES, LineIndex, write_index
 from rnn_cli.inference.mixture import MOST_BLANKS, Mixture, fit_weight
@@ -54,7 +54,7 @@ def train(
     Raises:
         UsageError: there are more processes than streams to share out.
         TextError: a text cannot be used.
-        TrainingError: training went wrong too often, or the folder can no longer be written to.
+        TrainingError: training went wrong too often, the folder can no longer be written to, or memory ran out.
         ModelFileError: there is no state in the folder that this training can go on from.
         Interrupted: stopped by Ctrl-C or SIGTERM; everything needed to go on is saved.
     """
@@ -78,6 +78,10 @@ def train(
                 f"{error} Go on from the last checkpoint, with as many processes or others: "
                 f"{resume_command(folder.path)}"
             ) from error
+        except Exception as error:
+            if not ran_out_of_memory(error):
+                raise
+            raise TrainingError(_without_memory(folder)) from error
 
 
 def _train(
@@ -191,6 +195,15 @@ def _stopped_at_once(folder: RunFolder) -> str:
     if folder.states():
         return f"Stopped at once. Go on from the last checkpoint with: {resume_command(folder.path)}"
     return "Stopped before the first step: there was nothing to save."
+
+
+def _without_memory(folder: RunFolder) -> str:
+    less = (
+        "Memory ran out. A smaller network, training.batch_size or training.bptt_steps needs less, as do fewer "
+        "trainings side by side."
+    )
+    states = folder.states()
+    return f"{less} Go on from the last checkpoint: {resume_command(folder.path)}" if states else less
 
 
 def _started(training: Training, texts: Texts, *, resumed: bool) -> Started:

@@ -67,6 +67,7 @@ seed: 3
 seeds: many
 grid:
   model.hidden_size: 64
+  model.droput: [0.5, 0.5]
 draws: 0
 sample: {model.dropout: [0]}
 after: {a: predcit x}
@@ -77,8 +78,9 @@ after: {a: predcit x}
         'plan.yaml:2:1: seed: unknown key. Did you mean "seeds"?',
         'plan.yaml:3:8: seeds: found "many", allowed: a whole number from 1 to 10,000, or a list of seeds, or null.',
         "plan.yaml:5:22: grid.model.hidden_size: found 64, allowed: a list of values.",
-        "plan.yaml:6:8: draws: found 0, allowed: a whole number of 1 or more and at most 10000, or null.",
-        'plan.yaml:8:12: after.a: found "predcit", allowed: a command out of complete, eval, predict. '
+        "plan.yaml:6:23: grid.model.droput: found 0.5 a second time. Keep one of the two.",
+        "plan.yaml:7:8: draws: found 0, allowed: a whole number of 1 or more and at most 10000, or null.",
+        'plan.yaml:9:12: after.a: found "predcit", allowed: a command out of complete, eval, predict. '
         "Did you mean predict?",
     ]
 

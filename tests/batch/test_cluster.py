@@ -153,6 +153,20 @@ def test_called_off_before_a_worker_had_it_it_ends_by_itself(
     assert command.poll() == 130
 
 
+def test_called_off_when_its_worker_is_gone_it_ends_by_itself(
+    machines: Cluster, client: FakeClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cluster, "CALLED_OFF_IN_S", 0.0)
+    commands = {where: begin(machines, client) for where in ("tcp://a:1", "tcp://gone:1")}
+    for where, (command, _, name) in commands.items():
+        client.tell({"name": name, "begun": where})
+        command.ask_to_stop()
+    assert {where: command.poll() for where, (command, _, _) in commands.items()} == {
+        "tcp://a:1": None,  # it is saving
+        "tcp://gone:1": 130,
+    }
+
+
 @pytest.mark.parametrize(
     ("status", "error", "why"),
     [

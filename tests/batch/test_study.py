@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from rnn_cli.batch.study import Next, Study, look_at
+from rnn_cli.batch.study import Next, Study, log_of_failure, look_at
 from rnn_cli.errors import UsageError
 from tests.batch.conftest import LoadPlan, RunPlan
 
@@ -55,6 +55,12 @@ def test_a_training_that_no_plan_has_made_is_not_overwritten(plan_of: LoadPlan, 
         "To train it anew, give --force; "
         "to keep what is there, choose another folder with --run-dir."
     )
+
+
+def test_the_log_of_a_failure_is_that_of_the_command_that_failed(run_plan: RunPlan) -> None:
+    run_plan("configs: tiny.yaml\nseeds: [1, 13]\nafter: {good.json: eval x, bad.json: eval fail}")
+    assert log_of_failure(Path("study/tiny,seed=1")) == Path("study/tiny,seed=1/after/bad.json.log")
+    assert log_of_failure(Path("study/tiny,seed=13")) == Path("study/tiny,seed=13/train.log")
 
 
 def test_a_folder_of_a_training_is_no_folder_for_a_study(plan_of: LoadPlan) -> None:
