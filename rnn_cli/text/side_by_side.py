@@ -91,7 +91,7 @@ class _Workers:
         children: list[Child] = []
         try:
             children += [self._start(number, count) for number in range(count)]
-            while any(_is_at_work(child, count) for child in children):  # all are looked at, for a failure
+            while sum(_is_at_work(child, count) for child in children):  # any() would not look at all of them
                 on_progress(sum(self._bytes_read(number) for number in range(count)), self._total)
                 time.sleep(LOOK_EVERY_S)
             on_progress(self._total, self._total)
