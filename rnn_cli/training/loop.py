@@ -189,4 +189,5 @@ def _measure_and_keep(training: Training) -> None:
 
 
 def _save_best(training: Training, metrics: dict[str, Any]) -> None:
-    training.save_model({"step": training.progress.step, **metrics})
+    progress = training.progress
+    training.save_model({"step": progress.step, "epoch": progress.epoch + 1, **metrics})

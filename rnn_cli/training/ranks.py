@@ -76,6 +76,10 @@ class Ranks:
         Raises:
             RankLostError: they do not come.
         """
+        # Torch's optimizers import it. Once the group is there, that would keep the group's threads beyond `leave`,
+        # to the end of the process, which they then abort now and then (torch 2.13).
+        import torch._dynamo
+
         with _exchange():
             board, number, count = next(iter(rendezvous("env://")))
             # Tensors in memory go by gloo, and those on a GPU by nccl where there is one.

@@ -72,6 +72,9 @@ def main() -> None:
         elif found.get("error"):
             print(f"rank {ranks.number}: {found['error']}", file=sys.stderr)
     ranks.leave()
+    if ranks.first:
+        names = [(thread / "comm").read_text().strip() for thread in Path("/proc/self/task").iterdir()]
+        print(json.dumps({"name": "left", "threads": [name for name in names if "gloo" in name]}))
 
 
 if __name__ == "__main__":

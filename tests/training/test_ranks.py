@@ -261,6 +261,10 @@ def test_more_processes_than_streams_are_refused_once(found: dict[str, dict[str,
     assert found["second"]["errors"] == ""
 
 
+def test_nothing_of_the_exchange_lives_on_after_the_last_training(found: dict[str, dict[str, Any]]) -> None:
+    assert found["left"]["threads"] == []
+
+
 def test_a_killed_process_ends_the_training_with_a_message(
     folder: Path, found: dict[str, dict[str, Any]]
 ) -> None:
