@@ -19,9 +19,12 @@ from rnn_cli.recipe.choice import (
 )
 from rnn_cli.recipe.look import look_at
 from rnn_cli.training.build import build_windows
-from rnn_cli.training.engine_choice import choose_engine
+from rnn_cli.training.engine_choice import TRYING_S, choose_engine
 from rnn_cli.training.events import Notice, OnEvent, Preparing
 from rnn_cli.training.texts import Texts, build_texts
+
+TRYING_SHARE = 0.05
+"""So much of the budget goes into trying each size."""
 
 CLOSING_S = 0.3
 """From the end of the test to the end of the command."""
@@ -119,7 +122,8 @@ def _speeds(
         trial["training"] |= {"engine": known[0].engine, "threads": known[0].threads or None}
         config = config_from_choices(trial, overrides)
         windows = build_windows(config, texts.train, lambda _: None)
-        way = choose_engine(config, windows, texts.train.counts(), always=True).taken
+        within_s = min(TRYING_S, TRYING_SHARE * budget_s)
+        way = choose_engine(config, windows, texts.train.counts(), always=True, within_s=within_s).taken
         speeds.append(Speed(units, way.tokens_per_s, way.engine, way.threads))
         on_event(Notice(f"{units} units: {way.tokens_per_s:,.0f} tokens/s ({way.name()})"))
     return speeds

@@ -33,6 +33,9 @@ WORTH_TRYING_S = 20.0
 
 WINDOWS = 12
 WARM_UP_WINDOWS = 2
+TRYING_S = 4.0
+"""What is not tried by then is not tried: enough for every way on a machine that has a core to spare."""
+
 TIMED_S = 0.15
 """A way is timed for so long, over the first windows of the text, again and again."""
 
@@ -81,25 +84,34 @@ class Choice:
 
 
 def choose_engine(
-    config: Config, windows: Windows, counts: np.ndarray, *, always: bool = False, ranks: Ranks = ALONE
+    config: Config,
+    windows: Windows,
+    counts: np.ndarray,
+    *,
+    always: bool = False,
+    within_s: float = TRYING_S,
+    ranks: Ranks = ALONE,
 ) -> Choice:
     """Try the ways that the config leaves open on the first windows of the text, with weights that are thrown away.
 
     Args:
         counts: how often each word occurs in the training text, (vocab_size,).
         always: also for a training so short that it is not worth it.
+        within_s: when to stop trying; the likeliest way is tried in any case.
         ranks: each tries the ways on its own share of the streams, at the same time, and may choose another one.
     """
     trial = _Trial(config, windows, counts, ranks)
+    ends_at = time.perf_counter() + within_s
     first, *rest = _open_ways(config)
     speeds = {first: trial.time(*first)}
     words = config.training.max_epochs * windows.tokens / ranks.count
     if always or words / speeds[first] > WORTH_TRYING_S:
-        for way in rest:
-            speeds[way] = trial.time(*way, hopeless_below=max(speeds.values()) / HOPELESS)
-        # Once more: a moment in which others used the machine decides nothing.
-        for way, speed in speeds.items():
-            speeds[way] = max(speed, trial.time(*way, hopeless_below=max(speeds.values()) / HOPELESS))
+        # Twice: a moment in which others used the machine decides nothing.
+        for way in (*rest, first, *rest):
+            if time.perf_counter() > ends_at:
+                break
+            speed = trial.time(*way, hopeless_below=max(speeds.values()) / HOPELESS)
+            speeds[way] = max(speed, speeds.get(way, 0.0))
     best = first
     for way in rest:
         if speeds.get(way, 0) > CLEARLY * speeds[best]:

@@ -1,5 +1,6 @@
 """The choice of the fastest way to compute."""
 
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -89,6 +90,22 @@ def test_a_training_of_under_twenty_seconds_takes_the_likeliest_way_untried(
 
 
 @pytest.mark.usefixtures("two_cores")
+def test_what_there_is_no_time_to_try_is_not_tried(
+    make_config: MakeConfig,
+    windows: Windows,
+    asked: tuple[Speeds, list[tuple[str, int]]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    speeds, tried = asked
+    speeds.update(dict.fromkeys(EVERY_WAY, 100.0) | {EVERY_WAY[1]: 200.0})
+    clock = iter([10.0, 10.4, 10.8, 11.2])
+    monkeypatch.setattr(engine_choice, "time", SimpleNamespace(perf_counter=lambda: next(clock)))
+    choice = choose_engine(make_config(), windows, COUNTS, always=True, within_s=1.0)
+    assert tried == EVERY_WAY[:3]
+    assert (choice.taken.engine, choice.taken.threads) == EVERY_WAY[1]
+
+
+@pytest.mark.usefixtures("two_cores")
 @pytest.mark.parametrize(
     ("settings", "ways"),
     [
@@ -126,7 +143,7 @@ def test_a_machine_without_bfloat16_products_is_not_asked_for_them(
 @pytest.mark.parametrize("softmax", ["exact", "sampled"])
 def test_every_way_can_really_be_tried(make_config: MakeConfig, windows: Windows, softmax: str) -> None:
     config = make_config(output={"softmax": softmax, "samples": 2})
-    choice = choose_engine(config, windows, COUNTS, always=True)
+    choice = choose_engine(config, windows, COUNTS, always=True, within_s=1e9)
     assert all(way.tokens_per_s > 0 for way in (choice.taken, *choice.others))
     assert {"float32", "reference"} <= {way.engine for way in (choice.taken, *choice.others)}
 
