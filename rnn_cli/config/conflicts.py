@@ -46,6 +46,8 @@ _RECURRENT_INIT = ("model", "recurrent_init")
 _OUTPUT_ACTIVATION = ("model", "output_activation")
 _SOFTMAX = ("output", "softmax")
 _RANDOM_WINDOWS = ("training", "random_windows")
+_TABLE_RATE = ("training", "table_learning_rate")
+_TABLE_OPTIMIZER = ("training", "table_optimizer")
 _INDEX = ("logging", "index")
 _SCHEDULE = ("training", "schedule")
 _PATIENCE = ("training", "patience")
@@ -90,6 +92,12 @@ RULES = (
         (_RANDOM_WINDOWS, _MODE),
         lambda random, mode: random and mode == "lines",
         'found true, which goes with data.mode "stream", and that is "lines". Take this key out.',
+    ),
+    Rule(
+        (_TABLE_OPTIMIZER, _TABLE_RATE),
+        lambda kind, rate: kind != "sgd" and rate is None,
+        'found "{0}", which needs training.table_learning_rate, and that is null. Give one, or take this key out.',
+        of_no_use=True,
     ),
     Rule(
         (_INDEX, _DIRECTION),

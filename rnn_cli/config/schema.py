@@ -231,7 +231,12 @@ class TrainingConfig(Section):
     table_learning_rate: float | None = Field(
         default=None,
         gt=0,
-        description="if given, the embedding and V learn by plain sgd at this rate: less by heart, but slower",
+        description="if given, the embedding and V learn at this rate, by a rule of their own: table_optimizer",
+    )
+    table_optimizer: Literal["sgd", "adagrad"] = Field(
+        default="sgd",
+        description="with table_learning_rate: plain sgd (10 to 20) learns less by heart where a text is read often, "
+        "adagrad (0.1 to 0.3) soonest",
     )
     weight_decay: float = Field(default=0.0, ge=0, description="pull of the weights towards 0; 0 = none")
     activation_penalty: float = Field(

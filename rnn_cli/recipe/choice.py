@@ -50,6 +50,9 @@ MOST_DROPOUT_BLIND = 0.2
 
 CELL_NAMES = {"elman": "Elman", "gru": "GRU", "lstm": "LSTM", "indrnn": "IndRNN"}
 
+FEW_READINGS = 6.0
+"""What is read less often is hardly learnt by heart, and its words may move faster."""
+
 MOST_EPOCHS = 40
 LEAST_UPDATES = 1_500
 """A tiny text is read more often: a network needs some hundreds of updates to say anything at all."""
@@ -213,7 +216,7 @@ def choose_network(
         "training": {
             "batch_size": batch,
             "bptt_steps": steps,
-            **rates_for(kind, speed.units),
+            **rates_for(kind, speed.units, epochs),
             **({} if char else {"change_penalty": 1.0}),
             "schedule": "linear",
             "warmup_steps": 100,
@@ -259,11 +262,12 @@ def softmax_for(vocab_size: int) -> dict[str, Any]:
     return {"softmax": "sampled", "samples": 256 if vocab_size < 20_000 else 512}
 
 
-def rates_for(kind: Kind, units: int) -> dict[str, Any]:
-    """Learning rates: of AdamW for the cell, and for words of plain sgd for their table."""
+def rates_for(kind: Kind, units: int, epochs: float) -> dict[str, Any]:
+    """Learning rates: of AdamW for the cell, and for words of Adagrad for their table."""
     if kind == "char":
         return {"learning_rate": 3e-3 if units <= 256 else 2e-3}
-    return {"learning_rate": 2e-3 if units <= 256 else 1.5e-3, "table_learning_rate": 15.0}
+    tables = {"table_learning_rate": 0.3 if epochs < FEW_READINGS else 0.12, "table_optimizer": "adagrad"}
+    return {"learning_rate": 2e-3 if units <= 256 else 1.5e-3, **tables}
 
 
 def _reasons(
@@ -313,7 +317,7 @@ def _reasons(
         ),
         Reason(
             "learning rate",
-            f"{training['learning_rate']:g}" + (f", of the table {tables:g} by sgd" if tables else ""),
-            "falls to 0 with the clock" + ("; sgd learns rare words less by heart" if tables else ""),
+            f"{training['learning_rate']:g}" + (f", of the table {tables:g} by adagrad" if tables else ""),
+            "falls to 0 with the clock" + ("; adagrad moves frequent words less and less" if tables else ""),
         ),
     )

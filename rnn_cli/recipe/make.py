@@ -94,9 +94,8 @@ def make_recipe(
         cell=config.model.cell,
     )
     network.settings["training"]["max_minutes"] *= networks
-    return Recipe(
-        config_from_choices({**chosen, **network.settings}, overrides), (*text.reasons, *network.reasons)
-    )
+    settings = _beside_what_is_asked({**chosen, **network.settings}, asked)
+    return Recipe(config_from_choices(settings, overrides), (*text.reasons, *network.reasons))
 
 
 def _speeds(
@@ -118,7 +117,7 @@ def _speeds(
         if speeds and speeds[-1].tokens_per_s * budget_s < wanted:
             break
         known = speeds[-1:] or [Speed(units, 1.0, "auto", 0)]
-        trial = _trial(chosen, kind, cell, texts, units)
+        trial = _beside_what_is_asked(_trial(chosen, kind, cell, texts, units), asked)
         trial["training"] |= {"engine": known[0].engine, "threads": known[0].threads or None}
         config = config_from_choices(trial, overrides)
         windows = build_windows(config, texts.train, lambda _: None)
@@ -127,6 +126,13 @@ def _speeds(
         speeds.append(Speed(units, way.tokens_per_s, way.engine, way.threads))
         on_event(Notice(f"{units} units: {way.tokens_per_s:,.0f} tokens/s ({way.name()})"))
     return speeds
+
+
+def _beside_what_is_asked(settings: Settings, asked: Mapping[str, Any]) -> Settings:
+    """The settings without the rule for the word tables where the user gives its rate, which is for sgd then."""
+    if "table_learning_rate" in asked.get("training", {}):
+        settings["training"].pop("table_optimizer", None)
+    return settings
 
 
 def _trial(chosen: Settings, kind: Kind, cell: str, texts: Texts, units: int) -> Settings:

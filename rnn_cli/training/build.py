@@ -255,5 +255,6 @@ def build_training_optimizer(config: Config, model: LanguageModel, loss_function
         tables,
         weight_decay=settings.weight_decay,
         sparse=loss_function.sparse,
+        table_kind=settings.table_optimizer,
         table_rate=settings.table_learning_rate and settings.table_learning_rate / settings.learning_rate,
     )

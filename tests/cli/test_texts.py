@@ -67,6 +67,14 @@ def test_set_rules_out_a_choice(rnn: Rnn, text: Path, tmp_path: Path) -> None:
     assert summary(rnn("train", str(text), "--json", "--budget", "60s", *options))["reason"] == "epochs done"
     config = load_config(tmp_path / "runs/my/config.yaml")
     assert (config.data.tokenizer.kind, config.data.mode, config.model.hidden_size) == ("word", "lines", 20)
+    assert (config.training.table_learning_rate, config.training.table_optimizer) == (0.12, "adagrad")
+
+
+def test_a_rate_for_the_tables_that_is_asked_for_is_for_sgd(rnn: Rnn, text: Path, tmp_path: Path) -> None:
+    asked = ["data.tokenizer.kind=word", "model.hidden_size=20", "training.table_learning_rate=3"]
+    rnn("train", str(text), "--budget", "60s", *(part for setting in asked for part in ("--set", setting)))
+    training = load_config(tmp_path / "runs/my/config.yaml").training
+    assert (training.table_learning_rate, training.table_optimizer) == (3.0, "sgd")
 
 
 def test_another_cell_can_be_asked_for(rnn: Rnn, text: Path) -> None:

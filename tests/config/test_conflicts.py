@@ -69,6 +69,11 @@ NEEDS_A_TEXT = "which needs a text to measure on. Name one in data.valid, or"
             "Take this key out.",
         ),
         (
+            "data: {train: a}\ntraining: {table_optimizer: adagrad}",
+            '2:12: training.table_optimizer: found "adagrad", which needs training.table_learning_rate, and that is '
+            "null. Give one, or take this key out.",
+        ),
+        (
             "data: {train: a, mode: lines}\ntraining: {random_windows: true}",
             '2:28: training.random_windows: found true, which goes with data.mode "stream", and that is "lines". '
             "Take this key out.",
@@ -100,6 +105,7 @@ def test_keys_that_do_not_go_together_are_answered_in_one_exact_sentence(text: s
         "data: {train: a, tokenizer: {kind: bpe}}",
         "data: {train: a}\noutput: {tie_embeddings: true}\nmodel: {hidden_size: 256}",
         "data: {train: a, mode: lines}\ntraining: {random_windows: false}",
+        "data: {train: a}\ntraining: {table_learning_rate: 0.1, table_optimizer: adagrad}",
         "data: {train: a}\ntraining: {random_windows: true}",
         "data: {train: a}\nmodel: {cell: lstm, num_layers: 2}",
         "data: {train: a}\nmodel: {cell: indrnn, hidden_activation: tanh}",

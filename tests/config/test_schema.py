@@ -67,6 +67,7 @@ def test_every_key_has_the_default_that_the_manual_says() -> None:
             "optimizer": "adamw",
             "learning_rate": 0.002,
             "table_learning_rate": None,
+            "table_optimizer": "sgd",
             "weight_decay": 0.0,
             "activation_penalty": 0.0,
             "change_penalty": 0.0,

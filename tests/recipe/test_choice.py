@@ -166,7 +166,8 @@ def test_a_million_words_in_seven_minutes() -> None:
             "batch_size": 32,
             "bptt_steps": 35,
             "learning_rate": 2e-3,
-            "table_learning_rate": 15.0,
+            "table_learning_rate": 0.12,
+            "table_optimizer": "adagrad",
             "change_penalty": 1.0,
             "schedule": "linear",
             "warmup_steps": 100,
@@ -190,10 +191,16 @@ def test_a_million_words_in_seven_minutes() -> None:
         Reason("updates", "32 streams of 35 tokens", "small, so that there are many"),
         Reason(
             "learning rate",
-            "0.002, of the table 15 by sgd",
-            "falls to 0 with the clock; sgd learns rare words less by heart",
+            "0.002, of the table 0.12 by adagrad",
+            "falls to 0 with the clock; adagrad moves frequent words less and less",
         ),
     )
+
+
+@pytest.mark.parametrize(("minutes", "rate"), [(1, 0.3), (3, 0.3), (4, 0.12)])  # 1.8, 5.4 and 7.2 readings
+def test_the_words_of_a_text_that_is_read_a_few_times_move_faster(minutes: float, rate: float) -> None:
+    training = network(training_s=60 * minutes).settings["training"]
+    assert (training["table_learning_rate"], training["table_optimizer"]) == (rate, "adagrad")
 
 
 def test_with_more_time_the_network_is_larger() -> None:

@@ -1,6 +1,7 @@
 """From a config to the parts of a training."""
 
 import functools
+import math
 from typing import Any
 
 import numpy as np
@@ -277,6 +278,22 @@ def parameters_of(optimizer: Optimizer, model: LanguageModel) -> list[list[str]]
         sorted(names[id(p)] for group in part.param_groups for p in group["params"])
         for part in optimizer.parts
     ]
+
+
+def test_a_row_by_adagrad_moves_less_the_more_it_has_moved(make_config: MakeConfig) -> None:
+    settings = {"learning_rate": 0.5, "table_learning_rate": 0.2, "table_optimizer": "adagrad"}
+    config = make_config(output={"softmax": "sampled", "samples": 3}, training=settings)
+    model, loss_function = build_model(config, COUNTS), build_loss(config, COUNTS)
+    optimizer = build_training_optimizer(config, model, loss_function)
+    start = model.embedding.detach().clone()
+    for gradient in (0.003, 0.004):
+        values = torch.full((1, model.embedding.shape[1]), gradient)
+        model.embedding.grad = torch.sparse_coo_tensor(torch.tensor([[2]]), values, model.embedding.shape)
+        optimizer.step(0.5)
+    moved = 0.2 * (0.003 / math.sqrt(1e-5 + 0.003**2) + 0.004 / math.sqrt(1e-5 + 0.003**2 + 0.004**2))
+    torch.testing.assert_close(model.embedding[2], start[2] - moved)
+    others = [0, 1, 3, 4]
+    torch.testing.assert_close(model.embedding[others], start[others], rtol=0, atol=0)
 
 
 @pytest.mark.parametrize(

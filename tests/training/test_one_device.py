@@ -48,6 +48,10 @@ VARIANTS: dict[str, dict[str, dict[str, Any]]] = {
         for optimizer in ("sgd", "momentum", "nesterov", "adam", "muon", "rmsprop", "adagrad")
     },
     "tables by sgd": {"output": SAMPLED, "training": {"table_learning_rate": 1.0, "optimizer": "rmsprop"}},
+    "tables by adagrad": {
+        "output": SAMPLED,
+        "training": {"table_learning_rate": 0.1, "table_optimizer": "adagrad"},
+    },
     "the exact softmax at the end": {"output": {**SAMPLED, "exact_share": 0.5}},
     "sigmoid": {"model": {"output_activation": "sigmoid"}},
     "all that regularises": REGULARISED,

@@ -73,6 +73,10 @@ VARIANTS: dict[str, dict[str, dict[str, Any]]] = {
         "output": {"softmax": "sampled", "samples": 3, "exact_share": 0.5},
         "training": {"engine": "float32", "threads": 2},
     },
+    "tables by adagrad": {
+        "output": {"softmax": "sampled", "samples": 3},
+        "training": {"table_learning_rate": 0.1, "table_optimizer": "adagrad"},
+    },
     "averaged weights": {"training": {"average_share": 0.7}},
     "lines": {"data": {"mode": "lines"}},
     "gru": {"model": {"cell": "gru"}},
