@@ -50,8 +50,14 @@ MOST_DROPOUT_BLIND = 0.2
 
 CELL_NAMES = {"elman": "Elman", "gru": "GRU", "lstm": "LSTM", "indrnn": "IndRNN"}
 
-FEW_READINGS = 6.0
-"""What is read less often is hardly learnt by heart, and its words may move faster."""
+FEW_READINGS, MANY_READINGS = 6.0, 20.0
+"""What is read less often than the first is hardly learnt by heart, and its words may move faster; where a text is read
+more often than the second, adagrad has not been tried."""
+
+TABLE_RULES = {
+    "sgd": "sgd learns rare words less by heart",
+    "adagrad": "adagrad moves frequent words less and less",
+}
 
 MOST_EPOCHS = 40
 LEAST_UPDATES = 1_500
@@ -263,10 +269,12 @@ def softmax_for(vocab_size: int) -> dict[str, Any]:
 
 
 def rates_for(kind: Kind, units: int, epochs: float) -> dict[str, Any]:
-    """Learning rates: of AdamW for the cell, and for words of Adagrad for their table."""
+    """Learning rates: of AdamW for the cell, and for words of a rule of its own for their table."""
     if kind == "char":
         return {"learning_rate": 3e-3 if units <= 256 else 2e-3}
-    tables = {"table_learning_rate": 0.3 if epochs < FEW_READINGS else 0.12, "table_optimizer": "adagrad"}
+    tables: dict[str, Any] = {"table_learning_rate": 15.0, "table_optimizer": "sgd"}
+    if epochs < MANY_READINGS:
+        tables = {"table_learning_rate": 0.3 if epochs < FEW_READINGS else 0.12, "table_optimizer": "adagrad"}
     return {"learning_rate": 2e-3 if units <= 256 else 1.5e-3, **tables}
 
 
@@ -284,7 +292,7 @@ def _reasons(
     times = f"{epochs:.1f} times" if epochs < 10 else f"{epochs:.0f} times"
     threads = f"{speed.threads} thread{'' if speed.threads == 1 else 's'}"
     samples = output.get("samples")
-    tables = training.get("table_learning_rate")
+    rule = training.get("table_optimizer")
     kept = ["W begins as the identity"] if "recurrent_init" in model else []
     kept += ["changes of h_t cost"] if "change_penalty" in training else []
     memory = [Reason("memory", ", ".join(kept), "what was read fades slowly")] if kept else []
@@ -317,7 +325,8 @@ def _reasons(
         ),
         Reason(
             "learning rate",
-            f"{training['learning_rate']:g}" + (f", of the table {tables:g} by adagrad" if tables else ""),
-            "falls to 0 with the clock" + ("; adagrad moves frequent words less and less" if tables else ""),
+            f"{training['learning_rate']:g}"
+            + (f", of the table {training['table_learning_rate']:g} by {rule}" if rule else ""),
+            "falls to 0 with the clock" + (f"; {TABLE_RULES[rule]}" if rule else ""),
         ),
     )

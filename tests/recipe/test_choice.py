@@ -197,10 +197,17 @@ def test_a_million_words_in_seven_minutes() -> None:
     )
 
 
-@pytest.mark.parametrize(("minutes", "rate"), [(1, 0.3), (3, 0.3), (4, 0.12)])  # 1.8, 5.4 and 7.2 readings
-def test_the_words_of_a_text_that_is_read_a_few_times_move_faster(minutes: float, rate: float) -> None:
-    training = network(training_s=60 * minutes).settings["training"]
-    assert (training["table_learning_rate"], training["table_optimizer"]) == (rate, "adagrad")
+@pytest.mark.parametrize(
+    ("minutes", "rule", "rate"),  # 1.8, 5.4, 7.2, and 40 readings
+    [(1, "adagrad", 0.3), (3, "adagrad", 0.3), (4, "adagrad", 0.12), (60, "sgd", 15.0)],
+)
+def test_the_more_often_a_text_is_read_the_slower_its_words_move(
+    minutes: float, rule: str, rate: float
+) -> None:
+    choices = network(training_s=60 * minutes)
+    training = choices.settings["training"]
+    assert (training["table_optimizer"], training["table_learning_rate"]) == (rule, rate)
+    assert f"of the table {rate:g} by {rule}" in choices.reasons[-1].choice
 
 
 def test_with_more_time_the_network_is_larger() -> None:
