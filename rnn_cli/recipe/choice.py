@@ -51,8 +51,8 @@ MOST_DROPOUT_BLIND = 0.2
 CELL_NAMES = {"elman": "Elman", "gru": "GRU", "lstm": "LSTM", "indrnn": "IndRNN"}
 
 FEW_READINGS, MANY_READINGS = 6.0, 20.0
-"""What is read less often than the first is hardly learnt by heart, and its words may move faster; where a text is read
-more often than the second, adagrad has not been tried."""
+"""What is read less often than the first is hardly learnt by heart, and its words may move faster; for more readings
+than the second, adagrad has not been tried."""
 
 TABLE_RULES = {
     "sgd": "sgd learns rare words less by heart",
