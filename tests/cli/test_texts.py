@@ -67,7 +67,7 @@ def test_set_rules_out_a_choice(rnn: Rnn, text: Path, tmp_path: Path) -> None:
     assert summary(rnn("train", str(text), "--json", "--budget", "60s", *options))["reason"] == "epochs done"
     config = load_config(tmp_path / "runs/my/config.yaml")
     assert (config.data.tokenizer.kind, config.data.mode, config.model.hidden_size) == ("word", "lines", 20)
-    assert (config.training.table_learning_rate, config.training.table_optimizer) == (0.12, "adagrad")
+    assert (config.training.table_learning_rate, config.training.table_optimizer) == (0.3, "adagrad")
 
 
 def test_a_rate_for_the_tables_that_is_asked_for_is_for_sgd(rnn: Rnn, text: Path, tmp_path: Path) -> None:
