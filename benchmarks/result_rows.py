@@ -75,6 +75,7 @@ ABLATIONS = {
     "weight_decay": _ablation("training.weight_decay=0.1"),
     "untied": _ablation("output.tie_embeddings=false"),
     "tables_by_adam": _ablation("training.table_learning_rate=null"),
+    "tables_by_adagrad": _ablation("training.table_optimizer=adagrad", "training.table_learning_rate=0.12"),
     "two_layers": _ablation("model.num_layers=2"),
     "dropout_between": _ablation("model.num_layers=2", "model.dropout_between=0.2"),
     "two_layers_norm": _ablation("model.num_layers=2", "model.layer_norm=true"),

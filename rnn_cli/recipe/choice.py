@@ -46,8 +46,7 @@ SIZES: dict[str, tuple[tuple[int, int, int], ...]] = {
 CHARACTERS_IN_A_WORD = 5
 
 MANY_CHARACTERS = 500_000
-"""So many are hardly learnt by heart: a million in three minutes had a loss of 1.63 with a dropout of 0.15, 1.89
-with 0.45."""
+"""So many are hardly learnt by heart: see Characters in docs/results.md."""
 
 MOST_DROPOUT_BLIND = 0.2
 """A text too short to be measured on is there to be learnt by heart."""
@@ -210,9 +209,7 @@ def choose_network(
     batch = batch_for(tokens, steps)
     most = max(MOST_EPOCHS, min(400, math.ceil(LEAST_UPDATES * batch * steps / tokens)))
     epochs = min(readable / tokens, most)
-    dropout = dropout_for(epochs, tokens if not char else tokens // CHARACTERS_IN_A_WORD)
-    if char and tokens >= MANY_CHARACTERS:
-        dropout = round(20 * dropout / 3) / 20
+    dropout = dropout_for(epochs, tokens, char=char)
     if not has_valid:
         dropout = min(dropout, MOST_DROPOUT_BLIND)
     tied = not char
@@ -255,16 +252,18 @@ def batch_for(tokens: int, steps: int) -> int:
     return min(32, max(4, tokens // (10 * steps)))
 
 
-def dropout_for(epochs: float, words: int) -> float:
+def dropout_for(epochs: float, tokens: int, *, char: bool = False) -> float:
     """The more often a text is read, the more of it is learnt by heart; a small one sooner.
 
-    0.1 for 3 readings, 0.4 for 20, in twentieths; none for a text that is hardly read twice.
+    0.1 for 3 readings, 0.4 for 20, in twentieths; none for a text hardly read twice, a third for many characters.
     """
     if epochs < 1.5:
         return 0.0
+    words = tokens // CHARACTERS_IN_A_WORD if char else tokens
     small = 0.1 if words < 200_000 else 0.0
     dropout = small + 0.1 + 0.3 * math.log(epochs / 3) / math.log(20 / 3)
-    return round(20 * min(max(dropout, 0.0), 0.5)) / 20
+    twentieths = round(20 * min(max(dropout, 0.0), 0.5))
+    return (round(twentieths / 3) if char and tokens >= MANY_CHARACTERS else twentieths) / 20
 
 
 def softmax_for(vocab_size: int) -> dict[str, Any]:

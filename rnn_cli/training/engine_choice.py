@@ -31,11 +31,11 @@ from rnn_cli.training.ranks import ALONE, Ranks
 WORTH_TRYING_S = 20.0
 """In a training that is expected to be shorter, trying costs more than it gains."""
 
-WINDOWS = 12
-WARM_UP_WINDOWS = 2
 TRYING_S = 4.0
 """What is not tried by then is not tried: enough for every way on a machine that has a core to spare."""
 
+WINDOWS = 12
+WARM_UP_WINDOWS = 2
 TIMED_S = 0.15
 """A way is timed for so long, over the first windows of the text, again and again."""
 

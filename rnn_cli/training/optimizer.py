@@ -76,6 +76,7 @@ def build_optimizer(
         tables: the embedding table and V.
         weight_decay: applied to matrices only, not to b and c; sparse tables are left out of it too.
         sparse: whether the tables receive gradients that hold only the rows touched.
+        table_kind: sgd or adagrad, for `table_rate`.
         table_rate: the tables learn by `table_kind`, with so many times the learning rate; None: by `kind`, too.
     """
     apart = sparse or table_rate is not None

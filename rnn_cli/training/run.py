@@ -247,9 +247,7 @@ def _finish(
         training.on_event(
             Measured(
                 step=metrics["step"],
-                epoch=metrics.get(
-                    "epoch", progress.epoch
-                ),  # of the best model, which the clock may have cut short
+                epoch=metrics.get("epoch", progress.epoch),  # files of before do not say it
                 split="test",
                 result=test,
                 best=True,
