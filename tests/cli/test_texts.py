@@ -19,6 +19,7 @@ def _short_trials(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engine_choice, "usable_cores", lambda: 1)
     monkeypatch.setattr("rnn_cli.recipe.choice.MOST_EPOCHS", 2)
     monkeypatch.setattr("rnn_cli.recipe.choice.LEAST_UPDATES", 0)
+    monkeypatch.setattr("rnn_cli.recipe.choice.ADAGRAD_FROM", 0)
 
 
 @pytest.fixture

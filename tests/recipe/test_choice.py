@@ -210,6 +210,16 @@ def test_the_more_often_a_text_is_read_the_slower_its_words_move(
     assert f"of the table {rate:g} by {rule}" in choices.reasons[-1].choice
 
 
+@pytest.mark.parametrize(("tokens", "rule"), [(499_999, "sgd"), (500_000, "adagrad")])
+def test_a_small_text_is_not_learnt_by_heart_by_adagrad(tokens: int, rule: str) -> None:
+    assert network(tokens=tokens, training_s=60.0).settings["training"]["table_optimizer"] == rule
+
+
+@pytest.mark.parametrize(("tokens", "dropout"), [(499_999, 0.5), (500_000, 0.15)])
+def test_many_characters_want_a_third_of_the_dropout(tokens: int, dropout: float) -> None:
+    assert dropout_for(20, tokens, char=True) == dropout
+
+
 def test_with_more_time_the_network_is_larger() -> None:
     settings = network(training_s=3600.0).settings
     assert (settings["model"]["hidden_size"], settings["training"]["learning_rate"]) == (400, 1.5e-3)
