@@ -4,6 +4,7 @@ Results go to standard output; progress, notices and errors go to standard error
 """
 
 import math
+import os
 import time
 from collections.abc import Iterable, Sequence
 
@@ -26,6 +27,7 @@ from rnn_cli.training.events import (
 )
 
 SECONDS_BETWEEN_PLAIN_LINES = 5.0
+WITHOUT_FOLDS = 10_000  # columns, more than any table has
 _EIGHTHS = ("", "▏", "▎", "▍", "▌", "▋", "▊", "▉")
 
 
@@ -73,7 +75,10 @@ def show_line(line: str) -> None:
 def show_table(
     columns: Sequence[tuple[str, str]], rows: Iterable[Sequence[str]], *, title: str | None = None
 ) -> None:
-    """A table of results. columns: (heading, "left" or "right")."""
+    """A table of results, folded to the width of a terminal or of COLUMNS; elsewhere each row is one line.
+
+    columns: (heading, "left" or "right").
+    """
     table = Table(
         title=title, title_justify="left", title_style="bold", box=None, pad_edge=False, padding=(0, 2, 0, 0)
     )
@@ -83,7 +88,10 @@ def show_table(
         )
     for row in rows:
         table.add_row(*(Text(cell) for cell in row))
-    standard_output().print(table)
+    console = standard_output()
+    if not console.is_terminal and "COLUMNS" not in os.environ:
+        console.width = WITHOUT_FOLDS
+    console.print(table)
 
 
 def bar(value: float, *, of: float, width: int) -> str:

@@ -304,6 +304,17 @@ def test_a_name_too_long_for_a_table_goes_on_below_and_nothing_of_it_is_lost(
     ]
 
 
+def test_a_row_of_a_table_is_one_line_where_no_terminal_gives_a_width(
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("COLUMNS", raising=False)
+    show_table([("run", "left"), ("valid", "right")], [("a" * 300, "7.50")])
+    assert [line.rstrip() for line in capfd.readouterr().out.splitlines()] == [
+        "run" + " " * 299 + "valid",
+        "a" * 300 + "   7.50",
+    ]
+
+
 def test_a_table_keeps_its_columns_below_each_other(
     capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
