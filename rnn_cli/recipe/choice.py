@@ -5,7 +5,8 @@ docs/results.md.
 """
 
 import math
-from dataclasses import dataclass
+from collections.abc import Container, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from rnn_cli.recipe.look import Look
@@ -51,7 +52,22 @@ MANY_CHARACTERS = 500_000
 MOST_DROPOUT_BLIND = 0.2
 """A text too short to be measured on is there to be learnt by heart."""
 
+GATES_FROM, GATES_READ = 500_000, 2_000_000
+"""Tokens that a text needs to have, and that there must be time to read, for gates to pay. (In the same time, a
+million words: 78 to 95; a fifth of that: 181 to 181; docs/results.md. Of the cells with gates the GRU is the fastest,
+and no worse for so many updates as there is time for.)"""
+
+PLAIN_KEYS = frozenset({"recurrent_init", "hidden_activation"})
+"""Keys of `model` that the GRU does not have."""
+
+GATED = ("gru", "lstm")
+
 CELL_NAMES = {"elman": "Elman", "gru": "GRU", "lstm": "LSTM", "indrnn": "IndRNN"}
+
+CELL_REASONS = {
+    "elman": "the plain recurrent network: for gates the text, or the time, is too short",
+    "gru": "its gates learn more in the same time than the plain network, which is model.cell=elman",
+}
 
 FEW_READINGS, MANY_READINGS = 6.0, 20.0
 """What is read less often than the first is hardly learnt by heart, and its words may move faster; for more readings
@@ -72,11 +88,27 @@ LEAST_UPDATES = 1_500
 
 @dataclass(frozen=True)
 class Reason:
-    """One line of the plan: what was decided, how, and why."""
+    """One line of the plan: what was decided, how, and why; and the keys of the config that it stands for."""
 
     what: str
     choice: str
     why: str
+    keys: tuple[str, ...] = field(default=(), compare=False)
+
+    def as_asked(self, asked: Container[str], values: Mapping[str, Any]) -> "Reason":
+        """This line; or, where the user asked for one of its keys, what the config says of all of them.
+
+        Args:
+            asked: keys, "section.key".
+            values: those of the config, by such keys.
+        """
+        if not any(key in asked for key in self.keys):
+            return self
+        said = {key.rpartition(".")[2]: values[key] for key in self.keys if key in values}
+        choice = ", ".join(
+            str(value) if name == self.what else f"{name} {value}" for name, value in said.items()
+        )
+        return Reason(self.what, choice, "as asked", self.keys)
 
 
 @dataclass(frozen=True)
@@ -124,7 +156,8 @@ def choose_text(
             if look.is_split
             else "what is seen once teaches what <unk> is like"
         )
-        reasons.append(Reason("vocabulary", f"{words}, {MOST_WORDS:,} at most", why))
+        keys = tuple(f"data.tokenizer.{key}" for key in ("split", "min_count", "max_size"))
+        reasons.append(Reason("vocabulary", f"{words}, {MOST_WORDS:,} at most", why, keys))
     split, reason = _split(look, budget_s, has)
     return Choices(
         {"data": {"mode": mode_reason.choice, "split": split, "tokenizer": tokenizer}}, (*reasons, reason)
@@ -173,7 +206,8 @@ def _split(look: Look, budget_s: float, has: frozenset[str]) -> tuple[dict[str, 
     if not wanted:
         return {}, Reason("kept apart", "nothing", "validation and test have texts of their own")
     shown = ", ".join(f"{name} {share:.2%}" for name in kept) or "nothing"
-    return {name: share if name in kept else 0.0 for name in wanted}, Reason("kept apart", shown, why)
+    keys = ("data.split.valid", "data.split.test")
+    return {name: share if name in kept else 0.0 for name in wanted}, Reason("kept apart", shown, why, keys)
 
 
 def sizes_to_try(kind: Kind, tokens: int) -> list[tuple[int, int]]:
@@ -187,6 +221,18 @@ def sizes_to_try(kind: Kind, tokens: int) -> list[tuple[int, int]]:
     return at_once[-1:] + fit[len(at_once) :]
 
 
+def cells_to_try(tokens: int, asked: Mapping[str, Any]) -> list[tuple[str, int]]:
+    """Cells fit for a text of so many tokens, best first, and the tokens that there must be time to read.
+
+    asked: keys of `model` that the user gives; some belong to the plain cell alone.
+    """
+    if "cell" in asked:
+        return [(asked["cell"], 0)]
+    if tokens < GATES_FROM or PLAIN_KEYS & asked.keys():
+        return [("elman", 0)]
+    return [("gru", GATES_READ), ("elman", 0)]
+
+
 def choose_network(
     *,
     kind: Kind,
@@ -195,7 +241,7 @@ def choose_network(
     has_valid: bool,
     speeds: list[Speed],
     training_s: float,
-    cell: str = "elman",
+    cell: str,
 ) -> Choices:
     """Sizes, regularisation, softmax and schedule.
 
@@ -203,7 +249,7 @@ def choose_network(
         tokens: of the training text.
         speeds: of the sizes that were tried, smallest first.
         training_s: the time that there is, measuring included.
-        cell: the kind of it, which only the user chooses.
+        cell: see `cells_to_try`.
     """
     speed = _best_size(kind, tokens, speeds, training_s)
     readable = speed.tokens_per_s * training_s
@@ -219,6 +265,7 @@ def choose_network(
     softmax = softmax_for(vocab_size)
     settings: Settings = {
         "model": {
+            "cell": cell,
             "embedding_size": speed.units if tied else min(speed.units, 128),
             "hidden_size": speed.units,
             "dropout": dropout,
@@ -228,7 +275,7 @@ def choose_network(
         "training": {
             "batch_size": batch,
             "bptt_steps": steps,
-            **rates_for(kind, speed.units, epochs, tokens),
+            **rates_for(kind, speed.units, epochs, tokens, cell),
             **({} if char else {"change_penalty": 1.0}),
             "schedule": "linear",
             "warmup_steps": 100,
@@ -276,14 +323,15 @@ def softmax_for(vocab_size: int) -> dict[str, Any]:
     return {"softmax": "sampled", "samples": 256 if vocab_size < 20_000 else 512}
 
 
-def rates_for(kind: Kind, units: int, epochs: float, tokens: int) -> dict[str, Any]:
+def rates_for(kind: Kind, units: int, epochs: float, tokens: int, cell: str = "elman") -> dict[str, Any]:
     """Learning rates: of AdamW for the cell, and for words of a rule of its own for their table."""
     if kind == "char":
         return {"learning_rate": 3e-3 if units <= 256 else 2e-3}
     tables: dict[str, Any] = {"table_learning_rate": 15.0, "table_optimizer": "sgd"}
     if epochs < MANY_READINGS and tokens >= ADAGRAD_FROM:
         tables = {"table_learning_rate": 0.3 if epochs < FEW_READINGS else 0.12, "table_optimizer": "adagrad"}
-    return {"learning_rate": 2e-3 if units <= 256 else 1.5e-3, **tables}
+    small, large = (4e-3, 3e-3) if cell in GATED else (2e-3, 1.5e-3)
+    return {"learning_rate": small if units <= 256 else large, **tables}
 
 
 def _reasons(
@@ -303,11 +351,13 @@ def _reasons(
     rule = training.get("table_optimizer")
     kept = ["W begins as the identity"] if "recurrent_init" in model else []
     kept += ["changes of h_t cost"] if "change_penalty" in training else []
-    memory = [Reason("memory", ", ".join(kept), "what was read fades slowly")] if kept else []
+    keys = ("model.recurrent_init", "training.change_penalty")
+    memory = [Reason("memory", ", ".join(kept), "what was read fades slowly", keys)] if kept else []
     return (
+        Reason("cell", CELL_NAMES[cell], CELL_REASONS.get(cell, "as asked"), ("model.cell",)),
         Reason(
             "network",
-            f"{CELL_NAMES[cell]}, {speed.units} units",
+            f"{speed.units} units",
             f"{speed.tokens_per_s:,.0f} tokens/s here ({speed.engine}, {threads}): {tokens:,} tokens, read {times}"
             + (", more would only be learnt by heart" if enough else ""),
         ),
@@ -318,11 +368,13 @@ def _reasons(
             "hardly read twice, nothing is learnt by heart"
             if model["dropout"] == 0
             else f"for a text read {times}",
+            ("model.dropout",),
         ),
         Reason(
             "softmax",
             f"sampled, {samples} words" if samples else "exact",
             f"{vocab_size:,} in the vocabulary are " + ("too many to sum over" if samples else "few"),
+            ("output.softmax", "output.samples"),
         ),
         Reason(
             "updates",
@@ -330,11 +382,13 @@ def _reasons(
             "far enough back for what a character depends on"
             if not output["tie_embeddings"]
             else "small, so that there are many",
+            ("training.batch_size", "training.bptt_steps"),
         ),
         Reason(
             "learning rate",
             f"{training['learning_rate']:g}"
             + (f", of the table {training['table_learning_rate']:g} by {rule}" if rule else ""),
             "falls to 0 with the clock" + (f"; {TABLE_RULES[rule]}" if rule else ""),
+            tuple(f"training.{key}" for key in ("learning_rate", "table_learning_rate", "table_optimizer")),
         ),
     )

@@ -7,12 +7,15 @@ from pathlib import Path
 from typing import Any
 
 from rnn_cli.config import Config, config_from_choices, read_overrides
+from rnn_cli.config.nodes import dotted_keys
 from rnn_cli.recipe.choice import (
+    CELL_NAMES,
     Choices,
     Kind,
     Reason,
     Settings,
     Speed,
+    cells_to_try,
     choose_network,
     choose_text,
     sizes_to_try,
@@ -76,7 +79,11 @@ def make_recipe(
     config = config_from_choices(chosen, overrides)
     # What is found in the text is told when it is trained on.
     texts = build_texts(config, lambda event: on_event(event) if isinstance(event, Preparing) else None)
-    speeds = _speeds(chosen, overrides, texts, asked, budget_s, on_event)
+    for cell, wanted in cells_to_try(texts.train.tokens, asked.get("model", {})):
+        chosen["model"] = {"cell": cell}
+        speeds = _speeds(chosen, overrides, texts, asked, budget_s, on_event)
+        if speeds[0].tokens_per_s * budget_s >= wanted:
+            break
     left_s = budget_s - CLOSING_S - (time.perf_counter() - started_at)
     if left_s < LEAST_SHARE * budget_s:
         left_s = LEAST_SHARE * budget_s
@@ -91,11 +98,14 @@ def make_recipe(
         has_valid=texts.valid is not None,
         speeds=speeds,
         training_s=left_s / networks,
-        cell=config.model.cell,
+        cell=cell,
     )
     network.settings["training"]["max_minutes"] *= networks
     settings = _beside_what_is_asked({**chosen, **network.settings}, asked)
-    return Recipe(config_from_choices(settings, overrides), (*text.reasons, *network.reasons))
+    config = config_from_choices(settings, overrides)
+    keys, values = dotted_keys(asked), dotted_keys(config.model_dump())
+    reasons = (reason.as_asked(keys, values) for reason in (*text.reasons, *network.reasons))
+    return Recipe(config, tuple(reasons))
 
 
 def _speeds(
@@ -124,14 +134,19 @@ def _speeds(
         within_s = min(TRYING_S, TRYING_SHARE * budget_s)
         way = choose_engine(config, windows, texts.train.counts(), always=True, within_s=within_s).taken
         speeds.append(Speed(units, way.tokens_per_s, way.engine, way.threads))
-        on_event(Notice(f"{units} units: {way.tokens_per_s:,.0f} tokens/s ({way.name()})"))
+        on_event(
+            Notice(f"{CELL_NAMES[cell]}, {units} units: {way.tokens_per_s:,.0f} tokens/s ({way.name()})")
+        )
     return speeds
 
 
 def _beside_what_is_asked(settings: Settings, asked: Mapping[str, Any]) -> Settings:
-    """The settings without the rule for the word tables where the user gives its rate, which is for sgd then."""
+    """The settings without those that do not go with what the user asks for."""
     if "table_learning_rate" in asked.get("training", {}):
+        # The rate is for the rule that a config has by itself.
         settings["training"].pop("table_optimizer", None)
+    if asked.get("model", {}).get("output_activation") == "sigmoid":  # yes or no for each word: no softmax
+        settings["output"] = {k: v for k, v in settings["output"].items() if k not in ("softmax", "samples")}
     return settings
 
 

@@ -180,6 +180,7 @@ def test_the_configs_of_the_project_point_an_editor_at_the_schema_beside_them() 
         "favourites.yaml",
         "holmes.yaml",
         "holmes_both.yaml",
+        "holmes_lstm.yaml",
         "wikitext2.yaml",
         "wikitext2_256.yaml",
     ]

@@ -41,7 +41,7 @@ def test_a_text_is_trained_on_and_the_plan_gives_reasons(rnn: Rnn, text: Path, t
     lines = result.err.splitlines()
     assert "tokens: char (2,800 words are too few to learn words from)" in lines
     assert "kept apart: valid 10.00% (too short for a test as well)" in lines
-    assert any(line.startswith("network: Elman, 128 units (") for line in lines)
+    assert any(line.startswith("network: 128 units (") for line in lines)
     assert "\x1b" not in result.err
     assert result.out.splitlines()[0].endswith(": epochs done.")
     assert (tmp_path / "runs/my/model.safetensors").is_file()
@@ -85,7 +85,7 @@ def test_another_cell_can_be_asked_for(rnn: Rnn, text: Path) -> None:
     slow = "(what was read fades slowly)"
     assert f"memory: W begins as the identity, changes of h_t cost {slow}" in elman.splitlines()
     assert f"memory: changes of h_t cost {slow}" in gru.splitlines()
-    assert "\nnetwork: GRU, 128 units (" in gru
+    assert "\ncell: gru (as asked)\nnetwork: 128 units (" in gru
 
 
 def test_a_folder_of_texts_is_one_text(rnn: Rnn, text: Path, tmp_path: Path) -> None:

@@ -12,9 +12,11 @@ from rnn_cli.recipe.choice import (
     Reason,
     Speed,
     batch_for,
+    cells_to_try,
     choose_network,
     choose_text,
     dropout_for,
+    rates_for,
     sizes_to_try,
 )
 from rnn_cli.recipe.look import Look
@@ -137,6 +139,52 @@ def test_what_the_user_asks_for_is_not_chosen() -> None:
     assert (why["tokens"].why, why["lines"].why) == ("as asked", "as asked")
 
 
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ({}, Reason("updates", "32 streams of 35 tokens", "small")),
+        ({"training.batch_size"}, Reason("updates", "batch_size 8, bptt_steps 35", "as asked")),
+        ({"training.seed"}, Reason("updates", "32 streams of 35 tokens", "small")),
+    ],
+)
+def test_a_line_of_the_plan_says_what_the_user_asked_for_in_its_place(asked: set[str], said: Reason) -> None:
+    keys = ("training.batch_size", "training.bptt_steps")
+    reason = Reason("updates", "32 streams of 35 tokens", "small", keys)
+    values = {"training.batch_size": 8, "training.bptt_steps": 35, "training.seed": 3}
+    assert reason.as_asked(asked, values) == said
+
+
+def test_a_line_that_is_called_like_its_key_says_the_value_alone() -> None:
+    reason = Reason("dropout", "0.2", "for a text read 6 times", ("model.dropout",))
+    assert reason.as_asked({"model.dropout"}, {"model.dropout": 0.05}).choice == "0.05"
+
+
+GATES_FIRST = [("gru", 2_000_000), ("elman", 0)]
+
+
+@pytest.mark.parametrize(
+    ("tokens", "asked", "cells"),
+    [
+        (500_000, {}, GATES_FIRST),
+        (500_000, {"hidden_size": 300}, GATES_FIRST),
+        (499_999, {}, [("elman", 0)]),
+        (500_000, {"recurrent_init": "orthogonal"}, [("elman", 0)]),
+        (500_000, {"hidden_activation": "relu"}, [("elman", 0)]),
+        (3_000, {"cell": "lstm"}, [("lstm", 0)]),
+    ],
+)
+def test_gates_are_for_long_texts_and_a_user_who_asks_for_no_plain_cell(
+    tokens: int, asked: dict[str, Any], cells: list[tuple[str, int]]
+) -> None:
+    assert cells_to_try(tokens, asked) == cells
+
+
+@pytest.mark.parametrize(("cell", "rates"), [("gru", (4e-3, 3e-3)), ("elman", (2e-3, 1.5e-3))])
+def test_gates_allow_twice_the_learning_rate(cell: str, rates: tuple[float, float]) -> None:
+    small, large = (rates_for("word", units, 10.0, 930_000, cell)["learning_rate"] for units in (256, 400))
+    assert (small, large) == rates
+
+
 def network(**changes: Any) -> Choices:
     """A million words of a vocabulary of 10,000, seven minutes, 28,000 tokens/s with 256 units."""
     return choose_network(
@@ -145,6 +193,7 @@ def network(**changes: Any) -> Choices:
             "tokens": 930_000,
             "vocab_size": 10_000,
             "has_valid": True,
+            "cell": "elman",
             "speeds": [Speed(256, 28_000, "bfloat16", 1), Speed(400, 19_000, "bfloat16", 1)],
             "training_s": 420.0,
             **changes,
@@ -156,6 +205,7 @@ def test_a_million_words_in_seven_minutes() -> None:
     choices = network()
     assert choices.settings == {
         "model": {
+            "cell": "elman",
             "embedding_size": 256,
             "hidden_size": 256,
             "dropout": 0.35,
@@ -181,8 +231,13 @@ def test_a_million_words_in_seven_minutes() -> None:
     }
     assert choices.reasons == (
         Reason(
+            "cell",
+            "Elman",
+            "the plain recurrent network: for gates the text, or the time, is too short",
+        ),
+        Reason(
             "network",
-            "Elman, 256 units",
+            "256 units",
             "28,000 tokens/s here (bfloat16, 1 thread): 930,000 tokens, read 13 times",
         ),
         Reason("memory", "W begins as the identity, changes of h_t cost", "what was read fades slowly"),
@@ -233,7 +288,7 @@ def test_characters_look_further_back_and_sum_over_all_of_them() -> None:
         Speed(512, 30_000, "float32", 2),
     ]
     settings = network(kind="char", tokens=1_000_000, vocab_size=65, speeds=speeds, training_s=180.0).settings
-    assert settings["model"] == {"embedding_size": 128, "hidden_size": 256, "dropout": 0.1}
+    assert settings["model"] == {"cell": "elman", "embedding_size": 128, "hidden_size": 256, "dropout": 0.1}
     assert settings["output"] == {"tie_embeddings": False, "softmax": "exact"}
     assert settings["training"]["bptt_steps"] == 100
     assert settings["training"]["learning_rate"] == 3e-3
@@ -248,7 +303,7 @@ def test_a_tiny_text_is_read_often_and_may_be_learnt_by_heart() -> None:
     training = choices.settings["training"]
     assert (training["batch_size"], training["max_epochs"], training["patience"]) == (4, 216, None)
     assert choices.settings["model"]["dropout"] == 0.2
-    assert choices.reasons[0].why == (
+    assert choices.reasons[1].why == (
         "30,000 tokens/s here (float32, 1 thread): 2,778 tokens, read 216 times, more would only be learnt by heart"
     )
 
@@ -258,7 +313,7 @@ def test_a_text_hardly_read_once_needs_no_dropout() -> None:
     assert choices.settings["model"]["dropout"] == 0.0
     assert choices.settings["training"]["max_epochs"] == 1
     assert choices.settings["output"]["samples"] == 512
-    assert choices.reasons[2].why == "hardly read twice, nothing is learnt by heart"
+    assert choices.reasons[3].why == "hardly read twice, nothing is learnt by heart"
 
 
 @pytest.mark.parametrize(
