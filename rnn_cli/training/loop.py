@@ -34,6 +34,8 @@ def _train(training: Training) -> str:
     if training.progress.step == 0:
         training.start_state(training.windows.batch_size)
         training.keep_good_state()
+    if training.progress.ended is not None:
+        return training.progress.ended
     while training.progress.epoch < training.max_epochs:
         progress = training.progress
         if training.is_out_of_patience():
@@ -67,12 +69,11 @@ def _train(training: Training) -> str:
             training.average_weights()
             if training.time_is_up():
                 _validate(training)
-                training.save_state(training.folder.checkpoint)  # the test may be interrupted
-                return "time is up"
+                return _ended(training, "time is up")
             if training.validation_is_due():
                 _validate(training)
                 if training.is_out_of_patience():
-                    return "stopped early"
+                    return _ended(training, "stopped early")
             _save_if_due(training)
             training.check_stop()
         else:
@@ -84,6 +85,13 @@ def _train(training: Training) -> str:
             training.keep_good_state()
     training.check_stop()
     return "epochs done"
+
+
+def _ended(training: Training, reason: str) -> str:
+    """Save that no update follows: the test may be interrupted, and a resume may judge the time otherwise."""
+    training.progress.ended = reason
+    training.save_state(training.folder.checkpoint)
+    return reason
 
 
 def _save_if_due(training: Training) -> None:

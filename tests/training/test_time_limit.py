@@ -10,7 +10,7 @@ import pytest
 
 from rnn_cli.config import Config
 from rnn_cli.errors import Interrupted
-from rnn_cli.training import bptt, loop, validation
+from rnn_cli.training import bptt, loop, run, validation
 from rnn_cli.training.events import Event
 from rnn_cli.training.outcome import Outcome
 from rnn_cli.training.run import train
@@ -165,3 +165,43 @@ def test_ctrl_c_in_the_last_validation_is_no_loss(
     assert [record["step"] for record in records(tmp_path / "run") if record["event"] == "validation"][
         -1
     ] == (outcome.steps)
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [({}, "time is up"), ({"patience": 1, "learning_rate": 0.05}, "stopped early")],
+)
+def test_ctrl_c_in_the_test_lets_a_resume_make_no_update_and_no_validation(
+    changes: dict[str, Any],
+    reason: str,
+    make_config: MakeConfig,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    config = make_config(
+        data={"test": str(tmp_path / "train.txt")},
+        training={"max_epochs": 1000, "max_minutes": 3, "engine": "float32", "threads": 1, **changes},
+    )
+    if changes:
+        (tmp_path / "valid.txt").write_text("mat the on sat cat the\nlog a saw a dog\n")
+    Clock(monkeypatch)
+
+    def measure(*args: Any, **settings: Any) -> Any:
+        signal.raise_signal(signal.SIGINT)
+        return validation.measure(*args, **settings)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(run, "measure", measure)
+        with pytest.raises(Interrupted, match="everything is saved") as stopped:
+            trained(tmp_path / "run", config)
+    before = measured(tmp_path / "run")
+    with monkeypatch.context() as patched:
+        patched.setattr(loop, "train_on_window", None)  # no update follows
+        outcome = resume(tmp_path / "run", config)
+    assert outcome.reason == reason
+    assert f"Stopped at step {outcome.steps:,};" in str(stopped.value)
+    assert measured(tmp_path / "run") == before
+
+
+def measured(path: Path) -> list[Any]:
+    return [record["step"] for record in records(path) if record["event"] == "validation"]
