@@ -14,7 +14,7 @@ from rnn_cli.errors import Interrupted, ModelFileError
 from rnn_cli.model_file import read_model_file
 from rnn_cli.tensor_file import read_metadata
 from rnn_cli.text.streams import StreamWindows
-from rnn_cli.training import bptt, loop
+from rnn_cli.training import bptt, loop, run
 from rnn_cli.training.events import Event, Notice, Trained
 from rnn_cli.training.outcome import Outcome
 from rnn_cli.training.run import train
@@ -261,6 +261,42 @@ def test_if_the_good_state_is_damaged_the_latest_takes_its_place(
         with pytest.raises(Interrupted):
             resume(tmp_path / "run", config)
     assert json.loads(read_metadata(good)["progress"])["step"] == 8
+
+
+@pytest.mark.parametrize(
+    ("step", "direction"), [("measure", "both"), ("_weigh", "both"), ("_index_lines", "forward")]
+)
+def test_ctrl_c_behind_the_last_measuring_ends_the_command_and_a_resume_does_the_rest(
+    step: str, direction: str, make_config: MakeConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = make_config(
+        data={"test": str(tmp_path / "train.txt")},
+        model={"direction": direction},
+        training={"max_epochs": 1, "engine": "float32", "threads": 1},
+        logging={"index": True},
+    )
+    done: list[str] = []
+
+    def pressed(name: str) -> Any:
+        function = getattr(run, name)
+
+        def press(*args: Any, **settings: Any) -> Any:
+            done.append(name)
+            found = function(*args, **settings)
+            if name == step and done.count("measure") == (2 if direction == "both" else 1):
+                signal.raise_signal(signal.SIGINT)
+            return found
+
+        return press
+
+    with monkeypatch.context() as patched:
+        for name in ("measure", "_weigh", "_index_lines"):
+            patched.setattr(run, name, pressed(name))
+        with pytest.raises(Interrupted, match="everything is saved"):
+            train_in(tmp_path / "run", config)
+    assert done[-1] == step
+    assert resume(tmp_path / "run", config).test is not None
+    assert (tmp_path / "run/index.safetensors").exists()
 
 
 def test_a_run_whose_validation_text_has_changed_is_not_resumed(
