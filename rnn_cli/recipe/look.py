@@ -19,7 +19,8 @@ CHANCE = 0.01
 
 @dataclass(frozen=True)
 class Look:
-    """What a text looks like. All but the first three are of its first four million characters.
+    """What a text looks like. All but the first three are of its first four million characters
+    from the first line on that is not blank.
 
     Attributes:
         characters: code points, a line end counted as one.
@@ -59,7 +60,9 @@ def look_at(paths: Sequence[Path], *, encoding: str, on_progress: ProgressCallba
     for line in reader:
         characters += len(line) + 1
         lines += bool(line.strip())
-        if sampled < SAMPLE_CHARACTERS:
+        if not sample:  # white space alone would say nothing of the kind
+            line = line.lstrip()  # noqa: PLW2901
+        if sampled < SAMPLE_CHARACTERS and (sample or line):
             sample.append(line[:SAMPLE_CHARACTERS])
             sampled += len(line) + 1
     found = {"auto" if facts.encoding_is_a_guess else facts.encoding for facts in reader.facts}
