@@ -33,6 +33,7 @@ class Look:
         likeness: how many times as many rare words neighbouring lines share as lines far apart do; about 1 where
             the order of the lines means nothing.
         is_split: whether words and marks stand apart and rare words are "<unk>" already, as in WikiText.
+        distinct_lines: different ones that are not blank.
         encoding: that of every file, not to be found out again; auto where they differ or one is a guess.
     """
 
@@ -45,6 +46,7 @@ class Look:
     words_per_line: float
     likeness: float
     is_split: bool
+    distinct_lines: int
     encoding: str = "auto"
 
 
@@ -86,6 +88,7 @@ def look_of(sample: Sequence[str], *, characters: int, lines: int) -> Look:
         words_per_line=total / len(split),
         likeness=_likeness([set(words) for words in split]),
         is_split="<unk>" in counts,
+        distinct_lines=len({line for line in sample if line.strip()}),
     )
 
 

@@ -63,6 +63,10 @@ def test_a_text_with_marked_rare_words_is_split_already() -> None:
     assert not look_of(["the unk sat"], characters=12, lines=1).is_split
 
 
+def test_a_line_that_comes_again_is_counted_once() -> None:
+    assert look_of(["a b", "", "c", "a b", " "], characters=14, lines=3).distinct_lines == 2
+
+
 def test_a_text_of_one_line_can_be_looked_at() -> None:
     look = look_of(["the cat"], characters=8, lines=1)
     assert (look.words, look.likeness) == (2, 1.0)
