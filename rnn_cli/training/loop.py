@@ -148,10 +148,8 @@ def _validate(training: Training) -> None:
 
 def _measure_and_keep(training: Training) -> None:
     progress = training.progress
-    if training.gradient_flow and training.ranks.first:
-        by_lag = gradient_by_lag(training.model, next(training.windows.epoch(0)), training.output_activation)
-        training.on_event(GradientFlow(progress.step, progress.epoch + 1, by_lag))
     if training.valid is None:
+        _report_gradient_flow(training)
         _save_best(training, {})
         return
     began_at = time.perf_counter()
@@ -177,6 +175,8 @@ def _measure_and_keep(training: Training) -> None:
             progress.rate_factor *= PLATEAU_CUT
     if training.time_limit:
         training.time_limit.validated(training.ranks.of_first(time.perf_counter() - began_at))
+    # Not before: Ctrl-C ends the measuring, and a resume does all of it again.
+    _report_gradient_flow(training)
     training.on_event(
         Measured(
             step=progress.step,
@@ -194,6 +194,14 @@ def _measure_and_keep(training: Training) -> None:
             training.on_event(sample)
     training.take_time()
     progress.validated_at_s = progress.elapsed_s
+
+
+def _report_gradient_flow(training: Training) -> None:
+    if not (training.gradient_flow and training.ranks.first):
+        return
+    progress = training.progress
+    by_lag = gradient_by_lag(training.model, next(training.windows.epoch(0)), training.output_activation)
+    training.on_event(GradientFlow(progress.step, progress.epoch + 1, by_lag))
 
 
 def _save_best(training: Training, metrics: dict[str, Any]) -> None:

@@ -14,7 +14,7 @@ from rnn_cli.errors import Interrupted, ModelFileError
 from rnn_cli.model_file import read_model_file
 from rnn_cli.tensor_file import read_metadata
 from rnn_cli.text.streams import StreamWindows
-from rnn_cli.training import bptt, loop, run
+from rnn_cli.training import bptt, loop, run, validation
 from rnn_cli.training.events import Event, Notice, Trained
 from rnn_cli.training.outcome import Outcome
 from rnn_cli.training.run import train
@@ -179,6 +179,27 @@ def test_the_metrics_of_a_resumed_training_have_no_gap_and_no_double(
     train_in(tmp_path / "straight", config)
     train_with_a_stop_at(10, tmp_path / "resumed", config, monkeypatch)
     assert figures(tmp_path / "resumed") == figures(tmp_path / "straight")
+
+
+def test_ctrl_c_in_a_validation_leaves_no_record_of_it_behind(
+    make_config: MakeConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = make_config(training={"max_epochs": 1}, logging={"gradient_flow": True})
+
+    def measure(*args: Any, **settings: Any) -> Any:
+        signal.raise_signal(signal.SIGINT)
+        return validation.measure(*args, **settings)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(loop, "measure", measure)
+        with pytest.raises(Interrupted):
+            train_in(tmp_path / "run", config)
+    resume(tmp_path / "run", config)
+    records = [json.loads(line) for line in (tmp_path / "run/metrics.jsonl").read_text().splitlines()]
+    assert [r["event"] for r in records if r["event"] in ("gradient_flow", "validation")] == [
+        "gradient_flow",
+        "validation",
+    ]
 
 
 def test_the_best_model_is_kept_and_not_the_last(make_config: MakeConfig, tmp_path: Path) -> None:
