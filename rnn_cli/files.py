@@ -13,10 +13,13 @@ def parts_of(path: Path) -> str:
 
 
 @contextmanager
-def atomic_write(path: Path) -> Iterator[IO[bytes]]:
+def atomic_write(path: Path, *, sync: bool = True) -> Iterator[IO[bytes]]:
     """Open a file for writing that appears under `path` only once it is whole.
 
     On an error nothing is left behind and a file that was there before stays as it was.
+
+    Args:
+        sync: whether it is to last through a power cut; without, it may be there but damaged then.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f".{path.name}.{os.getpid()}.part")
@@ -24,17 +27,19 @@ def atomic_write(path: Path) -> Iterator[IO[bytes]]:
         with beside.open("wb") as file:
             yield file
             file.flush()
-            os.fsync(file.fileno())
+            if sync:
+                os.fsync(file.fileno())
         beside.replace(path)
-        sync_folder(path.parent)
+        if sync:
+            sync_folder(path.parent)
     except BaseException:
         beside.unlink(missing_ok=True)
         raise
 
 
-def write_text(path: Path, text: str) -> None:
-    """Write UTF-8 text to `path`, whole or not at all."""
-    with atomic_write(path) as file:
+def write_text(path: Path, text: str, *, sync: bool = True) -> None:
+    """Write UTF-8 text to `path`, whole or not at all; `sync` as for `atomic_write`."""
+    with atomic_write(path, sync=sync) as file:
         file.write(text.encode("utf-8"))
 
 

@@ -139,9 +139,10 @@ def write_model_file(path: Path, model_file: ModelFile) -> None:
     """Write `model_file` to `path`, whole or not at all.
 
     Raises:
-        ModelFileError: the tensors are not those that the config describes.
+        ModelFileError: the tensors are not those that the config describes, or a text is too long to be read again.
     """
     _check_tensors(path, model_file.tensors, model_file.config)
+    check_lengths(path, model_file)
     metadata = {
         "format": FORMAT,
         "format_version": str(FORMAT_VERSION),
@@ -157,6 +158,21 @@ def write_model_file(path: Path, model_file: ModelFile) -> None:
     if model_file.additions is not None:
         metadata["additions"] = _to_json(model_file.additions)
     write_tensor_file(path, model_file.tensors, metadata)
+
+
+def check_lengths(path: Path, model_file: ModelFile) -> None:
+    """Nothing is written that `read_model_file` would refuse.
+
+    Raises:
+        ModelFileError: a text is too long.
+    """
+    for key in ("config", "training_data", "metrics", "calibration", "mixture", "additions"):
+        length = len(_to_json(getattr(model_file, key) or {}))
+        if length > _LONGEST_JSON:
+            raise ModelFileError(
+                f"{path}: the model's {key} would be {length:,} characters long; {_LONGEST_JSON:,} are allowed. "
+                "Where it lists very many texts, join them into fewer files."
+            )
 
 
 def read_model_file(path: Path) -> ModelFile:

@@ -428,6 +428,17 @@ def test_texts_made_to_fill_the_memory_are_refused_unread(path: Path) -> None:
     assert time.perf_counter() - start < 5
 
 
+def test_what_would_be_refused_is_not_written(path: Path, model_file: ModelFile) -> None:
+    files = [{"name": "x" * 940, "sha256": "0" * 64, "bytes": 1}] * 10_000
+    with pytest.raises(ModelFileError) as error:
+        write_model_file(path, replace(model_file, training_data={"files": files}))
+    assert str(error.value) == (
+        f"{path}: the model's training_data would be 10,440,011 characters long; 10,000,000 are allowed. "
+        "Where it lists very many texts, join them into fewer files."
+    )
+    assert not path.exists()
+
+
 def test_a_link_to_a_model_is_followed(path: Path, model_file: ModelFile) -> None:
     write_model_file(path, model_file)
     link, folder = path.with_name("link"), path.with_name("folder")

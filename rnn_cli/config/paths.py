@@ -12,6 +12,9 @@ from pathlib import Path
 from rnn_cli.config.nodes import Keys, Node, Problem
 from rnn_cli.config.wording import closest, did_you_mean, shown
 
+MOST_FILES = 50_000
+"""The run's config and the model file list each, and both have to be read again."""
+
 
 def resolve_paths(root: Node) -> tuple[Node, list[Problem]]:
     """Every path in the section `data` as an absolute one, and a problem for each that leads to no file.
@@ -36,7 +39,21 @@ def resolve_paths(root: Node) -> tuple[Node, list[Problem]]:
     if data is None or not isinstance(data.value, dict):
         return root, []
     data = replace(data, value={key: resolved(key, node) for key, node in data.value.items()})
+    problems += _too_many(data)
     return replace(root, value={**sections, "data": data}), problems
+
+
+def _too_many(data: Node) -> list[Problem]:
+    assert isinstance(data.value, dict)
+    texts = {key: node for key, node in data.value.items() if key in {"train", "valid", "test"}}
+    files = {key: len(node.value) for key, node in texts.items() if isinstance(node.value, list)}
+    if sum(files.values()) <= MOST_FILES:
+        return []
+    most = max(files, key=lambda key: files[key])
+    text = (
+        f"found {files[most]:,} files, allowed: {MOST_FILES:,} in all texts together. Join them into fewer."
+    )
+    return [Problem(texts[most].place, ("data", most), text)]
 
 
 def _texts(node: Node, keys: Keys, problems: list[Problem]) -> Node:

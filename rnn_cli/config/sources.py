@@ -11,7 +11,9 @@ from rnn_cli.config.yaml_reader import place_after, read_yaml
 Reading = tuple[Node | None, list[Problem]]
 """A mapping, or None if it could not be read, and what is wrong with it."""
 
-_MOST_BYTES = 1_000_000  # a config has a hundred lines; somebody may name the text to train on instead
+_MOST_BYTES = 20_000_000
+"""A config has a hundred lines, that of a run with many texts a line for each; somebody may name the text to train on
+instead."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,7 @@ def _content(path: Path, kind: FileKind) -> bytes:
     except OSError as error:
         raise _UnreadableError(f"cannot be read: {error.strerror}.") from None
     if len(content) > _MOST_BYTES:
-        raise _UnreadableError(f"more than 1 MB, too much for a {kind.name}. Is this the text to train on?")
+        raise _UnreadableError(f"more than 20 MB, too much for a {kind.name}. Is this the text to train on?")
     return content.removeprefix(codecs.BOM_UTF8)
 
 

@@ -49,6 +49,8 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 # PyYAML reads 20,000 in a second.
 _DEEPEST = 20
 _MOST_NODES = 10_000
+# The config of a run lists its texts, one a line: as many as `paths` lets through, and some seconds to read.
+_MOST_LINES_OF_LISTS = 100_000
 
 
 class _RefusedError(yaml.MarkedYAMLError):
@@ -64,6 +66,7 @@ class CoreLoader(yaml.SafeLoader):
     yaml_implicit_resolvers = {}  # noqa: RUF012 - an empty one of its own, or PyYAML would share the 1.1 rules
     _depth = 0
     _nodes = 0
+    _lines_of_lists = 0
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         """The next node, unless it is of a sort that a config has no use for."""
@@ -81,11 +84,23 @@ class CoreLoader(yaml.SafeLoader):
             raise _RefusedError(f"nested more than {_DEEPEST} deep.", mark)
         if self._nodes == _MOST_NODES:
             raise _RefusedError(f"more than {_MOST_NODES:,} keys and values, too many for a config.", mark)
-        self._nodes += 1
+        if _is_line_of_list(parent, event) and self._lines_of_lists < _MOST_LINES_OF_LISTS:
+            self._lines_of_lists += 1
+        else:
+            self._nodes += 1
         self._depth += 1
         node = super().compose_node(parent, index)
         self._depth -= 1
         return node
+
+
+def _is_line_of_list(parent: yaml.Node | None, event: yaml.Event) -> bool:
+    """Whether this is what stands behind a dash."""
+    return (
+        isinstance(event, yaml.ScalarEvent)
+        and isinstance(parent, yaml.SequenceNode)
+        and not parent.flow_style  # of brackets it is True
+    )
 
 
 for _kind, _pattern, _first in _SCALARS:

@@ -32,6 +32,10 @@ than lines far apart do. (LAMBADA 1.1, favourites 0.9; tinyshakespeare 5, WikiTe
 MOST_WORDS = 50_000
 """A larger vocabulary would spend the time on words that occur a few times in millions."""
 
+FEWEST_MEASURED_LINES = 10.0
+"""Different lines that a part of independent lines is to have on average: equal ones go together, to a part by
+chance, and of parts that have so many one in 20,000 is empty."""
+
 FEWEST_MEASURED_CHARACTERS = 5_000
 MEASURED_SHARE = 0.05
 MEASURED_CHARACTERS_PER_MINUTE = 30_000
@@ -158,7 +162,7 @@ def choose_text(
         )
         keys = tuple(f"data.tokenizer.{key}" for key in ("split", "min_count", "max_size"))
         reasons.append(Reason("vocabulary", f"{words}, {MOST_WORDS:,} at most", why, keys))
-    split, reason = _split(look, budget_s, has)
+    split, reason = _split(look, budget_s, has, independent=mode_reason.choice == "lines")
     return Choices(
         {"data": {"mode": mode_reason.choice, "split": split, "tokenizer": tokenizer}}, (*reasons, reason)
     )
@@ -185,17 +189,28 @@ def _mode(look: Look) -> Reason:
     )
 
 
-def _split(look: Look, budget_s: float, has: frozenset[str]) -> tuple[dict[str, float], Reason]:
-    """The shares of validation and test text."""
+def _split(
+    look: Look, budget_s: float, has: frozenset[str], *, independent: bool
+) -> tuple[dict[str, float], Reason]:
+    """The shares of validation and test text.
+
+    Args:
+        independent: whether equal lines are in one part, all of them.
+    """
     affordable = min(max(MEASURED_CHARACTERS_PER_MINUTE * budget_s / 60, LEAST_MEASURED), MOST_MEASURED)
     share = min(MEASURED_SHARE, affordable / look.characters)
     if share * look.characters < FEWEST_MEASURED_CHARACTERS:
         share = min(0.1, FEWEST_MEASURED_CHARACTERS / 2 / look.characters)
+    if independent:
+        share = max(share, min(0.1, FEWEST_MEASURED_LINES / look.distinct_lines))
     share = float(f"{share:.2g}")
     wanted = [name for name in ("valid", "test") if name not in has]
     if look.characters < 2 * FEWEST_MEASURED_CHARACTERS or look.lines < 40:
         kept: list[str] = []
         why = "too short to spare a part of it: nothing tells how good the model is"
+    elif independent and 0.1 * look.distinct_lines < FEWEST_MEASURED_LINES:
+        kept = []
+        why = "too few different lines to spare some of them: nothing tells how good the model is"
     elif look.characters < 8 * FEWEST_MEASURED_CHARACTERS and "valid" in wanted:
         kept, share = ["valid"], 0.1
         why = "too short for a test as well"

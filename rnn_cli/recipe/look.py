@@ -19,7 +19,8 @@ CHANCE = 0.01
 
 @dataclass(frozen=True)
 class Look:
-    """What a text looks like. All but the first three are of its first four million characters.
+    """What a text looks like. All but the first three are of its first four million characters
+    from the first line on that is not blank.
 
     Attributes:
         characters: code points, a line end counted as one.
@@ -32,6 +33,7 @@ class Look:
         likeness: how many times as many rare words neighbouring lines share as lines far apart do; about 1 where
             the order of the lines means nothing.
         is_split: whether words and marks stand apart and rare words are "<unk>" already, as in WikiText.
+        distinct_lines: different ones that are not blank.
         encoding: that of every file, not to be found out again; auto where they differ or one is a guess.
     """
 
@@ -44,6 +46,7 @@ class Look:
     words_per_line: float
     likeness: float
     is_split: bool
+    distinct_lines: int
     encoding: str = "auto"
 
 
@@ -59,7 +62,9 @@ def look_at(paths: Sequence[Path], *, encoding: str, on_progress: ProgressCallba
     for line in reader:
         characters += len(line) + 1
         lines += bool(line.strip())
-        if sampled < SAMPLE_CHARACTERS:
+        if not sample:  # white space alone would say nothing of the kind
+            line = line.lstrip()  # noqa: PLW2901
+        if sampled < SAMPLE_CHARACTERS and (sample or line):
             sample.append(line[:SAMPLE_CHARACTERS])
             sampled += len(line) + 1
     found = {"auto" if facts.encoding_is_a_guess else facts.encoding for facts in reader.facts}
@@ -83,6 +88,7 @@ def look_of(sample: Sequence[str], *, characters: int, lines: int) -> Look:
         words_per_line=total / len(split),
         likeness=_likeness([set(words) for words in split]),
         is_split="<unk>" in counts,
+        distinct_lines=len({line for line in sample if line.strip()}),
     )
 
 

@@ -75,7 +75,9 @@ def make_recipe(
         mode=data.get("mode"),
         has=frozenset({"valid", "test"} & data.keys()),
     )
-    chosen = {"data": {**train, "encoding": look.encoding, **text.settings["data"]}}
+    if not {"valid", "test"} & data.keys():  # texts of their own may be in another encoding
+        encoding = look.encoding
+    chosen = {"data": {**train, "encoding": encoding, **text.settings["data"]}}
     config = config_from_choices(chosen, overrides)
     # What is found in the text is told when it is trained on.
     texts = build_texts(config, lambda event: on_event(event) if isinstance(event, Preparing) else None)

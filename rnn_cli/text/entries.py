@@ -63,7 +63,8 @@ def _hash(path: Path, cache_dir: Path) -> str:
     sha256 = hash_file(path)
     if time.time_ns() - status.st_mtime_ns > RACY_NS:
         with suppress(OSError):  # only saves time; a cache that cannot be written is reported later
-            write_text(note, json.dumps(known | {"sha256": sha256}))
+            # Not synced, which takes longer than to read a small file: a damaged note is no note.
+            write_text(note, json.dumps(known | {"sha256": sha256}), sync=False)
     return sha256
 
 

@@ -9,7 +9,7 @@ import torch
 
 from rnn_cli.config import Config, config_to_dict
 from rnn_cli.inference.mixture import tokens_to_score
-from rnn_cli.model_file import read_model_file
+from rnn_cli.model_file import ModelFile, check_lengths, read_model_file
 from rnn_cli.text.corpus import Corpus
 from rnn_cli.text.streams import Windows
 from rnn_cli.training.averaging import WeightAverage
@@ -133,6 +133,8 @@ def assemble(
         average=WeightAverage(settings.average_share) if settings.average_share else None,
         ranks=ranks,
     )
+    made = training.provenance  # what is too long is said before the first update
+    check_lengths(folder.model, ModelFile({}, made.config, made.tokenizer_json, made.training_data, {}))
     if config.logging.samples and ranks.first and not network.backwards:  # which cannot write from its end
         training.sampler = _sampler(config, texts, prompts)
     training.time_limit = _time_limit(config, network, texts, training)

@@ -41,6 +41,7 @@ class Progress:
         spikes: windows in a row whose loss lay far over the level.
         rollbacks: a record of each time that training went wrong and was taken back.
         metrics_bytes: size of the metrics at this point.
+        ended: why the clock, or a validation that it asked for, ended the updates; None while there may be more.
         first: what the first network of a pair came to, while the second is trained; else None.
         ranks: processes that trained together up to here.
         device: what trained up to here, cpu or cuda.
@@ -65,6 +66,7 @@ class Progress:
     spikes: int = 0
     rollbacks: list[dict[str, Any]] = field(default_factory=list)
     metrics_bytes: int = 0
+    ended: str | None = None
     first: dict[str, Any] | None = None
     ranks: int = 1
     device: str = "cpu"

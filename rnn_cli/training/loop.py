@@ -34,6 +34,8 @@ def _train(training: Training) -> str:
     if training.progress.step == 0:
         training.start_state(training.windows.batch_size)
         training.keep_good_state()
+    if training.progress.ended is not None:
+        return training.progress.ended
     while training.progress.epoch < training.max_epochs:
         progress = training.progress
         if training.is_out_of_patience():
@@ -67,12 +69,11 @@ def _train(training: Training) -> str:
             training.average_weights()
             if training.time_is_up():
                 _validate(training)
-                training.save_state(training.folder.checkpoint)  # the test may be interrupted
-                return "time is up"
+                return _ended(training, "time is up")
             if training.validation_is_due():
                 _validate(training)
                 if training.is_out_of_patience():
-                    return "stopped early"
+                    return _ended(training, "stopped early")
             _save_if_due(training)
             training.check_stop()
         else:
@@ -84,6 +85,13 @@ def _train(training: Training) -> str:
             training.keep_good_state()
     training.check_stop()
     return "epochs done"
+
+
+def _ended(training: Training, reason: str) -> str:
+    """Save that no update follows: the test may be interrupted, and a resume may judge the time otherwise."""
+    training.progress.ended = reason
+    training.save_state(training.folder.checkpoint)
+    return reason
 
 
 def _save_if_due(training: Training) -> None:
@@ -140,10 +148,8 @@ def _validate(training: Training) -> None:
 
 def _measure_and_keep(training: Training) -> None:
     progress = training.progress
-    if training.gradient_flow and training.ranks.first:
-        by_lag = gradient_by_lag(training.model, next(training.windows.epoch(0)), training.output_activation)
-        training.on_event(GradientFlow(progress.step, progress.epoch + 1, by_lag))
     if training.valid is None:
+        _report_gradient_flow(training)
         _save_best(training, {})
         return
     began_at = time.perf_counter()
@@ -169,6 +175,8 @@ def _measure_and_keep(training: Training) -> None:
             progress.rate_factor *= PLATEAU_CUT
     if training.time_limit:
         training.time_limit.validated(training.ranks.of_first(time.perf_counter() - began_at))
+    # Not before: Ctrl-C ends the measuring, and a resume does all of it again.
+    _report_gradient_flow(training)
     training.on_event(
         Measured(
             step=progress.step,
@@ -186,6 +194,14 @@ def _measure_and_keep(training: Training) -> None:
             training.on_event(sample)
     training.take_time()
     progress.validated_at_s = progress.elapsed_s
+
+
+def _report_gradient_flow(training: Training) -> None:
+    if not (training.gradient_flow and training.ranks.first):
+        return
+    progress = training.progress
+    by_lag = gradient_by_lag(training.model, next(training.windows.epoch(0)), training.output_activation)
+    training.on_event(GradientFlow(progress.step, progress.epoch + 1, by_lag))
 
 
 def _save_best(training: Training, metrics: dict[str, Any]) -> None:

@@ -1,5 +1,6 @@
 """All that a training is made of, and how it is kept on disk."""
 
+import math
 import time
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
@@ -21,7 +22,7 @@ from rnn_cli.training.optimizer import Optimizer
 from rnn_cli.training.ranks import ALONE, Ranks
 from rnn_cli.training.run_folder import RunFolder
 from rnn_cli.training.samples import Sampler
-from rnn_cli.training.saving import Provenance, save_model
+from rnn_cli.training.saving import Provenance, save_model, stored_loss
 from rnn_cli.training.time_limit import TimeLimit
 from rnn_cli.training.workers import Workers
 
@@ -265,6 +266,8 @@ class Training:
                 good_is_damaged = other == folder.good
         if ranks.any(good_is_damaged):
             self.save_state(folder.good)  # there must be one to come back to
+        if self.time_limit is not None:
+            self._take_best_loss()
         if before != ranks.count:
             self.on_event(
                 Notice(
@@ -279,3 +282,15 @@ class Training:
                     "will not be the same bit for bit."
                 )
             )
+
+    def _take_best_loss(self) -> None:
+        """The loss of the model file, which may be younger than the state.
+
+        Where the clock asks for validations, the one that made it does not come again. Where the epochs do, it comes
+        again bit for bit, and has to count as the best again.
+        """
+        second = self.first is not None
+        stored = stored_loss(self.folder.model, second=second) if self.ranks.first else 0.0
+        stored = self.ranks.of_first(stored)
+        if math.isfinite(stored) and stored < (self.progress.best_loss or math.inf):
+            self.progress.best_loss = stored

@@ -98,6 +98,7 @@ def roll_back(training: Training, reason: str, update: Update, learning_rate: fl
     training.load_state(training.folder.good)
     progress = training.progress
     progress.elapsed_s, progress.update_cpu_s = wrong.elapsed_s, wrong.update_cpu_s
+    progress.best_loss = wrong.best_loss  # that of the model file, which does not go back
     progress.rate_factor *= RATE_CUT
     event = RolledBack(
         step=wrong.step,

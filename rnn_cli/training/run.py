@@ -143,8 +143,7 @@ def _train(
                 board.close()
                 board = None
     assert outcome is not None
-    if config.logging.index and ranks.first:
-        _index_lines(folder, texts)
+    _close(config, training, texts)
     return outcome
 
 
@@ -158,6 +157,17 @@ def _train_and_test(
         raise _interrupted(training)
     try:
         return _finish(texts, training, network, reason, first, opening)
+    except Stopped:
+        raise _interrupted(training) from None
+
+
+def _close(config: Config, training: Training, texts: Texts) -> None:
+    """Index the lines if asked to. Ctrl-C since the last measuring ends the command, which may have more to train."""
+    try:
+        training.check_stop()
+        if config.logging.index and training.ranks.first:
+            _index_lines(training.folder, texts)
+        training.check_stop()
     except Stopped:
         raise _interrupted(training) from None
 
@@ -256,6 +266,7 @@ def _finish(
             )
         )
         training.save_model({**metrics, "test": test.to_dict()})
+    training.check_stop()
     return Outcome(
         reason=reason,
         parameters=model.parameter_count,

@@ -11,6 +11,7 @@ from typing import Any, Self
 from rnn_cli.errors import ModelFileError, TrainingError, UsageError
 from rnn_cli.files import atomic_write, parts_of, sync_folder, write_text
 from rnn_cli.inference.line_index import NAME_IN_RUN_FOLDER as INDEX_NAME
+from rnn_cli.inference.ngram import NAME as NGRAM_NAME
 from rnn_cli.training.events import Event
 from rnn_cli.training.launch import resume_command, train_command
 from rnn_cli.training.run_lock import RunLock
@@ -28,6 +29,7 @@ class RunFolder:
     good.safetensors        the last state that training goes back to when it goes wrong
     checkpoint.safetensors  where Ctrl-C or the clock asked for a state between two good ones
     index.safetensors       lines of the training text by hidden state, if asked for
+    ngram.safetensors       n-grams, if `rnn ngram` was asked for them
     summary.json            the final figures; a run that has it is finished
     tensorboard/            the same scalars for TensorBoard, if asked for
     """
@@ -40,10 +42,12 @@ class RunFolder:
         self.good = path / "good.safetensors"
         self.checkpoint = path / "checkpoint.safetensors"
         self.index = path / INDEX_NAME
+        self.ngram = path / NGRAM_NAME
         self.summary = path / "summary.json"
         self.tensorboard = path / "tensorboard"
         self._files = (
-            *(self.summary, self.index, self.checkpoint, self.good, self.model, self.config, self.metrics),
+            *(self.summary, self.index, self.ngram, self.checkpoint, self.good),
+            *(self.model, self.config, self.metrics),
         )
         self._lock: RunLock | None = None
         self.second_network = False  # whether what is recorded is of a pair's second network

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from rnn_cli.errors import RnnError
+from rnn_cli.errors import RnnError, UsageError
 from rnn_cli.inference.completer import Completer
 from rnn_cli.inference.completion import CompletionResult
 from rnn_cli.inference.engine import Engine
@@ -32,7 +32,8 @@ class Sampler:
 
     Args:
         opening: the words to go on from.
-        prompts: texts, of which what stands behind a blank is not looked at.
+        prompts: texts, of which what stands behind a blank is not looked at; those with nothing before it are left
+            out, as are those that no model is asked.
         independent_lines: whether the network learns each line without memory of the one before.
     """
 
@@ -49,7 +50,7 @@ class Sampler:
     ) -> None:
         self._tokenizer = tokenizer
         self._prompt = Prompt(opening, segments=(opening,))
-        self._asked = [_without_what_is_behind(prompt) for prompt in prompts]
+        self._asked = [left for prompt in prompts if (left := _without_what_is_behind(prompt)) is not None]
         self._cell = cell
         self._hidden_activation = hidden_activation
         self._output_activation = output_activation
@@ -104,10 +105,16 @@ def prompts_in(corpus: Corpus, tokenizer: Tokenizer) -> list[str]:
     ]
 
 
-def _without_what_is_behind(text: str) -> Prompt:
-    """The left side of a prompt's first blank: the next word is found in a moment, while a blank is weighed."""
-    left = Prompt.parse(text).left.rstrip()
-    return Prompt(left, segments=(left,))
+def _without_what_is_behind(text: str) -> Prompt | None:
+    """The left side of a prompt's first blank: the next word is found in a moment, while a blank is weighed.
+
+    None where nothing stands there, or `Prompt.parse` refuses it: a line of a text may be all underscores.
+    """
+    try:
+        left = Prompt.parse(text).left.rstrip()
+    except UsageError:
+        return None
+    return Prompt(left, segments=(left,)) if left else None
 
 
 def _in_one_line(text: str) -> str:

@@ -2,12 +2,14 @@
 
 import hashlib
 import json
+import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from rnn_cli.errors import ModelFileError
 from rnn_cli.model.language_model import LanguageModel
 from rnn_cli.model_file import BACKWARD, ModelFile, Tensors, read_model_file, write_model_file
 
@@ -78,6 +80,21 @@ def load_weights(path: Path, model: LanguageModel, *, second: bool = False) -> d
         parameter.copy_(torch.from_numpy(tensors[name]))
     metrics: dict[str, Any] = stored.metrics[_SECOND] if second else stored.metrics
     return metrics
+
+
+def stored_loss(path: Path, *, second: bool = False) -> float:
+    """The validation loss in a model file, nats per token; infinite without one, or without a file.
+
+    Args:
+        second: of a pair's second network.
+    """
+    try:
+        metrics = read_model_file(path).metrics
+    except ModelFileError:
+        return math.inf
+    valid = (metrics.get(_SECOND, {}) if second else metrics).get("valid", {})
+    loss = valid.get("loss")
+    return math.inf if loss is None else float(loss)
 
 
 _SECOND = "backward"

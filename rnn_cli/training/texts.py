@@ -71,7 +71,8 @@ def build_texts(config: Config, on_event: OnEvent) -> Texts:
             processes=processes,
             on_progress=on_progress(split),
         )
-        if corpus.tokens == 0:
+        blank = corpus.tokens == corpus.lines  # each line is a lone <eos>, if there is one
+        if corpus.tokens == 0 or (blank and data.mode == "lines"):
             raise TextError(_too_short(config, split))
         if part is not None and split != "train":
             on_event(Notice(_describe_part(split, corpus)))

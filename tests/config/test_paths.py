@@ -228,3 +228,13 @@ def test_a_name_that_is_not_utf_8_is_a_problem(here: Path) -> None:
         f'configs/c.yaml:1:15: data.train: found "texts", which is "{here}/texts/caf\\udce9.txt", '
         "a name that is not UTF-8. Rename the file or its folder."
     ]
+
+
+def test_more_files_than_a_run_can_list_are_refused(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rnn_cli.config.paths.MOST_FILES", 4)
+    for name in "abcd":
+        (here / f"{name}.txt").write_text("a\n")
+    assert len(train_paths('data: {train: "*.txt"}')) == 4
+    assert problems_of('data: {valid: a.txt, train: ["*.txt", a.txt]}') == [
+        "configs/c.yaml:1:29: data.train: found 5 files, allowed: 4 in all texts together. Join them into fewer."
+    ]

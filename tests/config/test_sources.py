@@ -44,7 +44,7 @@ EMPTY = "c.yaml: empty. A config needs data.train at least; `rnn init` writes on
         (b"data:\n  train: caf\xe9\n", "c.yaml:2:13: not UTF-8. Save the file as UTF-8 text."),
         ("data: {train: a}".encode("utf-16"), "c.yaml:1:1: not UTF-8. Save the file as UTF-8 text."),
         (b"\xef\xbb\xbfx: \xff", "c.yaml:1:4: not UTF-8. Save the file as UTF-8 text."),
-        (b"x" * 1_000_001, "c.yaml: more than 1 MB, too much for a config. Is this the text to train on?"),
+        (b"x" * 20_000_001, "c.yaml: more than 20 MB, too much for a config. Is this the text to train on?"),
     ],
 )
 def test_a_file_that_is_no_config_is_answered_in_one_exact_sentence(

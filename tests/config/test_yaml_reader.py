@@ -224,6 +224,15 @@ def test_a_text_made_to_fill_the_memory_is_refused_at_once(text: str, message: s
     assert time.perf_counter() - start < 10  # a second, when nothing else runs
 
 
+def test_lines_of_lists_are_read_beyond_ten_thousand_and_refused_at_last(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    text = "a:\n" + "- 1\n" * 11_000
+    assert plain(read(text)) == {"a": [1] * 11_000}
+    monkeypatch.setattr("rnn_cli.config.yaml_reader._MOST_LINES_OF_LISTS", 500)
+    assert problems_of(text) == [f"c.yaml:10499:3: {TOO_MANY}"]
+
+
 def test_ten_thousand_keys_and_values_are_read() -> None:
     assert len(plain(read("[" + "1," * 9_999 + "]"))) == 9_999
     assert problems_of("[" + "1," * 10_000 + "]") == [f"c.yaml:1:20000: {TOO_MANY}"]

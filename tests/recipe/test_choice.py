@@ -31,6 +31,7 @@ WIKITEXT = Look(
     words_per_line=86.0,
     likeness=33.2,
     is_split=True,
+    distinct_lines=14_000,
 )
 NOVEL = replace(WIKITEXT, characters=200_000, lines=3_000, words=36_000, is_split=False)
 SENTENCES = replace(NOVEL, characters=2_400_000, words=450_000, blank_share=0.0, likeness=0.9)
@@ -50,6 +51,25 @@ def test_a_text_that_comes_split_keeps_its_words() -> None:
     }
     assert why["tokens"] == Reason("tokens", "word", "about 2,053,408 words")
     assert why["lines"] == Reason("lines", "stream", "blank lines part paragraphs: running text")
+
+
+@pytest.mark.parametrize(
+    ("distinct_lines", "share"), [(3_000, 0.05), (150, 0.067), (100, 0.1), (99, 0.0), (12, 0.0)]
+)
+def test_of_few_different_lines_a_larger_share_is_kept_apart_or_none(
+    distinct_lines: int, share: float
+) -> None:
+    few = replace(SENTENCES, characters=100_000, distinct_lines=distinct_lines)
+    data, why = text(few)
+    assert (data["mode"], data["split"]) == ("lines", {"valid": share, "test": share})
+    if not share:
+        assert why["kept apart"] == Reason(
+            "kept apart",
+            "nothing",
+            "too few different lines to spare some of them: nothing tells how good the model is",
+        )
+    data, _ = text(few, mode="stream")
+    assert data["split"] == {"valid": 0.05, "test": 0.05}
 
 
 def test_of_other_texts_what_is_seen_once_is_unknown() -> None:

@@ -29,6 +29,18 @@ def test_a_text_is_counted_to_its_end_and_told_from_its_beginning(
     assert look.distinct_share == 0.2
 
 
+@pytest.mark.parametrize("white", ["\n" * 50, " " * 50 + "\n" + " " * 50])
+def test_white_space_before_a_text_says_nothing_of_it(
+    white: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(look_module, "SAMPLE_CHARACTERS", 40)
+    path = tmp_path / "a.txt"
+    path.write_text(white + "one two\n" * 5)
+    look = look_at([path], encoding="auto")
+    assert (look.lines, look.characters) == (5, len(white) + 40)
+    assert (look.blank_share, look.words_per_line, look.characters_per_word) == (0.0, 2.0, 3.0)
+
+
 def test_neighbouring_lines_of_running_text_are_more_alike_than_lines_far_apart() -> None:
     lines = running_text()
     assert look_of(lines, characters=1, lines=len(lines)).likeness > 50
@@ -49,6 +61,10 @@ def test_lines_that_share_nothing_are_not_alike() -> None:
 def test_a_text_with_marked_rare_words_is_split_already() -> None:
     assert look_of(["the <unk> sat"], characters=14, lines=1).is_split
     assert not look_of(["the unk sat"], characters=12, lines=1).is_split
+
+
+def test_a_line_that_comes_again_is_counted_once() -> None:
+    assert look_of(["a b", "", "c", "a b", " "], characters=14, lines=3).distinct_lines == 2
 
 
 def test_a_text_of_one_line_can_be_looked_at() -> None:

@@ -246,9 +246,19 @@ def test_the_facts_of_a_damaged_text_come_back_from_the_cache(
 def test_a_damaged_memory_of_hashes_is_no_harm(path: Path, tokenizer: Tokenizer, cache: Path) -> None:
     prepare_corpus([path], tokenizer, cache_dir=cache)
     (note,) = (cache / "hashes").iterdir()
-    for content in ["nonsense", "[]", "{}"]:
+    for content in ["nonsense", "[]", "{}", "", "\0" * 200]:
         note.write_text(content)
         assert prepare_corpus([path], tokenizer, cache_dir=cache).ids.tolist() == IDS
+
+
+def test_hashes_are_remembered_without_waiting_for_the_disk(
+    path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waited: list[int] = []
+    monkeypatch.setattr("os.fsync", waited.append)
+    entries_module.hashes_of([path], "auto", cache)
+    assert len(list((cache / "hashes").iterdir())) == 1
+    assert waited == []
 
 
 def test_progress_is_told_while_the_text_is_read(path: Path, tokenizer: Tokenizer, cache: Path) -> None:

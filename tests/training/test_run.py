@@ -14,7 +14,7 @@ from rnn_cli.errors import Interrupted, ModelFileError
 from rnn_cli.model_file import read_model_file
 from rnn_cli.tensor_file import read_metadata
 from rnn_cli.text.streams import StreamWindows
-from rnn_cli.training import bptt, loop
+from rnn_cli.training import bptt, loop, run, validation
 from rnn_cli.training.events import Event, Notice, Trained
 from rnn_cli.training.outcome import Outcome
 from rnn_cli.training.run import train
@@ -181,6 +181,27 @@ def test_the_metrics_of_a_resumed_training_have_no_gap_and_no_double(
     assert figures(tmp_path / "resumed") == figures(tmp_path / "straight")
 
 
+def test_ctrl_c_in_a_validation_leaves_no_record_of_it_behind(
+    make_config: MakeConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = make_config(training={"max_epochs": 1}, logging={"gradient_flow": True})
+
+    def measure(*args: Any, **settings: Any) -> Any:
+        signal.raise_signal(signal.SIGINT)
+        return validation.measure(*args, **settings)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(loop, "measure", measure)
+        with pytest.raises(Interrupted):
+            train_in(tmp_path / "run", config)
+    resume(tmp_path / "run", config)
+    records = [json.loads(line) for line in (tmp_path / "run/metrics.jsonl").read_text().splitlines()]
+    assert [r["event"] for r in records if r["event"] in ("gradient_flow", "validation")] == [
+        "gradient_flow",
+        "validation",
+    ]
+
+
 def test_the_best_model_is_kept_and_not_the_last(make_config: MakeConfig, tmp_path: Path) -> None:
     (tmp_path / "valid.txt").write_text("mat the on sat cat the\nlog a saw a dog\n")  # what training unlearns
     config = make_config(training={"max_epochs": 12, "learning_rate": 0.05})
@@ -261,6 +282,42 @@ def test_if_the_good_state_is_damaged_the_latest_takes_its_place(
         with pytest.raises(Interrupted):
             resume(tmp_path / "run", config)
     assert json.loads(read_metadata(good)["progress"])["step"] == 8
+
+
+@pytest.mark.parametrize(
+    ("step", "direction"), [("measure", "both"), ("_weigh", "both"), ("_index_lines", "forward")]
+)
+def test_ctrl_c_behind_the_last_measuring_ends_the_command_and_a_resume_does_the_rest(
+    step: str, direction: str, make_config: MakeConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = make_config(
+        data={"test": str(tmp_path / "train.txt")},
+        model={"direction": direction},
+        training={"max_epochs": 1, "engine": "float32", "threads": 1},
+        logging={"index": True},
+    )
+    done: list[str] = []
+
+    def pressed(name: str) -> Any:
+        function = getattr(run, name)
+
+        def press(*args: Any, **settings: Any) -> Any:
+            done.append(name)
+            found = function(*args, **settings)
+            if name == step and done.count("measure") == (2 if direction == "both" else 1):
+                signal.raise_signal(signal.SIGINT)
+            return found
+
+        return press
+
+    with monkeypatch.context() as patched:
+        for name in ("measure", "_weigh", "_index_lines"):
+            patched.setattr(run, name, pressed(name))
+        with pytest.raises(Interrupted, match="everything is saved"):
+            train_in(tmp_path / "run", config)
+    assert done[-1] == step
+    assert resume(tmp_path / "run", config).test is not None
+    assert (tmp_path / "run/index.safetensors").exists()
 
 
 def test_a_run_whose_validation_text_has_changed_is_not_resumed(

@@ -134,7 +134,13 @@ def test_a_model_whose_run_has_gone_is_not_overwritten(tmp_path: Path) -> None:
 
 def test_with_force_a_finished_run_goes_when_the_new_one_begins_and_not_before(tmp_path: Path) -> None:
     folder_with(tmp_path, trained(1)).finish({})
-    for name in ("model.safetensors", "good.safetensors", ".model.safetensors.1.part", "notes.txt"):
+    for name in (
+        "model.safetensors",
+        "ngram.safetensors",
+        "good.safetensors",
+        ".model.safetensors.1.part",
+        "notes.txt",
+    ):
         (tmp_path / name).write_text("old")
     before = contents(tmp_path)
     RunFolder.create(tmp_path, force=True).close()

@@ -67,6 +67,13 @@ def test_the_same_prompts_are_completed_each_time(tokenizer: Tokenizer) -> None:
     assert json.loads(json.dumps(after.to_record()))["completions"] == after.completions
 
 
+def test_a_line_that_is_no_prompt_is_not_completed(tokenizer: Tokenizer) -> None:
+    lines = ["_" * 60, "____ sat on the mat", "the cat" + " __ sat" * 11, "the cat"]
+    found = sampler(tokenizer, prompts=lines).sample(network(tokenizer), 1)
+    assert found is not None
+    assert [one["prompt"] for one in found.completions] == ["the cat"]
+
+
 def test_a_text_without_questions_has_the_beginnings_of_its_lines_as_prompts(tmp_path: Path) -> None:
     path = tmp_path / "text.txt"
     path.write_text("too short\n" + "".join(f"this is line number {n} of ten\n" for n in range(10)))

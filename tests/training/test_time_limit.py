@@ -3,6 +3,7 @@
 import itertools
 import json
 import signal
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,14 +11,17 @@ import pytest
 
 from rnn_cli.config import Config
 from rnn_cli.errors import Interrupted
-from rnn_cli.training import bptt, loop, validation
+from rnn_cli.inference.scoring import Perplexity
+from rnn_cli.model_file import read_model_file, write_model_file
+from rnn_cli.training import bptt, loop, run, validation
 from rnn_cli.training.events import Event
 from rnn_cli.training.outcome import Outcome
 from rnn_cli.training.run import train
 from rnn_cli.training.run_folder import RunFolder
 from rnn_cli.training.time_limit import TimeLimit
 from tests.training.conftest import MakeConfig
-from tests.training.test_run import resume, stopped_run
+from tests.training.test_recovery import no_loss, sabotage
+from tests.training.test_run import press_ctrl_c_in, resume, stopped_run
 
 
 class Clock:
@@ -165,3 +169,86 @@ def test_ctrl_c_in_the_last_validation_is_no_loss(
     assert [record["step"] for record in records(tmp_path / "run") if record["event"] == "validation"][
         -1
     ] == (outcome.steps)
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [({}, "time is up"), ({"patience": 1, "learning_rate": 0.05}, "stopped early")],
+)
+def test_ctrl_c_in_the_test_lets_a_resume_make_no_update_and_no_validation(
+    changes: dict[str, Any],
+    reason: str,
+    make_config: MakeConfig,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    config = make_config(
+        data={"test": str(tmp_path / "train.txt")},
+        training={"max_epochs": 1000, "max_minutes": 3, "engine": "float32", "threads": 1, **changes},
+    )
+    if changes:
+        (tmp_path / "valid.txt").write_text("mat the on sat cat the\nlog a saw a dog\n")
+    Clock(monkeypatch)
+
+    def measure(*args: Any, **settings: Any) -> Any:
+        signal.raise_signal(signal.SIGINT)
+        return validation.measure(*args, **settings)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(run, "measure", measure)
+        with pytest.raises(Interrupted, match="everything is saved") as stopped:
+            trained(tmp_path / "run", config)
+    before = measured(tmp_path / "run")
+    with monkeypatch.context() as patched:
+        patched.setattr(loop, "train_on_window", None)  # no update follows
+        outcome = resume(tmp_path / "run", config)
+    assert outcome.reason == reason
+    assert f"Stopped at step {outcome.steps:,};" in str(stopped.value)
+    assert measured(tmp_path / "run") == before
+
+
+def measured(path: Path) -> list[Any]:
+    return [record["step"] for record in records(path) if record["event"] == "validation"]
+
+
+def test_a_rollback_does_not_let_a_worse_model_take_the_place_of_the_best(
+    config: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Clock(monkeypatch)
+    losses = itertools.chain([1.0], itertools.repeat(1.5))
+
+    def measure(*args: Any, **settings: Any) -> Perplexity:
+        found = validation.measure(*args, **settings)
+        return replace(found, nll=next(losses) * found.tokens)
+
+    monkeypatch.setattr(loop, "measure", measure)
+    # The first validation is at step 18, the state to come back to of step 13.
+    sabotage(monkeypatch, {20: no_loss})
+    outcome, _, found = trained(tmp_path / "run", config)
+    assert [(event["step"], event["back_to"]) for event in outcome.rollbacks] == [(20, 13)]
+    validations = [record for record in found if record["event"] == "validation"]
+    assert [record["best"] for record in validations[-2:]] == [False, False]
+    stored = read_model_file(tmp_path / "run/model.safetensors").metrics
+    assert (stored["step"], stored["valid"]["loss"]) == (18, 1.0)
+
+
+@pytest.mark.parametrize("clock", [True, False])
+def test_a_model_younger_than_the_state_stays_where_its_validation_does_not_come_again(
+    clock: bool, config: Config, make_config: MakeConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = config if clock else make_config(training={"engine": "float32", "threads": 1})
+    Clock(monkeypatch)
+    stopped_run(tmp_path / "run", config, 20, monkeypatch)
+    path = tmp_path / "run/model.safetensors"
+    stored = read_model_file(path)  # then came a better one, and a kill before the next state
+    write_model_file(path, replace(stored, metrics={"step": 25, "valid": {"loss": 0.5}}))
+    if not clock:
+        resume(tmp_path / "run", config)
+        assert read_model_file(path).metrics["valid"]["loss"] > 1
+        return
+    with monkeypatch.context() as patched:
+        press_ctrl_c_in(100, patched)
+        with pytest.raises(Interrupted):
+            resume(tmp_path / "run", config)
+    assert measured(tmp_path / "run")[-1] > 20
+    assert read_model_file(path).metrics == {"step": 25, "valid": {"loss": 0.5}}

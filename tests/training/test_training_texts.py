@@ -6,9 +6,13 @@ from typing import Any
 import pytest
 
 from rnn_cli.errors import TextError
+from rnn_cli.text.split import part_at, place_of_words
 from rnn_cli.training.events import Event, Notice, Preparing
 from rnn_cli.training.texts import build_texts, describe_corpus
 from tests.training.conftest import MakeConfig
+
+BLANK = 0.2
+"""A share of validation text with which the blank line is a part of it."""
 
 
 def ignore(event: Event) -> None:
@@ -77,6 +81,19 @@ def test_a_text_too_short_for_its_parts_is_refused(make_config: MakeConfig, tmp_
     assert str(caught.value) == (
         f"data.split: valid 0.2 gives no line of {tmp_path}/train.txt for valid: the text has too few lines for it. "
         "Change the share, or set it to 0."
+    )
+
+
+def test_independent_lines_that_are_all_blank_are_no_part(make_config: MakeConfig, tmp_path: Path) -> None:
+    (tmp_path / "train.txt").write_text("a cat saw the dog\n\n" * 40)
+    data = {"valid": None, "split": {"valid": BLANK}}
+    assert part_at(place_of_words(""), valid=BLANK, test=0.0) == "valid"
+    assert part_at(place_of_words("a cat saw the dog"), valid=BLANK, test=0.0) == "train"
+    with pytest.raises(TextError) as caught:
+        build_texts(make_config(data={**data, "mode": "lines"}), ignore)
+    assert str(caught.value) == (
+        f"data.split: valid {BLANK} gives no line of {tmp_path}/train.txt for valid: the text has too few lines "
+        "for it. Change the share, or set it to 0."
     )
 
 

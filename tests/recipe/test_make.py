@@ -1,0 +1,31 @@
+"""From a text and some minutes to a config."""
+
+import time
+from pathlib import Path
+
+import pytest
+
+from rnn_cli.recipe import make
+from rnn_cli.recipe.choice import Speed
+from rnn_cli.recipe.make import make_recipe
+
+
+@pytest.fixture(autouse=True)
+def _known_speed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(make, "_speeds", lambda *_: [Speed(128, 1e4, "float32", 1)])
+
+
+def encoding_of_recipe(path: Path, *overrides: str) -> str:
+    recipe = make_recipe(
+        [path], budget_s=60.0, overrides=overrides, started_at=time.perf_counter(), on_event=lambda _: None
+    )
+    return recipe.config.data.encoding
+
+
+def test_the_encoding_found_in_a_text_is_not_forced_on_others(tmp_path: Path) -> None:
+    text, other = tmp_path / "a.txt", tmp_path / "b.txt"
+    text.write_text("".join(f"the café number {n} is open\n" for n in range(400)), "utf-16")
+    other.write_text("the café is open\n" * 40, "utf-8")
+    assert encoding_of_recipe(text) == "utf-16"
+    assert encoding_of_recipe(text, f"data.valid={other}") == "auto"
+    assert encoding_of_recipe(text, f"data.test={other}", "data.encoding=auto") == "auto"
