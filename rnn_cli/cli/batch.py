@@ -67,6 +67,7 @@ def batch(
     """
     from rnn_cli.batch.plan import load_plan
     from rnn_cli.cli.app import command_names
+    from rnn_cli.console import show_note
 
     read = load_plan(plan, commands=set(command_names()) - NOT_AFTER_TRAINING)
     path = run_dir or Path("runs") / plan.stem
@@ -74,6 +75,11 @@ def batch(
         raise UsageError(
             "--force is for runs that a plan has changed. A search that is changed needs a folder of its own: "
             "--run-dir."
+        )
+    if read.repeats:
+        drawn = read.repeats + len(read.runs)
+        show_note(
+            f"{read.repeats:,} of {drawn:,} runs are left out: what was drawn for them was drawn before."
         )
     if dry_run:
         return _show_space(read, path) if read.search else _show_configs(read, path, force=force)
