@@ -14,7 +14,7 @@ from rnn_cli.batch.expansion import SEED, PlannedRun, labels
 from rnn_cli.batch.figures import Figures, flattened, higher_is_better
 from rnn_cli.batch.job import Outcome, State
 from rnn_cli.batch.record import Record
-from rnn_cli.batch.study import Study, StudyRun
+from rnn_cli.batch.study import Next, Study, StudyRun
 from rnn_cli.files import write_text
 from rnn_cli.training.run_folder import RunFolder
 
@@ -155,6 +155,8 @@ def _figures(run: StudyRun, study: Study, outcome: Outcome) -> Figures:
 def figures_of(run: StudyRun, after: Collection[str]) -> Figures:
     """The summary's numbers, and those of each command that printed one JSON object, below its name."""
     if not RunFolder(run.path).summary.exists():
+        return {}
+    if run.next is Next.AGAIN and run.record.exit_code is None:  # it has not begun
         return {}
     stored = Record.read(run.path)
     if stored is None or stored.changes(run.record):  # trained before the plan changed

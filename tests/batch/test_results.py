@@ -11,6 +11,7 @@ from rnn_cli.batch.job import Outcome, State
 from rnn_cli.batch.record import Record
 from rnn_cli.batch.results import Results, gather
 from rnn_cli.batch.study import Study
+from rnn_cli.config import config_to_yaml
 from tests.batch.conftest import LoadPlan, RunPlan
 
 ResultsOf = Callable[[str], Results]
@@ -75,6 +76,19 @@ def test_a_group_without_the_figure_comes_last(results_of: ResultsOf) -> None:
         "configs: tiny.yaml\ngrid: {model.hidden_size: [8, 16]}\nafter: {q: eval x}\nmetric: q.f1"
     )
     assert results.rows() == [["8", "0", "-", "-"], ["16", "0", "-", "-"]]
+
+
+def test_figures_of_another_config_are_not_those_of_a_run_that_could_not_be_trained_anew(
+    run_plan: RunPlan, plan_of: LoadPlan
+) -> None:
+    text = "configs: tiny.yaml\nseeds: [13]"
+    run_plan(text)  # it cannot begin
+    run = Path("study/tiny,seed=13")
+    (run / "config.yaml").write_text(config_to_yaml(plan_of("configs: tiny.yaml\nseeds: [5]").runs[0].config))
+    (run / "summary.json").write_text('{"valid": {"perplexity": 15.0}}')
+    outcomes = run_plan(text, force=True)
+    with Study.open(plan_of(text), Path("study"), force=True) as study:
+        assert [found.figures for found in gather(study, outcomes).runs] == [{}]
 
 
 def test_results_are_written_as_csv_and_json(results_of: ResultsOf, folder: Path) -> None:
