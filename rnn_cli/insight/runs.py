@@ -112,7 +112,8 @@ def read_run(path: Path) -> Run:
 
 
 def _records(path: Path) -> Iterator[Record]:
-    lines = _text(path).splitlines()
+    # Not splitlines, which also cuts at characters that JSON may hold in its texts, such as U+2028.
+    lines = _text(path).removesuffix("\n").split("\n")
     for number, line in enumerate(lines, start=1):
         try:
             record = json.loads(line)

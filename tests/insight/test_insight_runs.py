@@ -52,6 +52,13 @@ def test_a_training_that_was_killed_may_have_left_half_a_record(tmp_path: Path) 
     assert run.summary is None
 
 
+def test_a_record_may_hold_any_separator_of_lines_in_its_texts(tmp_path: Path) -> None:
+    folder = write_run(tmp_path / "run", [trained(10, perplexity=9)])
+    with (folder / "metrics.jsonl").open("a", encoding="utf-8") as file:
+        file.write('{"event": "notice", "message": "a\u2028b\u2029c\x85d"}\n')
+    assert read_run(folder).notices[-1] == "a\u2028b\u2029c\x85d"
+
+
 @pytest.mark.parametrize("missing", ["config.yaml", "metrics.jsonl"])
 def test_a_folder_that_is_no_run_is_refused(tmp_path: Path, missing: str) -> None:
     folder = write_run(tmp_path / "run", [])
