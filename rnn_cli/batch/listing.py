@@ -79,7 +79,10 @@ def _listed(path: Path, root: Path) -> ListedRun:
     folder = RunFolder(path)
     metrics = MetricsReader(folder.metrics)
     records = metrics.read()
-    tests = [record.get("perplexity") for record in records if record.get("event") == "test"]
+    # Of a pair the first network's, as with the validation.
+    tests = [
+        record["perplexity"] for record in records if record["event"] == "test" and "network" not in record
+    ]
     begun = metrics.progress.total_windows is not None
     files = [file for file in (folder.summary, folder.metrics, path) if file.exists()]
     return ListedRun(

@@ -46,6 +46,14 @@ def test_each_run_has_its_state_and_figures(tmp_path: Path) -> None:
     ]
 
 
+def test_the_figures_of_a_pair_are_those_of_its_first_network(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "pair", step=100, finished=True)
+    with (run / "metrics.jsonl").open("a") as file:
+        for event in ("validation", "test"):
+            file.write(json.dumps({"event": event, "perplexity": 3.0, "network": "backward"}) + "\n")
+    assert [(found.valid, found.test) for found in list_runs(tmp_path)] == [(20.0, 25.0)]
+
+
 def test_the_runs_of_a_study_are_listed_with_it(run_plan: RunPlan, folder: Path) -> None:
     run_plan("configs: tiny.yaml\nseeds: [1, 13, 66]")
     assert [(run.name, run.state) for run in list_runs(folder)] == [
