@@ -32,10 +32,14 @@ def atomic_write(path: Path) -> Iterator[IO[bytes]]:
         raise
 
 
-def write_text(path: Path, text: str) -> None:
-    """Write UTF-8 text to `path`, whole or not at all."""
+def write_text(path: Path, text: str, *, errors: str = "strict") -> None:
+    """Write UTF-8 text to `path`, whole or not at all.
+
+    Args:
+        errors: what becomes of half surrogates, as which Python reads bytes of a path that are not UTF-8.
+    """
     with atomic_write(path) as file:
-        file.write(text.encode("utf-8"))
+        file.write(text.encode("utf-8", errors))
 
 
 def sync_folder(path: Path) -> None:

@@ -91,7 +91,8 @@ class Record:
 
     def write(self, run: Path) -> None:
         """Write it into the folder of the run, whole or not at all."""
-        write_text(run / NAME, json.dumps(asdict(self), indent=2, ensure_ascii=False) + "\n")
+        # In ASCII: the words of a command may hold a path that is not UTF-8.
+        write_text(run / NAME, json.dumps(asdict(self), indent=2) + "\n")
 
     def changes(self, planned: "Record") -> list[str]:
         """How the plan differs from what the run was trained with, in words; empty where it does not."""

@@ -48,7 +48,7 @@ class SearchResults:
         """Write `results.csv` and `results.json`.
 
         Raises:
-            OSError: the folder cannot be written to.
+            RnnError: the folder cannot be written to.
         """
         write_results(folder, csv_of(self.runs), self.to_dict())
 
