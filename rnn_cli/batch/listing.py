@@ -51,14 +51,14 @@ def list_runs(folder: Path) -> list[ListedRun]:
     Raises:
         UsageError: there is no such folder, or it cannot be read.
     """
-    if _is_run(folder):
-        return [_listed(folder, folder.parent)]
     try:
+        if _is_run(folder):
+            return [_listed(folder, folder.parent)]
         return [_listed(run, folder) for run in _runs_in(folder, DEEPEST)]
     except FileNotFoundError:
         raise UsageError(f"{folder}: no such folder. Runs lie in runs/, or where --run-dir said.") from None
     except OSError as error:
-        raise UsageError(f"{folder}: cannot be read ({error.strerror}).") from error
+        raise UsageError(f"{error.filename or folder}: cannot be read ({error.strerror}).") from error
 
 
 def _runs_in(folder: Path, levels: int) -> Iterable[Path]:

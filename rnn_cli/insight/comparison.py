@@ -167,7 +167,7 @@ def _speed(run: Run) -> str:
 
 
 def _rollbacks(run: Run) -> str:
-    times = len((run.summary or {}).get("rollbacks", []))
+    times = len((run.summary or {}).get("rollbacks") or [])
     return NOT_THERE if times == 0 else f"{times} time{'s' if times > 1 else ''}"
 
 

@@ -101,3 +101,9 @@ def test_a_folder_that_is_not_there_is_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(UsageError) as error:
         list_runs(tmp_path / "file")
     assert str(error.value) == f"{tmp_path}/file: cannot be read (Not a directory)."
+
+
+def test_a_name_that_is_too_long_is_one_sentence(tmp_path: Path) -> None:
+    with pytest.raises(UsageError) as error:
+        list_runs(tmp_path / ("x" * 300))
+    assert str(error.value) == f"{tmp_path}/{'x' * 300}/metrics.jsonl: cannot be read (File name too long)."

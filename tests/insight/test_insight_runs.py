@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from rnn_cli.errors import ConfigError, ModelFileError
+from rnn_cli.insight.comparison import final_figures
 from rnn_cli.insight.runs import read_run
 from tests.insight.conftest import STARTED, trained, validated, write_run
 
@@ -112,3 +113,39 @@ def test_a_damaged_summary_a_config_and_bytes_that_are_no_text_are_named(tmp_pat
     (folder / "config.yaml").write_bytes(b"\xff")
     with pytest.raises(ConfigError, match="not UTF-8"):
         read_run(folder)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("questions", 3),
+        ("questions", {"cloze": {"accuracy": 0.5}}),
+        ("test", {"loss": 1.0}),
+        ("test", "x"),
+        ("rollbacks", 1),
+        ("elapsed_s", "x"),
+    ],
+)
+def test_a_summary_with_other_things_than_a_training_writes_is_named(
+    tmp_path: Path, key: str, value: object
+) -> None:
+    folder = write_run(tmp_path / "run", [], summary={key: value})
+    with pytest.raises(ModelFileError) as error:
+        read_run(folder)
+    assert (
+        str(error.value) == f"{folder}/summary.json: the summary is damaged: this is no {key} of a training."
+    )
+
+
+def test_a_summary_may_lack_what_was_not_measured(tmp_path: Path) -> None:
+    summary = {"test": None, "questions": None, "rollbacks": [], "elapsed_s": 3}
+    run = read_run(write_run(tmp_path / "run", [], summary=summary))
+    assert run.summary == summary
+    assert final_figures([run])[0].runs == ["finished"]
+
+
+def test_a_folder_that_cannot_be_looked_into_is_named(tmp_path: Path) -> None:
+    name = tmp_path / ("x" * 300)
+    with pytest.raises(ModelFileError) as error:
+        read_run(name)
+    assert str(error.value) == f"{name}: cannot be read (File name too long)."
