@@ -1,6 +1,5 @@
 """What lies in a folder of runs."""
 
-import json
 import math
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
@@ -110,8 +109,3 @@ def _state(path: Path) -> str:
     if folder.states():
         return "half"
     return "failed" if folder.metrics.exists() else "not begun"
-
-
-def to_json(runs: Iterable[ListedRun]) -> str:
-    """One JSON object a line."""
-    return "\n".join(json.dumps(run.to_dict(), ensure_ascii=False) for run in runs)

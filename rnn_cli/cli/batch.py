@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from rnn_cli.cli.json_line import json_line
 from rnn_cli.errors import UsageError
 
 if TYPE_CHECKING:
@@ -170,7 +171,7 @@ def _run(
         results = gather(study, outcomes)
         results.write(path)
     if as_json:
-        typer.echo(json.dumps(results.to_dict(), ensure_ascii=False))
+        typer.echo(json_line(results.to_dict()))
     else:
         _show(results, path)
     if stop.received:
@@ -203,7 +204,7 @@ def _search(
         results = gather_search(search)
         results.write(path)
     if as_json:
-        typer.echo(json.dumps(results.to_dict(), ensure_ascii=False))
+        typer.echo(json_line(results.to_dict()))
     else:
         _show(results, path)
         _show_best(results)
