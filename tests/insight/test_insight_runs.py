@@ -1,6 +1,7 @@
 """What is read from a run folder."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -138,7 +139,7 @@ def test_a_summary_with_other_things_than_a_training_writes_is_named(
 
 
 def test_a_summary_may_lack_what_was_not_measured(tmp_path: Path) -> None:
-    summary = {"test": None, "questions": None, "rollbacks": [], "elapsed_s": 3}
+    summary: dict[str, Any] = {"test": None, "questions": None, "rollbacks": [], "elapsed_s": 3}
     run = read_run(write_run(tmp_path / "run", [], summary=summary))
     assert run.summary == summary
     assert final_figures([run])[0].runs == ["finished"]
