@@ -2,7 +2,9 @@
 
 import errno
 import io
+import os
 import sys
+from pathlib import Path
 from typing import NoReturn
 
 from rnn_cli.errors import RnnError, ran_out_of_memory
@@ -16,6 +18,7 @@ def main(arguments: list[str] | None = None) -> None:
     from rnn_cli.parent import end_with_parent
 
     end_with_parent()
+    _do_without_standard_error()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a terminal without an arrow still shows the rest
@@ -38,6 +41,19 @@ def main(arguments: list[str] | None = None) -> None:
             _report_bug()
         print("error: memory ran out. Close other programs, or ask for less at once.", file=sys.stderr)
         sys.exit(RnnError.exit_code)
+
+
+def _do_without_standard_error() -> None:
+    """Let what is said beside the results go nowhere if standard error is closed (2>&-), or cannot be written to."""
+    if sys.stderr is not None:
+        try:
+            if isinstance(sys.stderr, io.TextIOWrapper):
+                os.write(sys.stderr.fileno(), b"")
+        except OSError:  # programs such as nice open a closed one for reading
+            pass
+        else:
+            return
+    sys.stderr = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - until the process ends
 
 
 def _report_bug() -> NoReturn:

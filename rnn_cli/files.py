@@ -37,10 +37,15 @@ def atomic_write(path: Path, *, sync: bool = True) -> Iterator[IO[bytes]]:
         raise
 
 
-def write_text(path: Path, text: str, *, sync: bool = True) -> None:
-    """Write UTF-8 text to `path`, whole or not at all; `sync` as for `atomic_write`."""
+def write_text(path: Path, text: str, *, sync: bool = True, errors: str = "strict") -> None:
+    """Write UTF-8 text to `path`, whole or not at all.
+
+    Args:
+        sync: as for `atomic_write`.
+        errors: what becomes of half surrogates, as which Python reads bytes of a path that are not UTF-8.
+    """
     with atomic_write(path, sync=sync) as file:
-        file.write(text.encode("utf-8"))
+        file.write(text.encode("utf-8", errors))
 
 
 def sync_folder(path: Path) -> None:

@@ -110,6 +110,10 @@ def read_values(node: Node, under: Keys) -> tuple[Values, list[Problem]]:
 
 def _range_problem(found: Range, node: Node, under: Keys) -> Problem | None:
     assert isinstance(node.value, dict)
+    for end in ("low", "high"):
+        if _takes_whole_numbers(under[-1]) and not getattr(found, end).is_integer():
+            text = f"found {shown(plain(node.value[end]))}, allowed: a whole number, as {under[-1]} takes."
+            return Problem(node.value[end].place, (*under, end), text)
     if found.low >= found.high:
         text = f"found {shown(plain(node.value['low']))}, allowed: less than high."
         return Problem(node.value["low"].place, (*under, "low"), text)

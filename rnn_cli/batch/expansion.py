@@ -48,7 +48,7 @@ class Axes:
 
     @property
     def count(self) -> int:
-        """How many trainings that makes."""
+        """How many trainings that makes, those that are drawn a second time counted again."""
         combinations = math.prod(len(values.nodes) for values in self.grid.values())
         return len(self.configs) * combinations * self.draws * max(1, len(self.seeds))
 
@@ -77,7 +77,7 @@ class PlannedRun:
 
 
 def expand(axes: Axes) -> tuple[list[PlannedRun], list[Problem]]:
-    """Every training, and what is wrong with any of them, each problem once."""
+    """Every training once, however often it is drawn, and what is wrong with any of them, each problem once."""
     if axes.count > MOST_RUNS:
         place = axes.configs[0].place
         text = f"this plan makes {axes.count:,} runs, and {MOST_RUNS:,} are the most. Take some values out."
@@ -131,9 +131,11 @@ def read_bases(axes: Axes, problems: dict[Problem, None]) -> Iterator[tuple[str,
 def _combinations(axes: Axes) -> Iterator[dict[str, Node]]:
     generator = random.Random(DRAW_SEED)
     # By name: the order in the file, which changes nothing else, would change what is drawn.
-    draws = [
+    drawn = [
         {key: axes.sample[key].draw(generator) for key in sorted(axes.sample)} for _ in range(axes.draws)
     ]
+    # What is drawn a second time would be the same training, in the same folder.
+    draws = list({json.dumps([plain(node) for node in draw.values()]): draw for draw in drawn}.values())
     seeds = [{SEED: seed} for seed in axes.seeds] or [{}]
     for values in itertools.product(*(values.nodes for values in axes.grid.values())):
         for draw, seed in itertools.product(draws, seeds):

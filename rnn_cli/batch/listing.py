@@ -1,6 +1,5 @@
 """What lies in a folder of runs."""
 
-import json
 import math
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
@@ -51,14 +50,14 @@ def list_runs(folder: Path) -> list[ListedRun]:
     Raises:
         UsageError: there is no such folder, or it cannot be read.
     """
-    if _is_run(folder):
-        return [_listed(folder, folder.parent)]
     try:
+        if _is_run(folder):
+            return [_listed(folder, folder.parent)]
         return [_listed(run, folder) for run in _runs_in(folder, DEEPEST)]
     except FileNotFoundError:
         raise UsageError(f"{folder}: no such folder. Runs lie in runs/, or where --run-dir said.") from None
     except OSError as error:
-        raise UsageError(f"{folder}: cannot be read ({error.strerror}).") from error
+        raise UsageError(f"{error.filename or folder}: cannot be read ({error.strerror}).") from error
 
 
 def _runs_in(folder: Path, levels: int) -> Iterable[Path]:
@@ -79,7 +78,10 @@ def _listed(path: Path, root: Path) -> ListedRun:
     folder = RunFolder(path)
     metrics = MetricsReader(folder.metrics)
     records = metrics.read()
-    tests = [record.get("perplexity") for record in records if record.get("event") == "test"]
+    # Of a pair the first network's, as with the validation.
+    tests = [
+        record["perplexity"] for record in records if record["event"] == "test" and "network" not in record
+    ]
     begun = metrics.progress.total_windows is not None
     files = [file for file in (folder.summary, folder.metrics, path) if file.exists()]
     return ListedRun(
@@ -107,8 +109,3 @@ def _state(path: Path) -> str:
     if folder.states():
         return "half"
     return "failed" if folder.metrics.exists() else "not begun"
-
-
-def to_json(runs: Iterable[ListedRun]) -> str:
-    """One JSON object a line."""
-    return "\n".join(json.dumps(run.to_dict(), ensure_ascii=False) for run in runs)

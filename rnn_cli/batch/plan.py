@@ -104,6 +104,7 @@ class Plan:
         runs: every training, in the order of the plan; of a search, whose trainings nobody knows before, none.
         metric: what to sort by, such as "valid.perplexity"; None where there is nothing to sort by.
         after: the words of the commands to run on every model, by the name of the file for their output.
+        repeats: how many runs were drawn a second time, and left out.
     """
 
     path: Path
@@ -111,6 +112,7 @@ class Plan:
     metric: str | None
     after: Mapping[str, tuple[str, ...]]
     search: SearchPlan | None = None
+    repeats: int = 0
 
     @property
     def threads(self) -> int | None:
@@ -154,7 +156,9 @@ def load_plan(path: Path, commands: Collection[str] = AFTER_COMMANDS) -> Plan:
         problems = [Problem(root.value["search"].key_place, ("search",), text)]
     if problems:
         raise config_error(problems)
-    return Plan(path, () if search else tuple(runs), metric, after, search)
+    if search:
+        return Plan(path, (), metric, after, search)
+    return Plan(path, tuple(runs), metric, after, repeats=axes.count - len(runs))
 
 
 def _read_runs(axes: Axes, file: PlanFile) -> tuple[list[PlannedRun], SearchPlan | None, list[Problem]]:

@@ -7,6 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+_NUMBERS = {
+    "start": ("step", "total_windows"),
+    "train": ("step", "tokens_per_s"),
+    "validation": ("perplexity",),
+    "test": ("perplexity",),
+    "end": ("step",),
+}
+"""What is asked of each kind of record; others are of no use here."""
+_NEVER_NULL = {"step", "total_windows"}  # what is measured may be beyond all numbers
+
 
 @dataclass
 class Progress:
@@ -47,7 +57,7 @@ class MetricsReader:
         return stat.st_ino, stat.st_mtime_ns
 
     def read(self) -> list[dict[str, Any]]:
-        """The new records; `progress` holds what they come to."""
+        """The new records, without what is damaged; `progress` holds what they come to."""
         records = self._new_records()
         for record in records:
             self._note(record)
@@ -73,7 +83,7 @@ class MetricsReader:
                 record = json.loads(line)
             except ValueError:
                 continue
-            if isinstance(record, dict):
+            if _is_record(record):
                 records.append(record)
         return records
 
@@ -99,3 +109,12 @@ class MetricsReader:
         began, first = self._first
         if step > first and self.progress.total_windows:
             self.progress.left_s = (now - began) / (step - first) * (self.progress.total_windows - step)
+
+
+def _is_record(found: Any) -> bool:
+    if not isinstance(found, dict) or not isinstance(found.get("event"), str):
+        return False
+    return all(
+        isinstance(found.get(key, ""), int | float) or (key not in _NEVER_NULL and found.get(key, "") is None)
+        for key in _NUMBERS.get(found["event"], ())
+    )

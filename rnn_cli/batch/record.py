@@ -8,13 +8,16 @@ from pathlib import Path
 from typing import Any, Self
 
 from rnn_cli.config import Config, config_from_dict, config_to_dict
-from rnn_cli.config.nodes import dotted_keys
+from rnn_cli.config.nodes import dotted_keys, plain
+from rnn_cli.config.sources import read_file
 from rnn_cli.errors import ConfigError
 from rnn_cli.files import write_text
 
 NAME = "batch.json"
 
 _TEXTS = ("train", "valid", "test")
+_LEFT_OPEN = (("output", "softmax", "auto"), ("training", "engine", "auto"), ("training", "threads", None))
+"""What a plan may leave to the training, and how it says so: the config of a run says what was taken."""
 
 
 @dataclass
@@ -59,6 +62,24 @@ class Record:
         return cls(settings, texts)
 
     @classmethod
+    def of_run(cls, config_file: Path, planned: "Record", digests: "Digests") -> "Record | None":
+        """What the config in the folder of a run says, as the plan would say it; None where it cannot be read."""
+        root, _ = read_file(config_file)
+        try:
+            found = None if root is None else cls.of(config_from_dict(plain(root)), digests)
+        except (ConfigError, KeyError, TypeError):  # of another version
+            return None
+        if found is None:
+            return None
+        for section, key, left_open in _LEFT_OPEN:
+            if planned.config[section][key] == left_open:
+                found.config[section][key] = left_open
+        found.config["training"]["device"] = planned.config["training"]["device"]  # a run may go on elsewhere
+        # A text that is no longer there, as where the folder was moved, tells nothing.
+        found.texts |= {key: planned.texts.get(key, []) for key, said in found.texts.items() if "" in said}
+        return found
+
+    @classmethod
     def read(cls, run: Path) -> "Record | None":
         """The record in the folder of a run; None where there is none that can be read."""
         try:
@@ -70,7 +91,8 @@ class Record:
 
     def write(self, run: Path) -> None:
         """Write it into the folder of the run, whole or not at all."""
-        write_text(run / NAME, json.dumps(asdict(self), indent=2, ensure_ascii=False) + "\n")
+        # In ASCII: the words of a command may hold a path that is not UTF-8.
+        write_text(run / NAME, json.dumps(asdict(self), indent=2) + "\n")
 
     def changes(self, planned: "Record") -> list[str]:
         """How the plan differs from what the run was trained with, in words; empty where it does not."""

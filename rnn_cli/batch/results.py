@@ -14,7 +14,8 @@ from rnn_cli.batch.expansion import SEED, PlannedRun, labels
 from rnn_cli.batch.figures import Figures, flattened, higher_is_better
 from rnn_cli.batch.job import Outcome, State
 from rnn_cli.batch.record import Record
-from rnn_cli.batch.study import Study, StudyRun
+from rnn_cli.batch.study import Next, Study, StudyRun
+from rnn_cli.errors import RnnError
 from rnn_cli.files import write_text
 from rnn_cli.training.run_folder import RunFolder
 
@@ -100,7 +101,7 @@ class Results:
         """Write `results.csv` and `results.json`.
 
         Raises:
-            OSError: the folder cannot be written to.
+            RnnError: the folder cannot be written to.
         """
         write_results(folder, self.to_csv(), self.to_dict())
 
@@ -156,6 +157,8 @@ def figures_of(run: StudyRun, after: Collection[str]) -> Figures:
     """The summary's numbers, and those of each command that printed one JSON object, below its name."""
     if not RunFolder(run.path).summary.exists():
         return {}
+    if run.next is Next.AGAIN and run.record.exit_code is None:  # it has not begun
+        return {}
     stored = Record.read(run.path)
     if stored is None or stored.changes(run.record):  # trained before the plan changed
         return {}
@@ -207,10 +210,17 @@ def write_results(folder: Path, table: str, results: Mapping[str, Any]) -> None:
     """Write `results.csv` and `results.json`.
 
     Raises:
-        OSError: the folder cannot be written to.
+        RnnError: the folder cannot be written to.
     """
-    write_text(folder / "results.csv", table)
-    write_text(folder / "results.json", json.dumps(results, indent=2, ensure_ascii=False) + "\n")
+    try:
+        write_text(folder / "results.csv", table, errors="backslashreplace")
+        # In ASCII: the path of a run may hold bytes that are no UTF-8.
+        write_text(folder / "results.json", json.dumps(results, indent=2) + "\n")
+    except OSError as error:
+        raise RnnError(
+            f"{folder}: the results cannot be written ({error.strerror}). The runs keep their figures: make room or "
+            "allow it, and start the plan again."
+        ) from error
 
 
 def figure(value: float | None) -> str:

@@ -162,7 +162,7 @@ class Search:
         """
         new = False
         for record in records:
-            if record.get("event") != "validation":
+            if record["event"] != "validation" or "network" in record:  # of a pair the first network's count
                 continue
             number = trial.validations.setdefault(record["step"], len(trial.validations) + 1)
             if number not in trial.noted:

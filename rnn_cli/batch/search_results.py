@@ -48,7 +48,7 @@ class SearchResults:
         """Write `results.csv` and `results.json`.
 
         Raises:
-            OSError: the folder cannot be written to.
+            RnnError: the folder cannot be written to.
         """
         write_results(folder, csv_of(self.runs), self.to_dict())
 
@@ -100,11 +100,11 @@ def _figures(search: Search, seen: TrialSeen, digests: Digests) -> Figures:
 
 
 def best_validation(run: Path) -> tuple[float, float] | None:
-    """The lowest loss among a training's validations, and its perplexity; None where there is none."""
+    """The lowest loss among a training's validations, of a pair its first network's, and its perplexity; or None."""
     records = MetricsReader(RunFolder(run).metrics).read()
     measured = [
         (record["loss"], record["perplexity"])
         for record in records
-        if record.get("event") == "validation" and record["loss"] is not None
+        if record["event"] == "validation" and "network" not in record and record["loss"] is not None
     ]
     return min(measured, default=None)

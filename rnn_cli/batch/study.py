@@ -177,7 +177,9 @@ def look_at_run(planned: PlannedRun, path: Path, digests: Digests) -> StudyRun:
         return StudyRun(planned, path, Next.TRAIN, record)
     if before is None:
         return StudyRun(planned, path, Next.AGAIN, record)
-    if changes := before.changes(record):
+    # A training that was killed, or that `rnn train --force` began, has left the record of the one before.
+    in_folder = Record.of_run(folder.config, record, digests)
+    if changes := before.changes(record) or (in_folder.changes(record) if in_folder else []):
         return StudyRun(planned, path, Next.AGAIN, record, tuple(changes))
     return StudyRun(planned, path, Next.NOTHING if folder.summary.exists() else Next.RESUME, before)
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from rnn_cli.cli.json_line import json_line
 from rnn_cli.errors import UsageError
 
 if TYPE_CHECKING:
@@ -67,6 +68,7 @@ def batch(
     """
     from rnn_cli.batch.plan import load_plan
     from rnn_cli.cli.app import command_names
+    from rnn_cli.console import show_note
 
     read = load_plan(plan, commands=set(command_names()) - NOT_AFTER_TRAINING)
     path = run_dir or Path("runs") / plan.stem
@@ -74,6 +76,11 @@ def batch(
         raise UsageError(
             "--force is for runs that a plan has changed. A search that is changed needs a folder of its own: "
             "--run-dir."
+        )
+    if read.repeats:
+        drawn = read.repeats + len(read.runs)
+        show_note(
+            f"{read.repeats:,} of {drawn:,} runs are left out: what was drawn for them was drawn before."
         )
     if dry_run:
         return _show_space(read, path) if read.search else _show_configs(read, path, force=force)
@@ -164,7 +171,7 @@ def _run(
         results = gather(study, outcomes)
         results.write(path)
     if as_json:
-        typer.echo(json.dumps(results.to_dict(), ensure_ascii=False))
+        typer.echo(json_line(results.to_dict()))
     else:
         _show(results, path)
     if stop.received:
@@ -197,7 +204,7 @@ def _search(
         results = gather_search(search)
         results.write(path)
     if as_json:
-        typer.echo(json.dumps(results.to_dict(), ensure_ascii=False))
+        typer.echo(json_line(results.to_dict()))
     else:
         _show(results, path)
         _show_best(results)

@@ -1,10 +1,11 @@
 """`rnn check`: everything wrong with a config at once; if nothing is, what a training would be."""
 
-import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from rnn_cli.cli.json_line import json_line
 
 
 def check(
@@ -33,7 +34,7 @@ def check(
     with TrainingDisplay(max_epochs=checked.training.max_epochs) as display:
         plan = make_plan(checked, on_event=display.show)
     if json_:
-        typer.echo(json.dumps(plan.to_dict()))
+        typer.echo(json_line(plan.to_dict()))
     else:
         show_table([("", "left"), ("", "left")], plan.rows())
     return 0

@@ -1,11 +1,12 @@
 """`rnn check-grad`: the gradients of a window, found in several ways, and how far back they reach."""
 
-import json
 from pathlib import Path
 from textwrap import wrap
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from rnn_cli.cli.json_line import json_line
 
 if TYPE_CHECKING:
     from rnn_cli.insight.first_window import FirstWindow
@@ -35,7 +36,7 @@ def check_grad(
 
     found = _check(_first_window(what))
     if json_:
-        typer.echo(json.dumps(found.to_dict()))
+        typer.echo(json_line(found.to_dict()))
     else:
         _show(found)
     if found.agrees:

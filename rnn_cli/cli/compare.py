@@ -1,11 +1,12 @@
 """`rnn compare`: runs side by side."""
 
-import json
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from rnn_cli.cli.json_line import json_line
 from rnn_cli.cli.unknown import shortened_within
 from rnn_cli.errors import UsageError
 
@@ -44,8 +45,8 @@ def compare(
 
     if len(runs) < 2:
         raise UsageError("Give two runs or more: rnn compare RUN RUN...")
-    if unusable := [level for level in perplexity or [] if not level >= 1]:
-        raise UsageError(f"--perplexity is {unusable[0]:g}; no perplexity is below 1.")
+    if unusable := [level for level in perplexity or [] if not 1 <= level < math.inf]:
+        raise UsageError(f"--perplexity is {unusable[0]:g}; it has to be a number of at least 1.")
     read = [read_run(path) for path in runs]
     found = side_by_side(
         read, perplexities=perplexity or [], prompts=prompts_of(read[0].config.get("data") or {}, PROMPTS)
@@ -57,7 +58,7 @@ def compare(
         write_page(html, comparison_page(found, read))
         note_missing_plots()
     if json_:
-        typer.echo(json.dumps(found.to_dict(), ensure_ascii=False))
+        typer.echo(json_line(found.to_dict()))
     else:
         _show(found)
     return 0

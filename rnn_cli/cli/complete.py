@@ -1,12 +1,12 @@
 """`rnn complete`: fill a blank or continue a sentence."""
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from rnn_cli.cli.arguments import BlankWords, Cache, Model, Ngram, added_to, blank_words_of, choices_of
+from rnn_cli.cli.json_line import json_line
 from rnn_cli.cli.notes import note_calibration, note_forward_alone
 from rnn_cli.cli.unknown import name_unknown_words, shortened, visible
 
@@ -101,7 +101,7 @@ def complete(
     )
     name_unknown_words(trained, result.unknown)
     if json_:
-        typer.echo(json.dumps(result.to_dict(), ensure_ascii=False))
+        typer.echo(json_line(result.to_dict()))
     else:
         _show(result)
     return 0

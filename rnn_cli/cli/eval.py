@@ -1,6 +1,5 @@
 """`rnn eval`: measure a trained model on a text or a set of questions."""
 
-import json
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -8,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from rnn_cli.cli.arguments import BlankWords, Cache, Model, Ngram, blank_words_of, ngram_file
+from rnn_cli.cli.json_line import json_line
 from rnn_cli.cli.notes import note_calibration, note_direction, note_forward_alone
 from rnn_cli.errors import UsageError
 
@@ -113,7 +113,7 @@ def eval_(
     if json_:
         extra = {"calibration": calibration} if calibration is not None else {}
         extra |= {"fitted": fitted} if fitted is not None else {}
-        typer.echo(json.dumps({"file": str(file), "model": str(path), **figures, **extra}, allow_nan=False))
+        typer.echo(json_line({"file": str(file), "model": str(path), **figures, **extra}))
     else:
         _show(result, file)
     return 1 if problems else 0

@@ -13,7 +13,7 @@ def write_page(path: Path, html: str) -> None:
         UsageError: no file can be written there.
     """
     try:
-        write_text(path, html)
+        write_text(path, html, errors="backslashreplace")  # it may name a path that is not UTF-8
     except OSError as error:
         raise UsageError(
             f"{path}: cannot be written to ({error.strerror or error}). Choose another file with --html."

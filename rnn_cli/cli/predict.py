@@ -1,12 +1,12 @@
 """`rnn predict`: many prompts in, as many JSON lines out, for scripts."""
 
-import json
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from rnn_cli.cli.arguments import BlankWords, Cache, Model, Ngram, added_to, blank_words_of
+from rnn_cli.cli.json_line import json_line
 from rnn_cli.cli.lines import LINES_AT_ONCE, keys_of, line_groups, text_of
 from rnn_cli.cli.notes import note_calibration, note_forward_alone
 from rnn_cli.errors import RnnError, TextError
@@ -51,7 +51,7 @@ def predict(
             if "error" in answer:
                 failed = True
                 answer |= {"file": file, "line": read}
-        written = "\n".join(json.dumps(answer, ensure_ascii=False) for answer in answers)
+        written = "\n".join(json_line(answer, encoding="utf-8") for answer in answers)
         typer.echo(written.encode())  # UTF-8, whatever the terminal is
     return 1 if failed else 0
 

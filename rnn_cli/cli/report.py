@@ -1,11 +1,11 @@
 """`rnn report`: one page on a run."""
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from rnn_cli.cli.json_line import json_line
 from rnn_cli.cli.unknown import shortened_within
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def report(
     write_page(page, report_page(found))
     note_missing_plots()
     if json_:
-        typer.echo(json.dumps(found.to_dict(), ensure_ascii=False))
+        typer.echo(json_line(found.to_dict()))
         return 0
     _show(found)
     show_line(f"The report is in {page}.")

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from rnn_cli.cli.json_line import json_line
+
 if TYPE_CHECKING:
     from rnn_cli.batch.listing import ListedRun
 
@@ -16,12 +18,13 @@ def runs(
     json_: Annotated[bool, typer.Option("--json", help="Print one JSON object a run.")] = False,
 ) -> int:
     """List the runs in FOLDER: finished, running, half (rnn train --resume goes on), pruned or failed; figures."""
-    from rnn_cli.batch.listing import list_runs, to_json
+    from rnn_cli.batch.listing import list_runs
     from rnn_cli.console import show_note, show_table
 
     found = list_runs(folder)
     if json_:
-        typer.echo(to_json(found))
+        for run in found:
+            typer.echo(json_line(run.to_dict()))
     elif not found:
         show_note(f"No runs in {folder}.")
     else:

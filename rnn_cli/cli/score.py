@@ -1,12 +1,12 @@
 """`rnn score`: how probable every token of a text is, for reading-time studies and for ranking candidates."""
 
-import json
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from rnn_cli.cli.arguments import Model, State, state_carried_of
+from rnn_cli.cli.json_line import json_line
 from rnn_cli.cli.lines import line_groups, text_of
 from rnn_cli.cli.notes import note_calibration, note_direction
 from rnn_cli.errors import RnnError
@@ -59,12 +59,12 @@ def score(
             if isinstance(result, RnnError):
                 failed = True
                 if json_:
-                    written.append(json.dumps({"line": number, "error": str(result)}, ensure_ascii=False))
+                    written.append(json_line({"line": number, "error": str(result)}, encoding="utf-8"))
                 else:
                     typer.echo(f"error: {file}:{number}: {result}", err=True)
             elif json_:
                 record = {"line": number, **result.to_dict()}
-                written.append(json.dumps(record, ensure_ascii=False))
+                written.append(json_line(record, encoding="utf-8"))
             else:
                 written += _total(number, result) if totals else _rows(number, result)
         _write(written)

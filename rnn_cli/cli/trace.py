@@ -1,12 +1,12 @@
 """`rnn trace`: watch a network read a sentence, and see what its answer came from."""
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from rnn_cli.cli.arguments import Model
+from rnn_cli.cli.json_line import json_line
 from rnn_cli.cli.unknown import name_unknown_words
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def trace(
     if html is not None:
         write_page(html, trace_page(found))
     if json_:
-        typer.echo(json.dumps(found.to_dict(), ensure_ascii=False))
+        typer.echo(json_line(found.to_dict()))
     else:
         _show(found)
     return 0

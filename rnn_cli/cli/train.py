@@ -1,6 +1,5 @@
 """`rnn train`: one training after another, of a config or of a text, each into a run folder of its own."""
 
-import json
 import shlex
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from rnn_cli.cli.json_line import json_line
 from rnn_cli.cli.texts import DEFAULT_BUDGET, check_budget, is_config, run_name, text_files
 from rnn_cli.errors import Interrupted, RnnError, UsageError
 from rnn_cli.training.launch import resume_command, started_together
@@ -271,7 +271,7 @@ def _train(
         }
     )
     if as_json:
-        typer.echo(json.dumps(summary, ensure_ascii=False))
+        typer.echo(json_line(summary))
         return 0
     for line in outcome.report():
         show_line(line)

@@ -18,6 +18,8 @@ from rnn_cli.evaluation.questions import (
 )
 from rnn_cli.evaluation.reliability import Reliability
 from rnn_cli.inference.additions import NOTHING_ADDED, Additions
+from rnn_cli.inference.choices import check_length
+from rnn_cli.inference.completion import CompletionResult
 from rnn_cli.inference.trained_model import TrainedModel
 
 
@@ -164,11 +166,19 @@ def _answers(
         blank_words=blank_words,
     )
     for question, result in zip(questions, results, strict=True):
-        if isinstance(result, RnnError):
-            yield result
-        else:
-            confidence = result.completions[0].probability if result.completions else 0.0
-            yield _Answer(question, is_right(model, question, result), confidence)
+        yield result if isinstance(result, RnnError) else _answer(model, question, result, blank_words)
+
+
+def _answer(
+    model: TrainedModel, question: Question, result: CompletionResult, blank_words: tuple[int, int]
+) -> _Answer | RnnError:
+    """Whether the best completion is right; an error where the blank has no room for the answer."""
+    try:
+        check_length("answer", question.answer, blank_words)
+    except UsageError as error:
+        return error
+    confidence = result.completions[0].probability if result.completions else 0.0
+    return _Answer(question, is_right(model, question, result), confidence)
 
 
 def _judge_pairs(model: TrainedModel, pairs: Sequence[Pair]) -> Iterator[_Answer | RnnError]:

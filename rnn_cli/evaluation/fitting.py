@@ -28,6 +28,7 @@ DECAYS = (1e-5, 1e-4, 1e-3)
 THETAS = (1 / 16, 1 / 8, 1 / 4, 1 / 2, 1.0, 2.0, 4.0)  # times the default
 _STEPS = 200
 _CLOSE = 1e-7
+_BELOW = 1 - 1e-12  # so that weights that are scaled to the most that there is do not round to more
 
 Floats = npt.NDArray[np.float64]
 Lines = Sequence[Sequence[int]]
@@ -117,7 +118,7 @@ def best_weights(probabilities: Floats) -> tuple[list[float], float]:
         if moved < _CLOSE:
             break
     if (added := weights[1:].sum()) > MOST_ADDED:
-        weights[1:] *= MOST_ADDED / added
+        weights[1:] *= MOST_ADDED * _BELOW / added
         weights[0] = 1 - weights[1:].sum()
     return weights.tolist(), -float(np.log(probabilities @ weights).mean())
 

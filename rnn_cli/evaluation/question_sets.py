@@ -14,6 +14,7 @@ import csv
 import io
 import json
 import re
+import stat
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -33,7 +34,7 @@ CATEGORY_KEYS = ("category", "linguistics_term", "family")  # the first that a l
 
 _LAST_WORD = re.compile(r"(\S+)\s*$")
 _SHOWN = 60  # characters of a wrong value in a message
-_LOOKED_AT = 1 << 16  # bytes, to find out the format
+_LOOKED_AT = 1 << 16  # bytes, to find out whether a first record may begin there
 
 
 @dataclass(frozen=True)
@@ -61,29 +62,45 @@ class QuestionSet:
 
 
 def find_format(path: Path) -> str:
-    """What a file looks like: by its name (.csv), by the keys of its first JSON object, or else text.
+    """What a file looks like: by its name (.csv), by the keys of the JSON object in its first line, or else text.
 
     Raises:
-        TextError: it cannot be read.
+        TextError: it cannot be read, or only once.
     """
     if path.suffix.lower() == ".csv":
         return "msr"
-    try:
-        with path.open("rb") as file:
-            start = file.read(_LOOKED_AT).removeprefix(b"\xef\xbb\xbf").lstrip()
-    except OSError as error:
-        raise TextError(f"{path}: cannot be read ({error.strerror}).") from error
-    if not start.startswith(b"{"):
+    keys = _first_keys(path)
+    if keys is None:
         return "text"
-    try:
-        keys = set(json.loads(start.split(b"\n")[0]))
-    except (ValueError, RecursionError):
-        keys = set()
     if keys & {"sentence_good", "sentence_bad"}:
         return "pairs"
     if "choices" in keys:
         return "choices"
     return "cloze" if "answer" in keys else "last-word"
+
+
+def _first_keys(path: Path) -> set[str] | None:
+    """The keys of the JSON object that the first line holds that is not empty; None where it holds none."""
+    try:
+        mode = path.stat().st_mode
+        if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):  # to open a folder says what is wrong
+            raise TextError(
+                f"{path} is not a regular file, and to find out its format it is read twice: say the format with "
+                "--format, or save it to a file first."
+            )
+        with path.open("rb") as file:
+            start = file.read(_LOOKED_AT).removeprefix(b"\xef\xbb\xbf").lstrip()
+            if not start.startswith(b"{"):
+                return None
+            if b"\n" not in start:
+                start += file.readline()
+    except OSError as error:
+        raise TextError(f"{path}: cannot be read ({error.strerror}).") from error
+    try:
+        # Of a file in another encoding the keys are known all the same; its reader says what is wrong with it.
+        return set(json.loads(start.split(b"\n")[0].decode("utf-8", "replace")))
+    except (ValueError, RecursionError):
+        return None
 
 
 def read_question_set(path: Path, format_: str, answers: Path | None = None) -> QuestionSet:
@@ -113,7 +130,12 @@ def read_question_set(path: Path, format_: str, answers: Path | None = None) -> 
             found.append((number, item))
     if not found:
         raise TextError(
-            "\n".join([*problems[:1], f"{path}: there are no questions of the format {format_}."])
+            "\n".join(
+                [
+                    *problems[:1],
+                    f"{path}: there are no questions of the format {format_}. Another one is named with --format.",
+                ]
+            )
         )
     return QuestionSet(format_, found, problems)
 

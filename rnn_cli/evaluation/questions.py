@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from rnn_cli.errors import RnnError, TextError, UsageError
-from rnn_cli.inference.completion import CompletionResult
+from rnn_cli.inference.completion import CompletionResult, words_of
 from rnn_cli.inference.prompt import Prompt
 from rnn_cli.inference.trained_model import TrainedModel
 
@@ -158,7 +158,7 @@ def is_right(model: TrainedModel, question: Question, result: CompletionResult) 
     if question.choices is not None:
         return best == question.answer.split()
     tokenizer = model.tokenizer
-    return best == [tokenizer.decode(tokenizer.encode(question.answer))]
+    return best == words_of(tokenizer.encode(question.answer), tokenizer)
 
 
 def answer_occurs(question: Question, *, lowercase: bool) -> bool:

@@ -19,6 +19,7 @@ from rnn_cli.inference.ngram import NgramModel
 DEFAULT_LIKENESS = 8.0  # theta times the mean of |h|²
 _IDS_READ = 500  # to find out how long the states of a network are
 MOST_ADDED = 0.95  # of all weight: what the cache and the n-gram model may have together
+ROUNDING = 1e-9  # by which numbers that were fitted may be above the most that there is
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,11 @@ class Numbers:
         }
         for key, largest in ranges.items():
             value = stored.get(key)
-            if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= largest:
+            if (
+                isinstance(value, bool)
+                or not isinstance(value, int | float)
+                or not 0 <= value <= largest + ROUNDING
+            ):
                 raise ValueError(
                     f"the fitted {key} is {reprlib.repr(value)}; it has to be a number from 0 to {largest:g}. "
                     "Fit anew with --fit."
@@ -73,7 +78,7 @@ class Numbers:
             raise ValueError(
                 f"the fitted window is {stored['window']}; it has to be a whole number from 1. Fit anew with --fit."
             )
-        if stored["cache_weight"] + stored["ngram_weight"] > MOST_ADDED:
+        if stored["cache_weight"] + stored["ngram_weight"] > MOST_ADDED + ROUNDING:
             raise ValueError(f"the fitted weights come to more than {MOST_ADDED}. Fit anew with --fit.")
         fitted_on = stored.get("fitted_on")
         return cls(

@@ -41,11 +41,20 @@ def checked_choices(
             raise UsageError(f"Choice {number} is empty. Every choice needs a word.")
         if choice in stripped[: number - 1]:
             raise UsageError(f'The choice "{masked(choice, _SHOWN)}" is there twice. Keep one of them.')
-        if (words := len(choice.split())) > blank_words[1]:
-            longer = f"Longer blanks: --blank-words {blank_words[0]}-{words}."
-            most = f"At most {MOST_BLANK_WORDS} can be asked for."
-            raise UsageError(
-                f'The choice "{masked(choice, _SHOWN)}" has {words} words, and the blank is for {blank_words[1]}. '
-                f"{longer if words <= MOST_BLANK_WORDS else most}"
-            )
+        check_length("choice", choice, blank_words)
     return stripped
+
+
+def check_length(what: str, text: str, blank_words: tuple[int, int]) -> None:
+    """Refuse a choice or an answer, as `what` calls it, that has more words than the blank is for.
+
+    Raises:
+        UsageError: it has.
+    """
+    if (words := len(text.split())) > blank_words[1]:
+        longer = f"Longer blanks: --blank-words {blank_words[0]}-{words}."
+        most = f"At most {MOST_BLANK_WORDS} can be asked for."
+        raise UsageError(
+            f'The {what} "{masked(text, _SHOWN)}" has {words} words, and the blank is for {blank_words[1]}. '
+            f"{longer if words <= MOST_BLANK_WORDS else most}"
+        )

@@ -37,8 +37,8 @@ def only(scores: Array, allowed: Mask) -> Array:
 
 
 def log_sum(log_probs: npt.NDArray[np.floating]) -> float:
-    """ln of the sum of probabilities: log_probs (N,) in, one number out; -inf for none."""
-    if not len(log_probs):
+    """ln of the sum of probabilities: log_probs (N,) in, one number out; -inf for none, and where all are."""
+    largest = log_probs.max(initial=-np.inf)
+    if largest == -np.inf:
         return -np.inf
-    largest = log_probs.max()
     return float(largest + np.log(np.exp(log_probs - largest, dtype=np.float64).sum()))

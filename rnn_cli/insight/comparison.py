@@ -167,7 +167,7 @@ def _speed(run: Run) -> str:
 
 
 def _rollbacks(run: Run) -> str:
-    times = len((run.summary or {}).get("rollbacks", []))
+    times = len((run.summary or {}).get("rollbacks") or [])
     return NOT_THERE if times == 0 else f"{times} time{'s' if times > 1 else ''}"
 
 
@@ -183,6 +183,8 @@ def _best_words(run: Run, texts: list[str]) -> list[str]:
     if not run.has_model or not texts:
         return [NOT_THERE] * len(texts)
     return [
-        NOT_THERE if isinstance(result, RnnError) else " ".join(result.completions[0].words) or "(line ends)"
+        NOT_THERE
+        if isinstance(result, RnnError) or not result.completions
+        else " ".join(result.completions[0].words) or "(line ends)"
         for result in load(run.path).predict(texts, top=1)
     ]

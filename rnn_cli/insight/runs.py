@@ -1,7 +1,7 @@
 """What a training left in its run folder: its config, what it recorded, and its final figures."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -82,14 +82,19 @@ def read_run(path: Path) -> Run:
         ModelFileError: this is no run folder, or its training has not begun.
         ConfigError: its config cannot be read.
     """
-    if not path.is_dir():
-        raise ModelFileError(f"{path}: this is no folder. Give the folder of a run, which `rnn train` makes.")
     config_file, metrics_file = path / "config.yaml", path / "metrics.jsonl"
-    for file in (config_file, metrics_file):
-        if not file.is_file():
+    try:
+        if not path.is_dir():
             raise ModelFileError(
-                f"{path}: there is no {file.name} in it; give the folder of a run, which `rnn train` makes."
+                f"{path}: this is no folder. Give the folder of a run, which `rnn train` makes."
             )
+        for file in (config_file, metrics_file):
+            if not file.is_file():
+                raise ModelFileError(
+                    f"{path}: there is no {file.name} in it; give the folder of a run, which `rnn train` makes."
+                )
+    except OSError as error:  # its name is too long, or nobody may look into it
+        raise ModelFileError(f"{path}: cannot be read ({error.strerror}).") from error
     root, problems = read_file(config_file)
     if root is None:
         raise ConfigError([str(problem) for problem in problems])
@@ -112,7 +117,8 @@ def read_run(path: Path) -> Run:
 
 
 def _records(path: Path) -> Iterator[Record]:
-    lines = _text(path).splitlines()
+    # Not splitlines, which also cuts at characters that JSON may hold in its texts, such as U+2028.
+    lines = _text(path).removesuffix("\n").split("\n")
     for number, line in enumerate(lines, start=1):
         try:
             record = json.loads(line)
@@ -143,7 +149,28 @@ def _summary(path: Path) -> Record | None:
         summary = None
     if not isinstance(summary, dict):
         raise ModelFileError(f"{path}: the summary is damaged: it is not a JSON object.")
+    for key, is_right in _IN_SUMMARY.items():
+        if summary.get(key) is not None and not is_right(summary[key]):
+            raise ModelFileError(f"{path}: the summary is damaged: this is no {key} of a training.")
     return summary
+
+
+def _has_numbers(found: Any, *keys: str) -> bool:
+    return isinstance(found, dict) and all(isinstance(found.get(key), int | float) for key in keys)
+
+
+_IN_SUMMARY: dict[str, Callable[[Any], bool]] = {
+    "elapsed_s": lambda found: isinstance(found, int | float),
+    "rollbacks": lambda found: isinstance(found, list),
+    "test": lambda found: (
+        isinstance(found, dict) and isinstance(found.get("perplexity", ""), int | float | None)
+    ),
+    "questions": lambda found: (
+        isinstance(found, dict)
+        and all(_has_numbers(answered, "accuracy", "standard_error") for answered in found.values())
+    ),
+}
+"""What is asked of the keys of a summary where they are there and not null."""
 
 
 def _text(path: Path) -> str:

@@ -173,6 +173,11 @@ def trace(model: TrainedModel, text: str, *, answer: str | None = None) -> Trace
     target = int(allowed[-1].argmax()) if answer is None else _token_of(model, answer)
     (best,) = top_ids(allowed[[-1]], CANDIDATES)
     rivals = best[best != target][: CANDIDATES - 1]
+    if not len(rivals):
+        raise UsageError(
+            f'"{label(model.tokenizer, target)}" is the only word that the model has for the blank, so there is '
+            "nothing to weigh it against. Leave the blank out, or take a model that knows more words."
+        )
     came = [*context.ids[1:], None if answer is None else target]
     return Trace(
         text=prompt.text,

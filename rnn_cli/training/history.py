@@ -34,7 +34,8 @@ class History:
 def read_history(metrics: Path) -> History:
     """The losses in a `metrics.jsonl`, of a pair those of its first network; what is not finite is left out."""
     points: dict[str, list[Point]] = {"train": [], "validation": []}
-    for line in metrics.read_text("utf-8").splitlines():
+    # Not splitlines, which also cuts at characters that JSON may hold in its texts, such as U+2028.
+    for line in metrics.read_text("utf-8").removesuffix("\n").split("\n"):
         record = json.loads(line)
         if (
             "network" not in record

@@ -1,9 +1,11 @@
 """One training at a time in a run folder, and who it is."""
 
 import fcntl
+import itertools
 import json
 import os
 import platform
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime
@@ -13,6 +15,8 @@ from typing import IO, Self
 from rnn_cli.errors import UsageError
 
 NAME = ".rnn_cli.lock"
+LOOKS, LOOK_AGAIN_S = 6, 0.01
+"""Who asks whether a folder is held holds its lock for a moment; a take looks again until that is over."""
 
 
 class RunLock:
@@ -37,13 +41,16 @@ class RunLock:
             OSError: no lock can be written there.
         """
         path = folder / name
-        while True:
+        for look in itertools.count(1):
             file = path.open("a+", encoding="utf-8")
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 with file:
-                    raise UsageError(_taken(folder, file)) from None
+                    if look >= LOOKS:
+                        raise UsageError(_taken(folder, file)) from None
+                time.sleep(LOOK_AGAIN_S)
+                continue
             if _is_the_same(file, path):
                 break
             file.close()  # whoever held it has removed it just now

@@ -125,6 +125,23 @@ after:
     ]
 
 
+def test_a_range_of_whole_numbers_has_whole_ends(write_plan: WritePlan) -> None:
+    plan = write_plan("""\
+configs: tiny.yaml
+search: {trials: 2}
+sample:
+  model.hidden_size: {low: 8.2, high: 8.7}
+  training.bptt_steps: {low: 8, high: 9.5}
+  training.batch_size: {low: 8.0, high: 9}
+""")
+    assert problems(plan) == [
+        "plan.yaml:4:28: sample.model.hidden_size.low: found 8.2, allowed: a whole number, as model.hidden_size "
+        "takes.",
+        "plan.yaml:5:39: sample.training.bptt_steps.high: found 9.5, allowed: a whole number, as training.bptt_steps "
+        "takes.",
+    ]
+
+
 def test_what_a_config_may_not_say_is_told_where_the_plan_or_the_config_says_it(
     write_plan: WritePlan, folder: Path
 ) -> None:

@@ -58,6 +58,14 @@ def test_more_draws_and_another_order_keep_the_draws_that_were_there(plan_of: Lo
     assert [run.config for run in many[:3]] == [run.config for run in few]
 
 
+def test_what_is_drawn_a_second_time_is_left_out_and_counted(plan_of: LoadPlan) -> None:
+    plan = plan_of("configs: tiny.yaml\ndraws: 10\nseeds: 2\nsample: {model.num_layers: {low: 1, high: 2}}")
+    assert sorted(run.name for run in plan.runs) == [
+        f"tiny,num_layers={layers},seed={seed}" for layers in (1, 2) for seed in (1, 2)
+    ]
+    assert plan.repeats == 16
+
+
 def test_a_number_without_a_point_in_a_range_of_fractions_is_drawn_as_a_fraction(plan_of: LoadPlan) -> None:
     runs = plan_of("configs: tiny.yaml\ndraws: 5\nsample: {training.weight_decay: {low: 0, high: 1}}").runs
     assert all(0 < run.config.training.weight_decay < 1 for run in runs)

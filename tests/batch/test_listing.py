@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from rnn_cli.batch.listing import list_runs, to_json
+from rnn_cli.batch.listing import list_runs
 from rnn_cli.batch.record import Record
 from rnn_cli.errors import UsageError
 from rnn_cli.training.run_lock import RunLock
@@ -46,6 +46,14 @@ def test_each_run_has_its_state_and_figures(tmp_path: Path) -> None:
     ]
 
 
+def test_the_figures_of_a_pair_are_those_of_its_first_network(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "pair", step=100, finished=True)
+    with (run / "metrics.jsonl").open("a") as file:
+        for event in ("validation", "test"):
+            file.write(json.dumps({"event": event, "perplexity": 3.0, "network": "backward"}) + "\n")
+    assert [(found.valid, found.test) for found in list_runs(tmp_path)] == [(20.0, 25.0)]
+
+
 def test_the_runs_of_a_study_are_listed_with_it(run_plan: RunPlan, folder: Path) -> None:
     run_plan("configs: tiny.yaml\nseeds: [1, 13, 66]")
     assert [(run.name, run.state) for run in list_runs(folder)] == [
@@ -69,10 +77,10 @@ def test_a_run_itself_is_listed_alone(tmp_path: Path) -> None:
     assert [run.name for run in list_runs(tmp_path / "done")] == ["done"]
 
 
-def test_json_is_one_object_a_run(tmp_path: Path) -> None:
+def test_a_run_is_one_object_of_json(tmp_path: Path) -> None:
     make_run(tmp_path / "done", step=100, finished=True)
-    (line,) = to_json(list_runs(tmp_path)).splitlines()
-    found = json.loads(line)
+    (run,) = list_runs(tmp_path)
+    found = json.loads(json.dumps(run.to_dict()))
     assert found.pop("changed").startswith("20")
     assert found == {
         "name": "done", "state": "finished", "step": 100, "total_windows": 100, "valid": 20.0, "test": 25.0,
@@ -82,7 +90,8 @@ def test_json_is_one_object_a_run(tmp_path: Path) -> None:
 def test_a_perplexity_beyond_all_numbers_is_null_in_json(tmp_path: Path) -> None:
     run = make_run(tmp_path / "wild", step=1)
     (run / "metrics.jsonl").write_text('{"event": "validation", "perplexity": null}\n')
-    assert json.loads(to_json(list_runs(tmp_path)))["valid"] is None
+    (found,) = list_runs(tmp_path)
+    assert found.to_dict()["valid"] is None
 
 
 def test_a_folder_that_is_not_there_is_one_sentence(tmp_path: Path) -> None:
@@ -93,3 +102,9 @@ def test_a_folder_that_is_not_there_is_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(UsageError) as error:
         list_runs(tmp_path / "file")
     assert str(error.value) == f"{tmp_path}/file: cannot be read (Not a directory)."
+
+
+def test_a_name_that_is_too_long_is_one_sentence(tmp_path: Path) -> None:
+    with pytest.raises(UsageError) as error:
+        list_runs(tmp_path / ("x" * 300))
+    assert str(error.value) == f"{tmp_path}/{'x' * 300}/metrics.jsonl: cannot be read (File name too long)."

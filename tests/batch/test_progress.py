@@ -68,7 +68,13 @@ def test_a_training_that_has_ended_is_at_its_last_step(tmp_path: Path) -> None:
 
 def test_what_is_no_record_is_passed_over(tmp_path: Path) -> None:
     metrics = tmp_path / "metrics.jsonl"
-    metrics.write_text("[1]\nnot json\n")
+    damaged = (
+        '{"event": "start"}',
+        '{"event": "train", "step": null, "tokens_per_s": 1}',
+        '{"event": ["end"]}',
+    )
+    metrics.write_text("[1]\nnot json\n" + "".join(f"{line}\n" for line in damaged))
+    append(metrics, {"event": "validation"}, {"event": "validation", "perplexity": "9"}, {"step": 3})
     append(metrics, {"event": "validation", "perplexity": None})
     reader = MetricsReader(metrics)
     assert len(reader.read()) == 1

@@ -57,3 +57,9 @@ def test_the_record_is_readable_json(plan_of: LoadPlan, folder: Path) -> None:
     stored = json.loads((folder / NAME).read_text())
     assert list(stored) == ["config", "texts", "exit_code", "reason", "after", "pruned"]
     assert len(stored["texts"]["data.train"][0]) == 64
+
+
+def test_a_record_holds_commands_with_paths_that_are_not_utf_8(tmp_path: Path) -> None:
+    record = Record({}, {}, after={"a": Followed(["eval", "caf\udce9"], 0)})
+    record.write(tmp_path)
+    assert Record.read(tmp_path) == record

@@ -3,6 +3,7 @@
 import json
 import statistics
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,8 @@ from rnn_cli.batch.job import Outcome, State
 from rnn_cli.batch.record import Record
 from rnn_cli.batch.results import Results, gather
 from rnn_cli.batch.study import Study
+from rnn_cli.config import config_to_yaml
+from rnn_cli.errors import RnnError
 from tests.batch.conftest import LoadPlan, RunPlan
 
 ResultsOf = Callable[[str], Results]
@@ -75,6 +78,19 @@ def test_a_group_without_the_figure_comes_last(results_of: ResultsOf) -> None:
         "configs: tiny.yaml\ngrid: {model.hidden_size: [8, 16]}\nafter: {q: eval x}\nmetric: q.f1"
     )
     assert results.rows() == [["8", "0", "-", "-"], ["16", "0", "-", "-"]]
+
+
+def test_figures_of_another_config_are_not_those_of_a_run_that_could_not_be_trained_anew(
+    run_plan: RunPlan, plan_of: LoadPlan
+) -> None:
+    text = "configs: tiny.yaml\nseeds: [13]"
+    run_plan(text)  # it cannot begin
+    run = Path("study/tiny,seed=13")
+    (run / "config.yaml").write_text(config_to_yaml(plan_of("configs: tiny.yaml\nseeds: [5]").runs[0].config))
+    (run / "summary.json").write_text('{"valid": {"perplexity": 15.0}}')
+    outcomes = run_plan(text, force=True)
+    with Study.open(plan_of(text), Path("study"), force=True) as study:
+        assert [found.figures for found in gather(study, outcomes).runs] == [{}]
 
 
 def test_results_are_written_as_csv_and_json(results_of: ResultsOf, folder: Path) -> None:
@@ -142,3 +158,24 @@ def test_a_run_that_waits_has_no_figures(run_plan: RunPlan, plan_of: LoadPlan) -
     with Study.open(plan_of("configs: tiny.yaml"), Path("study")) as study:
         results = gather(study, {"tiny": Outcome(State.WAITING)})
     assert results.runs[0].figures == {}
+
+
+def test_results_name_folders_that_are_not_utf_8(run_plan: RunPlan, plan_of: LoadPlan, folder: Path) -> None:
+    outcomes = run_plan("configs: tiny.yaml")
+    with Study.open(plan_of("configs: tiny.yaml"), Path("study")) as study:
+        found = gather(study, outcomes)
+    odd = replace(
+        found.runs[0], folder="caf\udce9/tiny", planned=replace(found.runs[0].planned, source="caf\udce9")
+    )
+    replace(found, runs=[odd]).write(folder)
+    assert json.loads((folder / "results.json").read_text("utf-8"))["runs"][0]["folder"] == "caf\udce9/tiny"
+    assert (folder / "results.csv").read_text("utf-8").splitlines()[1].startswith("tiny,finished,caf\\udce9,")
+
+
+def test_results_that_cannot_be_written_are_one_sentence(results_of: ResultsOf, folder: Path) -> None:
+    with pytest.raises(RnnError) as error:
+        results_of("configs: tiny.yaml").write(folder / "tiny.yaml")
+    assert str(error.value) == (
+        f"{folder}/tiny.yaml: the results cannot be written (File exists). The runs keep their figures: make room or "
+        "allow it, and start the plan again."
+    )

@@ -14,9 +14,10 @@ from rnn_cli.batch.events import RunEnded, SearchStarted, Stopping, StudyEvent
 from rnn_cli.batch.here import Here
 from rnn_cli.batch.job import Outcome, State
 from rnn_cli.batch.listing import list_runs
+from rnn_cli.batch.progress import Progress
 from rnn_cli.batch.scheduler import Resources
 from rnn_cli.batch.search import Search
-from rnn_cli.batch.search_results import SearchResults, gather_search
+from rnn_cli.batch.search_results import SearchResults, best_validation, gather_search
 from rnn_cli.batch.searching import run_search
 from rnn_cli.batch.sittings import Sittings
 from rnn_cli.batch.study import Study
@@ -68,6 +69,22 @@ def numbers(results: SearchResults) -> list[str]:
 
 def states(results: SearchResults) -> list[str]:
     return [run.outcome.state.value for run in results.runs]
+
+
+def test_the_validations_of_a_pair_are_those_of_its_first_network(
+    search: RunSearch, plan_of: LoadPlan
+) -> None:
+    (run,) = search(plan("trials: 1")).runs
+    found = best_validation(Path(run.folder))
+    second = {"event": "validation", "step": 30, "loss": 0.1, "perplexity": 1.1, "network": "backward"}
+    with (Path(run.folder) / "metrics.jsonl").open("a") as file:
+        file.write(json.dumps(second) + "\n")
+    assert best_validation(Path(run.folder)) == found
+    with Search.open(plan_of(plan("trials: 1")), Path("other")) as other:
+        trial = other.next()
+        assert trial is not None
+        assert not other.judge(trial, [second], Progress())
+        assert trial.noted == set()
 
 
 def test_a_search_tries_as_many_as_it_may_and_the_best_comes_first(search: RunSearch) -> None:
@@ -232,6 +249,7 @@ import sys
 from pathlib import Path
 from rnn_cli.batch.plan import load_plan
 from rnn_cli.batch.here import Here
+from rnn_cli.batch.progress import Progress
 from rnn_cli.batch.scheduler import Resources
 from rnn_cli.batch.search import Search
 from rnn_cli.batch.searching import run_search

@@ -5,7 +5,9 @@ from pathlib import Path
 import pytest
 
 from rnn_cli.batch.study import Next, Study, log_of_failure, look_at
+from rnn_cli.config import config_to_yaml
 from rnn_cli.errors import UsageError
+from rnn_cli.training.run_folder import RunFolder
 from tests.batch.conftest import LoadPlan, RunPlan
 
 PLAN = "configs: tiny.yaml\nseeds: [1, 66]"
@@ -43,6 +45,45 @@ def test_changed_runs_are_refused_with_what_has_changed(
         "to keep what is there, choose another folder with --run-dir."
     )
     assert next_steps(plan_of, changed, force=True) == [Next.AGAIN, Next.AGAIN]
+
+
+def test_a_run_whose_folder_holds_another_training_than_its_record_says_is_refused(
+    plan_of: LoadPlan, run_plan: RunPlan
+) -> None:
+    run_plan("configs: tiny.yaml")
+    folder = RunFolder(Path("study/tiny"))
+    other = plan_of("configs: tiny.yaml\nset: {model.hidden_size: 64}").runs[0].config
+    folder.config.write_text(config_to_yaml(other))  # as a rerun with --force that was killed
+    with pytest.raises(UsageError) as error:
+        look_at(plan_of("configs: tiny.yaml"), Path("study"))
+    assert str(error.value).startswith(
+        "study/tiny was trained otherwise: model.hidden_size was 64 and is 128.\n"
+    )
+    Path("other.txt").write_text("another text\n")
+    other = plan_of("configs: tiny.yaml\nset: {data.train: other.txt}").runs[0].config
+    folder.config.write_text(config_to_yaml(other))
+    assert next_steps(plan_of, "configs: tiny.yaml", force=True) == [Next.AGAIN]
+
+
+def test_what_a_training_resolves_is_no_other_training(plan_of: LoadPlan, run_plan: RunPlan) -> None:
+    run_plan("configs: tiny.yaml")
+    taken = "output.softmax: exact, training.engine: float32, training.threads: 2, training.device: cpu"
+    config = plan_of(f"configs: tiny.yaml\nset: {{{taken}}}").runs[0].config
+    RunFolder(Path("study/tiny")).config.write_text(config_to_yaml(config))
+    assert next_steps(plan_of, "configs: tiny.yaml") == [Next.NOTHING]
+    chosen = "configs: tiny.yaml\nset: {output.softmax: sampled}"
+    run_plan(chosen, force=True)
+    RunFolder(Path("study/tiny")).config.write_text(config_to_yaml(config))
+    assert next_steps(plan_of, chosen, force=True) == [Next.AGAIN]
+
+
+def test_a_run_of_a_folder_that_was_moved_is_known_without_the_texts_it_was_trained_on(
+    plan_of: LoadPlan, run_plan: RunPlan, folder: Path
+) -> None:
+    run_plan("configs: tiny.yaml")
+    config = RunFolder(Path("study/tiny")).config
+    config.write_text(config.read_text().replace(str(folder), "/not/there"))
+    assert next_steps(plan_of, "configs: tiny.yaml") == [Next.NOTHING]
 
 
 def test_a_training_that_no_plan_has_made_is_not_overwritten(plan_of: LoadPlan, run_plan: RunPlan) -> None:

@@ -61,6 +61,15 @@ def test_a_study_is_trained_compared_and_not_trained_again(rnn: Rnn, tiny: Path,
     assert json.loads(again.out) == json.loads((tmp_path / "runs/study/results.json").read_text())
 
 
+def test_runs_that_are_drawn_a_second_time_are_left_out_and_said(
+    rnn: Rnn, tiny: Path, tmp_path: Path
+) -> None:
+    write_plan(tmp_path, "configs: tiny.yaml\ndraws: 4\nsample: {model.dropout: [0.1]}")
+    result = rnn("batch", "study.yaml", "--dry-run")
+    assert result.err == "3 of 4 runs are left out: what was drawn for them was drawn before.\n"
+    assert result.out.count("# runs/study/tiny,dropout=0.1 is trained\n") == 1
+
+
 def test_a_run_that_fails_is_reported_with_its_log_and_the_exit_code_is_1(
     rnn: Rnn, tiny: Path, tmp_path: Path
 ) -> None:

@@ -60,9 +60,10 @@ def test_the_perplexities_to_reach_can_be_named(rnn: Rnn, two_runs: list[str]) -
     out = rnn("compare", *two_runs, "--perplexity", "6.5", "--perplexity", "20").out
     rows = [line.split()[0] for line in out.splitlines()[-2:]]
     assert rows == ["20", "6.5"]
-    assert rnn("compare", *two_runs, "--perplexity", "0.5") == Result(
-        2, "", "error: --perplexity is 0.5; no perplexity is below 1.\n"
-    )
+    for unusable in ("0.5", "inf", "nan"):
+        assert rnn("compare", *two_runs, "--perplexity", unusable) == Result(
+            2, "", f"error: --perplexity is {unusable}; it has to be a number of at least 1.\n"
+        )
 
 
 def test_without_matplotlib_the_page_has_its_tables_and_what_to_install_is_said(

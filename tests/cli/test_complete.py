@@ -283,6 +283,15 @@ def test_bytes_that_are_no_text_are_unknown_words(rnn: Rnn, run: Path) -> None:
     assert answer(result)["unknown"] == ["\ufffd"]
 
 
+def test_without_standard_error_the_result_still_comes(rnn: Rnn, run: Path) -> None:
+    expected = rnn("complete", "I zzqq __").out
+    command = f"{sys.executable} -m rnn_cli complete 'I zzqq __'"
+    for closed in ("2>&-", "2</dev/null"):  # nice and others open a closed one for reading
+        words = ["sh", "-c", f"{command} {closed}"]
+        result = subprocess.run(words, stdout=subprocess.PIPE, text=True, check=False)
+        assert (result.returncode, result.stdout) == (0, expected)
+
+
 def test_the_model_is_a_run_folder_or_a_model_file(rnn: Rnn, run: Path) -> None:
     expected = words(rnn("complete", "I", "--json"))
     for model in ("runs/meals", "runs/meals/model.safetensors", str(run)):

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from rnn_cli.errors import UsageError
 from rnn_cli.evaluation.answering import evaluate_set
 from rnn_cli.evaluation.model import Model
 from rnn_cli.evaluation.question_sets import Pair, QuestionSet
@@ -52,6 +53,25 @@ def test_the_best_word_of_all_has_to_be_the_answer(make_measured: MakeMeasured) 
     assert result.accuracy.accuracy == 0.5
     assert list(result.accuracy.by_distance) == ["1-10", "11-20"]
     assert result.unknown_answers == 1
+
+
+def test_an_answer_of_several_words_is_right_where_the_blank_has_room_for_it(
+    make_measured: MakeMeasured,
+) -> None:
+    model = make_measured()
+    best = model.complete("My __ is", blank_words=(2, 2)).completions[0].words
+    asked = QuestionSet("cloze", numbered(Question("My __ is", " ".join(best)), Question("My __ is", "a b")))
+
+    assert evaluate_set(model, asked, PATH, batch_size=2, blank_words=(2, 2)).accuracy.correct == 1
+
+    with pytest.raises(UsageError):
+        evaluate_set(model, asked, PATH, batch_size=2)
+    one_word = QuestionSet("cloze", [*asked.questions, (3, Question("My __ is", "dish"))])
+    result = evaluate_set(model, one_word, PATH, batch_size=2)
+    assert result.accuracy.total == 1
+    assert result.problems[1] == (
+        'set:2: The answer "a b" has 2 words, and the blank is for 1. Longer blanks: --blank-words 1-2.'
+    )
 
 
 def test_the_good_sentence_has_to_be_the_more_probable_line(make_measured: MakeMeasured) -> None:

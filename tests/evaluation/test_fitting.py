@@ -9,7 +9,7 @@ from rnn_cli.errors import TextError
 from rnn_cli.evaluation.fitting import best_weights, fit_additions
 from rnn_cli.evaluation.model import Model
 from rnn_cli.evaluation.text import evaluate_text
-from rnn_cli.inference.additions import NOTHING_ADDED, Additions, Numbers
+from rnn_cli.inference.additions import MOST_ADDED, NOTHING_ADDED, Additions, Numbers
 from tests.inference.test_interpolation import ngrams_of
 
 MakeMeasured = Callable[..., Model]
@@ -40,6 +40,13 @@ def test_the_network_keeps_some_weight() -> None:
     weights, _ = best_weights(np.array([[1e-9, 0.5]] * 20))
 
     assert weights == pytest.approx([0.05, 0.95])
+
+
+def test_weights_at_their_most_never_round_to_more() -> None:
+    generator = np.random.default_rng(3)
+    for _ in range(200):
+        weights, _ = best_weights(generator.random((2, 3)) * [1e-9, 1, 1])
+        assert weights[1] + weights[2] <= MOST_ADDED
 
 
 @pytest.mark.parametrize("mode", ["stream", "lines"])

@@ -1,6 +1,7 @@
 """Files of questions, good and bad; every message word for word."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -35,11 +36,24 @@ def msr(tmp_path: Path, questions: str, answers: str) -> QuestionSet:
         ("q.jsonl", '{"text": "a b"}', "last-word"),
         ("q.txt", "a text\nof lines\n", "text"),
         ("q.txt", "", "text"),
-        ("q.txt", "{no JSON", "last-word"),
+        ("q.txt", "{no JSON", "text"),
+        ("q.txt", "{\\rtf1 a text}\nof lines\n", "text"),
+        ("q.jsonl", '{"text": "' + "a " * 100_000 + '__", "answer": "b"}\n{"text": "a b"}\n', "cloze"),
     ],
 )
 def test_the_format_is_found_out(tmp_path: Path, name: str, content: str, format_: str) -> None:
     assert find_format(written(tmp_path, content, name)) == format_
+
+
+def test_what_can_be_read_once_needs_its_format_named(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with pytest.raises(TextError) as error:
+        find_format(pipe)
+    assert str(error.value) == (
+        f"{pipe} is not a regular file, and to find out its format it is read twice: say the format with --format, "
+        "or save it to a file first."
+    )
 
 
 def test_msr_questions_have_their_answers_in_a_second_file(tmp_path: Path) -> None:
@@ -187,8 +201,16 @@ def test_a_row_that_is_no_question_is_named_and_left_out(
             "id,letter\n",
             'a.csv:1: the column "answer" is missing. The first line has to name the columns id, answer.',
         ),
-        (HEADER, "id,answer\n", "q.csv: there are no questions of the format msr."),
-        ("", "id,answer\n", "q.csv: there are no questions of the format msr."),
+        (
+            HEADER,
+            "id,answer\n",
+            "q.csv: there are no questions of the format msr. Another one is named with --format.",
+        ),
+        (
+            "",
+            "id,answer\n",
+            "q.csv: there are no questions of the format msr. Another one is named with --format.",
+        ),
     ],
 )
 def test_a_file_that_holds_no_questions_is_refused(
@@ -226,7 +248,8 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
         find_format(tmp_path / "gone")
     assert str(error.value) == f"{tmp_path}/gone: cannot be read (No such file or directory)."
     path = tmp_path / "latin.jsonl"
-    path.write_bytes('{"text": "Zoë __"}'.encode("latin-1"))
+    path.write_bytes('{"text": "Zoë __", "answer": "b"}'.encode("latin-1"))
+    assert find_format(path) == "cloze"
     with pytest.raises(TextError) as error:
         read_question_set(path, "cloze")
     assert str(error.value) == f"{path}: the questions are not UTF-8 (byte 12). Save them as UTF-8."

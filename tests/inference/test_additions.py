@@ -20,6 +20,15 @@ def test_numbers_come_back_from_json() -> None:
     assert Numbers.from_dict(json.loads(json.dumps(NUMBERS.to_dict()))) == NUMBERS
 
 
+def test_weights_that_rounding_put_above_the_most_are_read() -> None:
+    for weights in (
+        {"cache_weight": 0.9500000000000001, "ngram_weight": 0.0},
+        {"cache_weight": 0.15, "ngram_weight": 0.8},
+    ):
+        stored = NUMBERS.to_dict() | weights
+        assert Numbers.from_dict(stored).to_dict() == stored
+
+
 def test_each_combination_has_its_own_numbers_in_the_model_file(
     make_model_file: MakeModelFile, tmp_path: Path
 ) -> None:

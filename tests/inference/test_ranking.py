@@ -33,3 +33,5 @@ def test_probabilities_are_summed_without_underflow() -> None:
 
     assert log_sum(log_probs) == pytest.approx(-200 + np.log(2), abs=1e-6)
     assert log_sum(np.array([], np.float32)) == -np.inf
+    with np.errstate(all="raise"):
+        assert log_sum(np.full(2, -np.inf, np.float32)) == -np.inf

@@ -74,7 +74,7 @@ def make_pair() -> MakePair:
 
 @pytest.fixture
 def make_model() -> MakeModel:
-    """`make_model(num_layers=2, kind="char")`: the vocabulary of LINES and random weights."""
+    """`make_model(num_layers=2, kind="char")`: the vocabulary of LINES, or of others, and random weights."""
 
     def make(
         *,
@@ -83,9 +83,10 @@ def make_model() -> MakeModel:
         mode: str = "stream",
         output: str = "softmax",
         scale: float = 0.8,
+        lines: Sequence[str] = LINES,
         **settings: Any,
     ) -> TrainedModel:
-        tokenizer = Tokenizer.train(LINES, **settings)
+        tokenizer = Tokenizer.train(lines, **settings)
         config = {
             "data": {"mode": mode},
             "model": {
@@ -138,10 +139,12 @@ def make_linear_model() -> TrainedModel:
 
 
 def write_model(folder: Path, model: TrainedModel) -> None:
-    """The model file of a model of `make_linear_model` in a run folder."""
+    """The model file of a plain model in a run folder."""
+    weights = model.engine.weights
+    sizes = {"embedding_size": weights["embedding"].shape[1], "hidden_size": weights["V"].shape[1]}
     config = {
         **model.config,
-        "model": {**model.config["model"], "embedding_size": 1, "hidden_size": 1},
+        "model": {**model.config["model"], **sizes},
         "output": {"tie_embeddings": False},
     }
     write_model_file(

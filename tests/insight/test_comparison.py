@@ -11,7 +11,7 @@ from rnn_cli.insight.curves import loss_lines
 from rnn_cli.insight.plots import can_plot
 from rnn_cli.insight.prompts import Tried
 from rnn_cli.insight.runs import Run, read_run
-from tests.insight.conftest import make_linear_model, trained, validated, write_model, write_run
+from tests.insight.conftest import MakeModel, make_linear_model, trained, validated, write_model, write_run
 
 SUMMARY = {
     "reason": "epochs done",
@@ -97,6 +97,14 @@ def test_prompts_that_are_completed_differently_are_told(runs: list[Run]) -> Non
     ]
     assert found.prompts == 2
     assert comparison([runs[0], runs[0]]).completions == []
+
+
+def test_a_model_without_a_word_for_a_blank_says_nothing(tmp_path: Path, make_model: MakeModel) -> None:
+    folders = [write_run(tmp_path / name, []) for name in ("marks", "words")]
+    for folder, model in zip(folders, (make_model(lines=["! ?"]), make_model()), strict=True):
+        write_model(folder, model)
+    found = compare([read_run(folder) for folder in folders], perplexities=[], prompts=[Tried("! __")])
+    assert found.completions[0].runs[0] == "-"
 
 
 def test_a_comparison_is_json(runs: list[Run]) -> None:

@@ -1,10 +1,12 @@
 """What is read from a run folder."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from rnn_cli.errors import ConfigError, ModelFileError
+from rnn_cli.insight.comparison import final_figures
 from rnn_cli.insight.runs import read_run
 from tests.insight.conftest import STARTED, trained, validated, write_run
 
@@ -50,6 +52,13 @@ def test_a_training_that_was_killed_may_have_left_half_a_record(tmp_path: Path) 
     run = read_run(folder)
     assert len(run.train) == 1
     assert run.summary is None
+
+
+def test_a_record_may_hold_any_separator_of_lines_in_its_texts(tmp_path: Path) -> None:
+    folder = write_run(tmp_path / "run", [trained(10, perplexity=9)])
+    with (folder / "metrics.jsonl").open("a", encoding="utf-8") as file:
+        file.write('{"event": "notice", "message": "a\u2028b\u2029c\x85d"}\n')
+    assert read_run(folder).notices[-1] == "a\u2028b\u2029c\x85d"
 
 
 @pytest.mark.parametrize("missing", ["config.yaml", "metrics.jsonl"])
@@ -105,3 +114,39 @@ def test_a_damaged_summary_a_config_and_bytes_that_are_no_text_are_named(tmp_pat
     (folder / "config.yaml").write_bytes(b"\xff")
     with pytest.raises(ConfigError, match="not UTF-8"):
         read_run(folder)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("questions", 3),
+        ("questions", {"cloze": {"accuracy": 0.5}}),
+        ("test", {"loss": 1.0}),
+        ("test", "x"),
+        ("rollbacks", 1),
+        ("elapsed_s", "x"),
+    ],
+)
+def test_a_summary_with_other_things_than_a_training_writes_is_named(
+    tmp_path: Path, key: str, value: object
+) -> None:
+    folder = write_run(tmp_path / "run", [], summary={key: value})
+    with pytest.raises(ModelFileError) as error:
+        read_run(folder)
+    assert (
+        str(error.value) == f"{folder}/summary.json: the summary is damaged: this is no {key} of a training."
+    )
+
+
+def test_a_summary_may_lack_what_was_not_measured(tmp_path: Path) -> None:
+    summary: dict[str, Any] = {"test": None, "questions": None, "rollbacks": [], "elapsed_s": 3}
+    run = read_run(write_run(tmp_path / "run", [], summary=summary))
+    assert run.summary == summary
+    assert final_figures([run])[0].runs == ["finished"]
+
+
+def test_a_folder_that_cannot_be_looked_into_is_named(tmp_path: Path) -> None:
+    name = tmp_path / ("x" * 300)
+    with pytest.raises(ModelFileError) as error:
+        read_run(name)
+    assert str(error.value) == f"{name}: cannot be read (File name too long)."

@@ -239,3 +239,14 @@ def test_a_trace_is_json(make_model: MakeModel) -> None:
     assert list(stored) == ["text", "cell", "answer", "probability", "rivals", "steps", "unknown"]
     assert stored["steps"][1]["token"] == "I"
     assert isinstance(found, Trace)
+
+
+def test_an_answer_without_a_rival_has_no_trace(make_model: MakeModel) -> None:
+    model = make_model(lines=["hello ."])
+    with pytest.raises(UsageError) as error:
+        trace(model, "hello ____")
+    assert str(error.value) == (
+        '"hello" is the only word that the model has for the blank, so there is nothing to weigh it against. '
+        "Leave the blank out, or take a model that knows more words."
+    )
+    assert len(trace(model, "hello").steps) == 2

@@ -29,6 +29,13 @@ def test_the_losses_are_those_of_the_metrics(tmp_path: Path) -> None:
     assert History((), ()).best is None
 
 
+def test_a_record_may_hold_any_separator_of_lines_in_its_texts(tmp_path: Path) -> None:
+    path = tmp_path / "metrics.jsonl"
+    notice = json.dumps({"event": "notice", "message": "a\u2028b\u2029c\x85d"}, ensure_ascii=False)
+    path.write_text(f'{notice}\n{{"event": "train", "step": 10, "perplexity": 1.0}}\n', "utf-8")
+    assert read_history(path).training == ((10, 0.0),)
+
+
 def test_curves_fall_from_the_upper_left_to_the_lower_right() -> None:
     history = History(
         training=tuple((step, 6.0 - step / 100) for step in range(1, 301)),

@@ -6,6 +6,7 @@ import os
 import socket
 import subprocess
 import sys
+import time
 from datetime import datetime
 from pathlib import Path
 from typing import IO
@@ -73,6 +74,24 @@ def test_a_lock_that_its_holder_removes_meanwhile_is_taken_anew(
     second = RunLock.take(tmp_path)
     assert f"is held by process {os.getpid()} on " in refusal(tmp_path)
     second.release()
+
+
+def test_a_look_at_a_lock_does_not_keep_anybody_from_taking_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / NAME).touch()
+    look = (tmp_path / NAME).open("rb")
+    fcntl.flock(look, fcntl.LOCK_SH)
+    waited: list[float] = []
+
+    def wait(seconds: float) -> None:
+        waited.append(seconds)
+        if len(waited) == 3:
+            look.close()
+
+    monkeypatch.setattr(time, "sleep", wait)
+    RunLock.take(tmp_path).release()
+    assert waited == [0.01] * 3
 
 
 def test_a_killed_process_holds_nothing(tmp_path: Path) -> None:
