@@ -5,14 +5,12 @@ docs/results.md.
 """
 
 import math
-from collections.abc import Container, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from rnn_cli.recipe.look import Look
-
-Settings = dict[str, dict[str, Any]]
-"""A config, section by section, as plain data."""
+from rnn_cli.recipe.reasons import PLAIN_KEYS, Reason, Settings, Speed, network_reasons
 
 Kind = Literal["word", "char", "bpe"]
 
@@ -61,17 +59,7 @@ GATES_FROM, GATES_READ = 500_000, 2_000_000
 million words: 78 to 95; a fifth of that: 181 to 181; docs/results.md. Of the cells with gates the GRU is the fastest,
 and no worse for so many updates as there is time for.)"""
 
-PLAIN_KEYS = frozenset({"recurrent_init", "hidden_activation"})
-"""Keys of `model` that the GRU does not have."""
-
 GATED = ("gru", "lstm")
-
-CELL_NAMES = {"elman": "Elman", "gru": "GRU", "lstm": "LSTM", "indrnn": "IndRNN"}
-
-CELL_REASONS = {
-    "elman": "the plain recurrent network: for gates the text, or the time, is too short",
-    "gru": "its gates learn more in the same time than the plain network, which is model.cell=elman",
-}
 
 FEW_READINGS, MANY_READINGS = 6.0, 20.0
 """What is read less often than the first is hardly learnt by heart, and its words may move faster; for more readings
@@ -80,39 +68,9 @@ than the second, adagrad has not been tried."""
 ADAGRAD_FROM = 500_000
 """Tokens: a tenth of WikiText-2, 210,000, it learns by heart and ends 15 % behind sgd (docs/results.md)."""
 
-TABLE_RULES = {
-    "sgd": "sgd learns rare words less by heart",
-    "adagrad": "adagrad moves frequent words less and less",
-}
-
 MOST_EPOCHS = 40
 LEAST_UPDATES = 1_500
 """A tiny text is read more often: a network needs some hundreds of updates to say anything at all."""
-
-
-@dataclass(frozen=True)
-class Reason:
-    """One line of the plan: what was decided, how, and why; and the keys of the config that it stands for."""
-
-    what: str
-    choice: str
-    why: str
-    keys: tuple[str, ...] = field(default=(), compare=False)
-
-    def as_asked(self, asked: Container[str], values: Mapping[str, Any]) -> "Reason":
-        """This line; or, where the user asked for one of its keys, what the config says of all of them.
-
-        Args:
-            asked: keys, "section.key".
-            values: those of the config, by such keys.
-        """
-        if not any(key in asked for key in self.keys):
-            return self
-        said = {key.rpartition(".")[2]: values[key] for key in self.keys if key in values}
-        choice = ", ".join(
-            str(value) if name == self.what else f"{name} {value}" for name, value in said.items()
-        )
-        return Reason(self.what, choice, "as asked", self.keys)
 
 
 @dataclass(frozen=True)
@@ -121,16 +79,6 @@ class Choices:
 
     settings: Settings
     reasons: tuple[Reason, ...]
-
-
-@dataclass(frozen=True)
-class Speed:
-    """What a network of so many units was measured to train at."""
-
-    units: int
-    tokens_per_s: float
-    engine: str
-    threads: int
 
 
 def choose_text(
@@ -243,7 +191,7 @@ def cells_to_try(tokens: int, asked: Mapping[str, Any]) -> list[tuple[str, int]]
     """
     if "cell" in asked:
         return [(asked["cell"], 0)]
-    if tokens < GATES_FROM or PLAIN_KEYS & asked.keys():
+    if tokens < GATES_FROM or asked.keys() & set(PLAIN_KEYS):
         return [("elman", 0)]
     return [("gru", GATES_READ), ("elman", 0)]
 
@@ -302,7 +250,7 @@ def choose_network(
             "log_every_windows": 20,
         },
     }
-    return Choices(settings, _reasons(settings, cell, speed, tokens, vocab_size, epochs, training_s))
+    return Choices(settings, network_reasons(settings, speed, tokens, vocab_size, epochs, training_s))
 
 
 def _best_size(kind: Kind, tokens: int, speeds: list[Speed], training_s: float) -> Speed:
@@ -338,7 +286,7 @@ def softmax_for(vocab_size: int) -> dict[str, Any]:
     return {"softmax": "sampled", "samples": 256 if vocab_size < 20_000 else 512}
 
 
-def rates_for(kind: Kind, units: int, epochs: float, tokens: int, cell: str = "elman") -> dict[str, Any]:
+def rates_for(kind: Kind, units: int, epochs: float, tokens: int, cell: str) -> dict[str, Any]:
     """Learning rates: of AdamW for the cell, and for words of a rule of its own for their table."""
     if kind == "char":
         return {"learning_rate": 3e-3 if units <= 256 else 2e-3}
@@ -347,63 +295,3 @@ def rates_for(kind: Kind, units: int, epochs: float, tokens: int, cell: str = "e
         tables = {"table_learning_rate": 0.3 if epochs < FEW_READINGS else 0.12, "table_optimizer": "adagrad"}
     small, large = (4e-3, 3e-3) if cell in GATED else (2e-3, 1.5e-3)
     return {"learning_rate": small if units <= 256 else large, **tables}
-
-
-def _reasons(
-    settings: Settings,
-    cell: str,
-    speed: Speed,
-    tokens: int,
-    vocab_size: int,
-    epochs: float,
-    training_s: float,
-) -> tuple[Reason, ...]:
-    model, output, training = (settings[name] for name in ("model", "output", "training"))
-    enough = epochs * tokens < 0.99 * speed.tokens_per_s * training_s
-    times = f"{epochs:.1f} times" if epochs < 10 else f"{epochs:.0f} times"
-    threads = f"{speed.threads} thread{'' if speed.threads == 1 else 's'}"
-    samples = output.get("samples")
-    rule = training.get("table_optimizer")
-    kept = ["W begins as the identity"] if "recurrent_init" in model else []
-    kept += ["changes of h_t cost"] if "change_penalty" in training else []
-    keys = ("model.recurrent_init", "training.change_penalty")
-    memory = [Reason("memory", ", ".join(kept), "what was read fades slowly", keys)] if kept else []
-    return (
-        Reason("cell", CELL_NAMES[cell], CELL_REASONS.get(cell, "as asked"), ("model.cell",)),
-        Reason(
-            "network",
-            f"{speed.units} units",
-            f"{speed.tokens_per_s:,.0f} tokens/s here ({speed.engine}, {threads}): {tokens:,} tokens, read {times}"
-            + (", more would only be learnt by heart" if enough else ""),
-        ),
-        *memory,
-        Reason(
-            "dropout",
-            f"{model['dropout']:g}",
-            "hardly read twice, nothing is learnt by heart"
-            if model["dropout"] == 0
-            else f"for a text read {times}",
-            ("model.dropout",),
-        ),
-        Reason(
-            "softmax",
-            f"sampled, {samples} words" if samples else "exact",
-            f"{vocab_size:,} in the vocabulary are " + ("too many to sum over" if samples else "few"),
-            ("output.softmax", "output.samples"),
-        ),
-        Reason(
-            "updates",
-            f"{training['batch_size']} streams of {training['bptt_steps']} tokens",
-            "far enough back for what a character depends on"
-            if not output["tie_embeddings"]
-            else "small, so that there are many",
-            ("training.batch_size", "training.bptt_steps"),
-        ),
-        Reason(
-            "learning rate",
-            f"{training['learning_rate']:g}"
-            + (f", of the table {training['table_learning_rate']:g} by {rule}" if rule else ""),
-            "falls to 0 with the clock" + (f"; {TABLE_RULES[rule]}" if rule else ""),
-            tuple(f"training.{key}" for key in ("learning_rate", "table_learning_rate", "table_optimizer")),
-        ),
-    )

@@ -34,15 +34,16 @@ class History:
 def read_history(metrics: Path) -> History:
     """The losses in a `metrics.jsonl`, of a pair those of its first network; what is not finite is left out."""
     points: dict[str, list[Point]] = {"train": [], "validation": []}
-    # Not splitlines, which also cuts at characters that JSON may hold in its texts, such as U+2028.
-    for line in metrics.read_text("utf-8").removesuffix("\n").split("\n"):
-        record = json.loads(line)
-        if (
-            "network" not in record
-            and record["event"] in points
-            and 0 < (record["perplexity"] or 0) < math.inf
-        ):
-            points[record["event"]].append((record["step"], math.log(record["perplexity"])))
+    # Read line by line: splitlines would also cut at characters that JSON may hold in its texts, such as U+2028.
+    with metrics.open(encoding="utf-8", newline="\n") as lines:
+        for line in lines:
+            record = json.loads(line)
+            if (
+                "network" not in record
+                and record["event"] in points
+                and 0 < (record["perplexity"] or 0) < math.inf
+            ):
+                points[record["event"]].append((record["step"], math.log(record["perplexity"])))
     return History(tuple(points["train"]), tuple(points["validation"]))
 
 

@@ -9,8 +9,6 @@ from rnn_cli.config import Config
 from rnn_cli.recipe.choice import (
     Choices,
     Kind,
-    Reason,
-    Speed,
     batch_for,
     cells_to_try,
     choose_network,
@@ -20,6 +18,7 @@ from rnn_cli.recipe.choice import (
     sizes_to_try,
 )
 from rnn_cli.recipe.look import Look
+from rnn_cli.recipe.reasons import Reason, Speed
 
 WIKITEXT = Look(
     characters=10_780_437,
@@ -157,26 +156,6 @@ def test_what_the_user_asks_for_is_not_chosen() -> None:
     data, why = text(NOVEL, kind="char", mode="lines")
     assert (data["tokenizer"], data["mode"]) == ({"kind": "char"}, "lines")
     assert (why["tokens"].why, why["lines"].why) == ("as asked", "as asked")
-
-
-@pytest.mark.parametrize(
-    ("asked", "said"),
-    [
-        ({}, Reason("updates", "32 streams of 35 tokens", "small")),
-        ({"training.batch_size"}, Reason("updates", "batch_size 8, bptt_steps 35", "as asked")),
-        ({"training.seed"}, Reason("updates", "32 streams of 35 tokens", "small")),
-    ],
-)
-def test_a_line_of_the_plan_says_what_the_user_asked_for_in_its_place(asked: set[str], said: Reason) -> None:
-    keys = ("training.batch_size", "training.bptt_steps")
-    reason = Reason("updates", "32 streams of 35 tokens", "small", keys)
-    values = {"training.batch_size": 8, "training.bptt_steps": 35, "training.seed": 3}
-    assert reason.as_asked(asked, values) == said
-
-
-def test_a_line_that_is_called_like_its_key_says_the_value_alone() -> None:
-    reason = Reason("dropout", "0.2", "for a text read 6 times", ("model.dropout",))
-    assert reason.as_asked({"model.dropout"}, {"model.dropout": 0.05}).choice == "0.05"
 
 
 GATES_FIRST = [("gru", 2_000_000), ("elman", 0)]

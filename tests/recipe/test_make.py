@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from rnn_cli.recipe import make
-from rnn_cli.recipe.choice import Speed
 from rnn_cli.recipe.make import make_recipe
+from rnn_cli.recipe.reasons import Speed
 
 
 @pytest.fixture(autouse=True)

@@ -42,6 +42,18 @@ def resume(path: Path, config: Config) -> Outcome:
         return train(config, folder, on_event=ignore, resume=True)
 
 
+def press_ctrl_c_in_measuring(monkeypatch: pytest.MonkeyPatch, module: Any, number: int = 1) -> None:
+    """Press Ctrl-C when this `module` measures for the so-manieth time."""
+    numbers = itertools.count(1)
+
+    def measure(*args: Any, **settings: Any) -> Any:
+        if next(numbers) == number:
+            signal.raise_signal(signal.SIGINT)
+        return validation.measure(*args, **settings)
+
+    monkeypatch.setattr(module, "measure", measure)
+
+
 def stopped_run(path: Path, config: Config, step: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """A run that Ctrl-C ended in update number `step`."""
     with monkeypatch.context() as patched:
@@ -186,12 +198,8 @@ def test_ctrl_c_in_a_validation_leaves_no_record_of_it_behind(
 ) -> None:
     config = make_config(training={"max_epochs": 1}, logging={"gradient_flow": True})
 
-    def measure(*args: Any, **settings: Any) -> Any:
-        signal.raise_signal(signal.SIGINT)
-        return validation.measure(*args, **settings)
-
     with monkeypatch.context() as patched:
-        patched.setattr(loop, "measure", measure)
+        press_ctrl_c_in_measuring(patched, loop)
         with pytest.raises(Interrupted):
             train_in(tmp_path / "run", config)
     resume(tmp_path / "run", config)

@@ -2,7 +2,6 @@
 
 import itertools
 import json
-import signal
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,7 +20,7 @@ from rnn_cli.training.run_folder import RunFolder
 from rnn_cli.training.time_limit import TimeLimit
 from tests.training.conftest import MakeConfig
 from tests.training.test_recovery import no_loss, sabotage
-from tests.training.test_run import press_ctrl_c_in, resume, stopped_run
+from tests.training.test_run import press_ctrl_c_in, press_ctrl_c_in_measuring, resume, stopped_run
 
 
 class Clock:
@@ -153,15 +152,8 @@ def test_ctrl_c_in_the_last_validation_is_no_loss(
     config: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     Clock(monkeypatch)
-    numbers = itertools.count(1)
-
-    def measure(*args: Any, **settings: Any) -> Any:
-        if next(numbers) == 3:
-            signal.raise_signal(signal.SIGINT)
-        return validation.measure(*args, **settings)
-
     with monkeypatch.context() as patched:
-        patched.setattr(loop, "measure", measure)
+        press_ctrl_c_in_measuring(patched, loop, 3)
         with pytest.raises(Interrupted):
             trained(tmp_path / "run", config)
     outcome = resume(tmp_path / "run", config)
@@ -189,13 +181,8 @@ def test_ctrl_c_in_the_test_lets_a_resume_make_no_update_and_no_validation(
     if changes:
         (tmp_path / "valid.txt").write_text("mat the on sat cat the\nlog a saw a dog\n")
     Clock(monkeypatch)
-
-    def measure(*args: Any, **settings: Any) -> Any:
-        signal.raise_signal(signal.SIGINT)
-        return validation.measure(*args, **settings)
-
     with monkeypatch.context() as patched:
-        patched.setattr(run, "measure", measure)
+        press_ctrl_c_in_measuring(patched, run)
         with pytest.raises(Interrupted, match="everything is saved") as stopped:
             trained(tmp_path / "run", config)
     before = measured(tmp_path / "run")
