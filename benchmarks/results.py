@@ -6,10 +6,11 @@
 
 FOLDER holds wiki.train.tokens, wiki.valid.tokens and wiki.test.tokens; the variable WIKITEXT2 may name it, too. A
 training that was stopped goes on where it stood, and one that is done is not repeated: its figures are read from its
-run folder.
+run folder. The folder's name tells the row's settings apart, so that a row that was changed since is trained anew.
 """
 
 import argparse
+import hashlib
 import json
 import os
 import statistics
@@ -59,7 +60,8 @@ def _refuse(what: str) -> int:
 
 def _trained(name: str, row: Row, seed: int, wikitext: Path, runs: Path) -> Path:
     """The run folder of a finished training, which is made or gone on with if need be."""
-    folder = runs / f"{name}-{seed}"
+    settings = repr((row, (ROOT / "configs" / row.config).read_text(encoding="utf-8"), wikitext.resolve()))
+    folder = runs / f"{name}-{seed}-{_digest(settings)}"
     if (folder / "summary.json").is_file():
         return folder
     command = [sys.executable, "-m", "rnn_cli", "train"]
@@ -85,12 +87,18 @@ def beginning(text: Path, share: float, folder: Path) -> Path:
     """A file with the first `share` of the lines of a text; all of it is the text itself."""
     if share == 1:
         return text.resolve()
-    part = folder / f"{text.stem}.{share:g}{text.suffix}"
+    part = folder / f"{text.stem}.{share:g}.{_digest(str(text.resolve()))}{text.suffix}"
     if not part.is_file():
         folder.mkdir(parents=True, exist_ok=True)
         lines = text.read_bytes().splitlines(keepends=True)
-        part.write_bytes(b"".join(lines[: round(share * len(lines))]))
+        whole = part.with_suffix(".being-written")  # so that a part that is there is whole
+        whole.write_bytes(b"".join(lines[: round(share * len(lines))]))
+        whole.replace(part)
     return part.resolve()
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
 def table_row(name: str, row: Row, folders: list[Path]) -> str:

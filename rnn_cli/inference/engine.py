@@ -10,7 +10,7 @@ side, T steps, E embedding size, H hidden size, S columns of a layer's state. Al
 """
 
 import copy
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -209,11 +209,39 @@ class Engine:
         up = self.going_up(self.num_layers - 1, hidden)
         return up if self._P is None else up @ self._P.T
 
+    def read_through(self, texts: Sequence[Sequence[int]], state: State) -> Iterator[tuple[Array, Ids]]:
+        """Read texts of different lengths side by side, and give every h_t.
+
+        Longest first, so that those which still go on are always the first rows: no step is spent on a text that
+        has ended, and nothing is padded.
+
+        Args:
+            texts: B texts, some of them perhaps without an id.
+            state: the state before each, (B, S) for each layer; it goes with them.
+
+        Yields:
+            The top layer's h_t after N tokens, (N, H), and the places of these tokens in all texts one after
+            another, (N,).
+        """
+        lengths = np.array([len(text) for text in texts], np.intp)
+        starts = np.cumsum(lengths) - lengths
+        order = np.argsort(-lengths, kind="stable")
+        start = 0
+        for end in sorted(set(lengths.tolist())):
+            going_on = order[lengths[order] >= end]
+            at_once = max(1, INPUTS_AT_ONCE // len(going_on))
+            for first in range(start, end, at_once):
+                last = min(first + at_once, end)
+                ids = np.array([texts[i][first:last] for i in going_on], np.intp).T  # (T, B)
+                hidden, after = self.read(ids, [layer[going_on] for layer in state])
+                for layer, layer_after in zip(state, after, strict=True):
+                    layer[going_on] = layer_after
+                places = starts[going_on] + np.arange(first, last)[:, None]  # (T, B)
+                yield hidden.reshape(-1, hidden.shape[-1]), places.ravel()
+            start = end
+
     def read_each(self, texts: Sequence[Sequence[int]]) -> tuple[Array, State]:
         """Read texts of different lengths side by side, each from its beginning.
-
-        The texts are put in the order of their lengths, so that those which still go on are always the first
-        rows: no step is spent on a text that has ended, and nothing is padded.
 
         Args:
             texts: B texts; one without an id leaves the state without memory.
@@ -221,21 +249,9 @@ class Engine:
         Returns:
             The top layer's h_t after the last token of each text, (B, H), and the state there.
         """
-        order = sorted(range(len(texts)), key=lambda i: len(texts[i]), reverse=True)
-        ordered = [texts[i] for i in order]
         state = self.initial_state(len(texts))
-        at_once = max(1, INPUTS_AT_ONCE // max(1, len(texts)))
-        start = 0
-        for end in sorted({len(text) for text in texts}):
-            going_on = sum(len(text) >= end for text in ordered)
-            for t in range(start, end, at_once):
-                ids = np.array([text[t : min(t + at_once, end)] for text in ordered[:going_on]], np.intp).T
-                _, after = self.read(ids, [layer[:going_on] for layer in state])
-                for layer, layer_after in zip(state, after, strict=True):
-                    layer[:going_on] = layer_after
-            start = end
-        back = np.argsort(order)
-        state = [layer[back] for layer in state]
+        for _ in self.read_through(texts, state):
+            pass
         return self._top(state), state
 
     def _top(self, state: State) -> Array:

@@ -1,6 +1,6 @@
 """How probable each token of a text was, where it ranked, and how probable the best one was: exact, in blocks."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -53,7 +53,7 @@ def judge(
     state = [h.copy() for h in state]
     waiting: list[tuple[Array, Ids]] = []
     tokens = 0
-    for hidden, places in _read(engine, inputs, state):
+    for hidden, places in engine.read_through(inputs, state):
         waiting.append((hidden, places))
         tokens += len(places)
         if tokens >= TOKENS_AT_ONCE:
@@ -62,29 +62,6 @@ def judge(
     _judge_all(engine, waiting, flat, figures)
     parts = (np.split(some, ends[:-1]) for some in figures)
     return [Judged(*some) for some in zip(*parts, strict=True)], state
-
-
-def _read(engine: Engine, texts: Sequence[Sequence[int]], state: State) -> Iterator[tuple[Array, Ids]]:
-    """The top layer's h_t, (N, H), and the places of these N tokens among all; `state` goes with it.
-
-    Longest first, so that the texts which still go on are always the first rows, and nothing is padded.
-    """
-    lengths = np.array([len(text) for text in texts])
-    starts = np.cumsum(lengths) - lengths
-    order = np.argsort(-lengths, kind="stable")
-    start = 0
-    for end in sorted(set(lengths.tolist())):
-        going_on = order[lengths[order] >= end]
-        at_once = max(1, TOKENS_AT_ONCE // len(going_on))
-        for first in range(start, end, at_once):
-            last = min(first + at_once, end)
-            ids = np.array([texts[i][first:last] for i in going_on], np.intp).T  # (T, B)
-            hidden, after = engine.read(ids, [h[going_on] for h in state])
-            for h, h_after in zip(state, after, strict=True):
-                h[going_on] = h_after
-            places = starts[going_on] + np.arange(first, last)[:, None]  # (T, B)
-            yield hidden.reshape(-1, hidden.shape[-1]), places.ravel()
-        start = end
 
 
 def _judge_all(

@@ -72,24 +72,17 @@ class LineIndex:
         Raises:
             ModelFileError: the network's numbers grew beyond what can be compared.
         """
-        states: list[npt.NDArray[np.float16]] = []
-        kept: list[Sequence[int]] = []
-        for line in lines:
-            ids = line[:LONGEST_LINE]
-            read = np.array([[eos_id, *ids[:-1]]], np.intp).T  # (T, 1)
-            hidden, _ = engine.read(read, engine.initial_state(1))  # (T, 1, H)
+        kept = [np.asarray(line[:LONGEST_LINE], np.uint32) for line in lines]
+        lengths = np.array([len(line) for line in kept], np.int64)
+        read = [[eos_id, *line[:-1].tolist()] for line in kept]
+        states = np.empty((lengths.sum(), engine.hidden_size), np.float16)
+        for hidden, places in engine.read_through(read, engine.initial_state(len(kept))):
             if not np.isfinite(hidden).all():
                 raise ModelFileError(
                     "The model's numbers grew beyond all bounds while its lines were indexed."
                 )
-            states.append(_directions(hidden[:, 0]).astype(np.float16))
-            kept.append(ids)
-        lengths = np.array([len(line) for line in kept], np.int64)
-        return cls(
-            np.concatenate(states),
-            np.concatenate([np.asarray(line, np.uint32) for line in kept]),
-            np.cumsum(lengths) - lengths,
-        )
+            states[places] = _directions(hidden)
+        return cls(states, np.concatenate(kept), np.cumsum(lengths) - lengths)
 
     def nearest(self, hidden: Array, tokenizer: Tokenizer, count: int = NEAREST) -> list[NearLine]:
         """The `count` lines with the most similar state anywhere in them, each text once, most similar first.

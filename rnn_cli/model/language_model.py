@@ -188,8 +188,9 @@ class LanguageModel(nn.Module):
                 before,
             )  # (T, B, H), (B, S)
             state_after.append(after)
-            up = self.going_up(layer, hidden)
-            x = up + x if cell.skips and hidden.shape == x.shape else up  # of the layer above
+            if layer + 1 < len(self.cells):
+                up = self.going_up(layer, hidden)
+                x = up + x if cell.skips and hidden.shape == x.shape else up  # of the layer above
         return hidden, state_after
 
     def going_up(self, layer: int, hidden: Tensor) -> Tensor:

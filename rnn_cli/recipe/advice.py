@@ -1,5 +1,7 @@
 """What to try next: one or two sentences from how a training went."""
 
+import math
+
 from rnn_cli.config import Config
 from rnn_cli.training.history import History
 
@@ -48,7 +50,7 @@ def _by_heart(config: Config, *, best_step: int | None, gap: float) -> str:
     else:
         seen = f"the training loss lies {gap:.2f} below the validation loss"
     dropout = round(min(config.model.dropout + 0.1, 0.6), 2)
-    smaller = max(16, config.model.hidden_size * 2 // 3 // 8 * 8)
+    smaller = _smaller(config)
     return (
         f"It learns by heart: {seen}. Try more dropout (--set model.dropout={dropout:g}), a smaller network "
         f"(--set model.hidden_size={smaller}{_tied(config, smaller)}) or more text."
@@ -61,7 +63,14 @@ def _more_time(config: Config) -> str:
 
 
 def _larger(config: Config) -> int:
-    return config.model.hidden_size * 3 // 2 // 8 * 8
+    """Half as many units again, up to the next multiple of 8."""
+    return math.ceil(config.model.hidden_size * 3 / 2 / 8) * 8
+
+
+def _smaller(config: Config) -> int:
+    """Two thirds of the units, down to a multiple of 8 where there is one."""
+    units = config.model.hidden_size * 2 // 3
+    return units // 8 * 8 or max(1, units)
 
 
 def _tied(config: Config, units: int) -> str:

@@ -2,16 +2,18 @@
 
 from typing import Any
 
+import pytest
+
 from rnn_cli.config import Config
 from rnn_cli.recipe.advice import advice
 from rnn_cli.training.history import History
 
 
-def config(**training: Any) -> Config:
+def config(units: int = 256, **training: Any) -> Config:
     return Config.model_validate(
         {
             "data": {"train": "a"},
-            "model": {"embedding_size": 256, "hidden_size": 256, "dropout": 0.3},
+            "model": {"embedding_size": units, "hidden_size": units, "dropout": 0.3},
             "output": {"tie_embeddings": True},
             "training": training,
         }
@@ -53,6 +55,14 @@ def test_a_training_whose_losses_are_alike_has_room_for_more() -> None:
         "It does not learn by heart: there is room for a larger network (--set model.hidden_size=384 "
         "--set model.embedding_size=384) or more epochs (--set training.max_epochs=20)."
     )
+
+
+@pytest.mark.parametrize(("units", "smaller", "larger"), [(2, 1, 8), (5, 3, 8), (10, 6, 16), (16, 8, 24)])
+def test_few_units_too_get_fewer_and_more(units: int, smaller: int, larger: int) -> None:
+    overfits = advice(history(4.5, 5.0, 4.9), config(units), "epochs done")
+    assert f"a smaller network (--set model.hidden_size={smaller} " in overfits
+    underfits = advice(history(4.9, 5.0, 4.9), config(units), "epochs done")
+    assert f"a larger network (--set model.hidden_size={larger} " in underfits
 
 
 def test_without_a_validation_nothing_is_known() -> None:
