@@ -84,7 +84,12 @@ ABLATIONS = {
     "plateau": _ablation("training.schedule=plateau"),
     "no_warmup": _ablation("training.warmup_steps=0"),
     "no_clipping": _ablation("training.max_grad_norm=null"),
+    "averaging": _ablation("training.average_share=0.3"),
+    "averaging_constant": _ablation("training.average_share=0.3", "training.schedule=constant"),
     "sgd": _ablation("training.optimizer=sgd", "training.learning_rate=0.2"),
+    "sgd_averaging": _ablation(
+        "training.optimizer=sgd", "training.learning_rate=0.2", "training.average_share=0.3"
+    ),
 }
 
 ROWS = {

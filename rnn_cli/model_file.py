@@ -74,6 +74,7 @@ class ModelFile:
     metrics: dict[str, Any]
     calibration: dict[str, Any] | None = None
     mixture: dict[str, Any] | None = None
+    additions: dict[str, Any] | None = None
 
     @property
     def direction(self) -> str:
@@ -87,8 +88,6 @@ class ModelFile:
             for name, tensor in self.tensors.items()
             if name.startswith(BACKWARD) == backwards
         }
-
-    additions: dict[str, Any] | None = None
 
 
 def cell_shapes(cell: str, input_size: int, hidden_size: int) -> dict[str, tuple[int, ...]]:
