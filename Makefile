@@ -35,7 +35,7 @@ test-long: $(STAMP)  ## the tests that take minutes
 fuzz: $(STAMP)  ## 100,000 random inputs each for configs, model files, tokenizers and prompts
 	$(BIN)/python -m tests.fuzz
 
-bench: $(STAMP)  ## measure the speed of training, inference and preparation (15 minutes; see benchmarks/README.md)
+bench: $(STAMP)  ## measure training, contention, engine, inference and growth (15 minutes; see benchmarks/README.md)
 	$(BIN)/python -m benchmarks.training_speed
 	$(BIN)/python -m benchmarks.contention
 	$(BIN)/python -m benchmarks.engine

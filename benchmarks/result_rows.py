@@ -81,7 +81,8 @@ ABLATIONS = {
     "two_layers_norm": _ablation("model.num_layers=2", "model.layer_norm=true"),
     "cosine": _ablation("training.schedule=cosine"),
     "constant": _ablation("training.schedule=constant"),
-    "plateau": _ablation("training.schedule=plateau"),
+    # Without a validation on the way it would see no plateau, and be the row before.
+    "plateau": _ablation("training.schedule=plateau", "training.validate_every_epochs=1"),
     "no_warmup": _ablation("training.warmup_steps=0"),
     "no_clipping": _ablation("training.max_grad_norm=null"),
     "averaging": _ablation("training.average_share=0.3"),

@@ -9,6 +9,7 @@ from functools import reduce
 from pathlib import Path
 
 import pytest
+from markdown_it import MarkdownIt
 
 from tests.conftest import Result, Rnn
 
@@ -30,7 +31,7 @@ QUESTION = {"text": "My favourite dish is sushi. So, my favourite cuisine is ___
 
 def blocks() -> Iterator[tuple[list[str], list[str]]]:
     """Every command of the lesson, with the lines that it shows as its output."""
-    for found in re.finditer(r"^    \$ rnn (.*)\n((?:    .*\n)*)", LESSON, re.MULTILINE):
+    for found in re.finditer(r"^ +\$ rnn (.*)\n((?:    .*\n)*)", LESSON, re.MULTILINE):
         yield shlex.split(found[1]), [line.strip() for line in found[2].splitlines()]
 
 
@@ -89,6 +90,11 @@ def test_what_the_lesson_says_of_its_networks_is_so(rnn: Rnn) -> None:
     assert factors[1] < 0.98
     against = results[f"{sentence} -m runs/favourites --answer Chinese"].out
     assert 'What speaks most against it is "sushi"' in against
+
+
+def test_every_command_is_shown_as_a_program_and_not_as_running_text() -> None:
+    shown = [token.content for token in MarkdownIt().parse(LESSON) if token.type in ("code_block", "fence")]
+    assert sum(block.count("$ rnn ") for block in shown) == sum(1 for _ in blocks())
 
 
 def test_every_equation_is_where_the_lesson_says() -> None:

@@ -23,6 +23,10 @@ def test_every_row_is_a_config_that_can_be_trained(tmp_path: Path) -> None:
             assert (config_to_dict(config) == config_to_dict(base)) == (name == "ablation.base"), name
 
 
+def test_the_row_of_the_plateau_validates_on_the_way() -> None:
+    assert "training.validate_every_epochs=1" in ABLATIONS["plateau"].changes
+
+
 def write_run(folder: Path, *, train: float, valid: float, test: float | None) -> Path:
     folder.mkdir()
     records = [

@@ -11,7 +11,7 @@ from pydantic import BeforeValidator, Field, ValidationError, WithJsonSchema
 
 from rnn_cli.batch.choices import Choices, Values, read_choices, read_values
 from rnn_cli.batch.expansion import MOST_RUNS, Axes, PlannedRun, expand
-from rnn_cli.batch.figures import metric_problem
+from rnn_cli.batch.figures import is_measured, metric_problem
 from rnn_cli.batch.space import SearchSettings, Space, read_space
 from rnn_cli.config.loader import config_error, validation_problems
 from rnn_cli.config.nodes import Node, Problem, from_plain, plain
@@ -152,7 +152,10 @@ def load_plan(path: Path, commands: Collection[str] = AFTER_COMMANDS) -> Plan:
     if not problems and metric and (unusable := metric_problem(metric, [run.config for run in runs], after)):
         problems = [Problem(root.value["metric"].place, ("metric",), unusable)]
     if not problems and search and metric is None:
-        text = "needs a figure to go by. Name a text in data.valid of every config, or another metric."
+        text = (
+            "needs a figure to go by. Name a text in data.valid of every config, keep a part of data.train apart "
+            "with data.split.valid, or name another metric."
+        )
         problems = [Problem(root.value["search"].key_place, ("search",), text)]
     if problems:
         raise config_error(problems)
@@ -203,7 +206,7 @@ def command_on(run: Path, words: tuple[str, ...]) -> list[str]:
 
 
 def _default_metric(runs: list[PlannedRun]) -> str | None:
-    return "valid.perplexity" if all(run.config.data.valid for run in runs) else None
+    return "valid.perplexity" if all(is_measured(run.config, "valid") for run in runs) else None
 
 
 def _read_axes(root: dict[str, Node], file: PlanFile) -> tuple[Axes, list[Problem]]:

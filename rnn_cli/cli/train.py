@@ -154,6 +154,7 @@ class _Config:
 
     path: Path
     overrides: list[str]
+    budget_s_in_force: None = None
 
     def check(self) -> Callable[[], "Config"]:
         """Everything that is wrong with it, before a folder is made."""
@@ -170,6 +171,14 @@ class _Text:
     path: Path
     overrides: list[str]
     budget_s: float
+
+    @property
+    def budget_s_in_force(self) -> float | None:
+        """The budget; None where the user gives the minutes of training, which go before it."""
+        from rnn_cli.config import read_overrides
+
+        asked = read_overrides(self.overrides).get("training") or {}
+        return None if asked.get("max_minutes") else self.budget_s
 
     def check(self) -> Callable[[], "Config"]:
         """Everything that can be told at once; the choice itself takes some seconds."""
@@ -211,7 +220,9 @@ def _train_anew(
     runs = Path("runs")
     path = run_dir or (runs / name if force else free_run_path(runs, name))
     with RunFolder.create(path, force=force) as folder:
-        return _train(make_config(), folder, ranks, as_json=as_json, resume=False)
+        return _train(
+            make_config(), folder, ranks, as_json=as_json, resume=False, budget_s=source.budget_s_in_force
+        )
 
 
 def _resume(run: Path, ranks: "Ranks | None", *, as_json: bool) -> int:
@@ -223,7 +234,13 @@ def _resume(run: Path, ranks: "Ranks | None", *, as_json: bool) -> int:
 
 
 def _train(
-    config: "Config", folder: "RunFolder", ranks: "Ranks | None", *, as_json: bool, resume: bool
+    config: "Config",
+    folder: "RunFolder",
+    ranks: "Ranks | None",
+    *,
+    as_json: bool,
+    resume: bool,
+    budget_s: float | None = None,
 ) -> int:
     from rnn_cli import crash
     from rnn_cli.config import config_to_yaml
@@ -279,8 +296,9 @@ def _train(
         _show_accuracy(name, accuracy)
     if results_are_read():
         history = read_history(folder.metrics)
-        next_step = wrap(advice(history, config, outcome.reason), ADVICE_WIDTH, break_on_hyphens=False)
-        for line in ["", *curves(history), "", *next_step, ""]:
+        next_step = advice(history, config, outcome.reason, budget_s=budget_s)
+        advised = wrap(next_step, ADVICE_WIDTH, break_on_hyphens=False)
+        for line in ["", *curves(history), "", *advised, ""]:
             show_line(line)
     show_line(f"The model lies in {folder.path}. Try it:")
     show_line(f"  {next_command}")

@@ -37,7 +37,7 @@ class FirstWindow:
 
 
 def of_config(config: Config, on_event: OnEvent) -> FirstWindow:
-    """The network that a training would begin with, and the first window of its text.
+    """The network that a training would begin with, of a pair the first, and the first window of its text.
 
     Raises:
         TextError: a text cannot be used.
@@ -49,7 +49,7 @@ def of_config(config: Config, on_event: OnEvent) -> FirstWindow:
 
 
 def of_model(path: Path, on_event: OnEvent) -> FirstWindow:
-    """The network in a model file or run folder, and the first window of the text that it was trained on.
+    """The network in a model file or run folder, of a pair the first, and the first window of its training text.
 
     Where the text is no longer there, the window holds words drawn at random, and `on_event` is told so.
 
@@ -82,7 +82,14 @@ def _prepare_torch(config: Config) -> Config:
 
 
 def _first(config: Config, model: LanguageModel, corpus: Corpus, on_event: OnEvent) -> FirstWindow:
-    """The first window of a text, with as many of its streams as finite differences have time for."""
+    """The first window of a text, with as many of its streams as finite differences have time for.
+
+    It is read from the end where the network reads so; `on_event` is told which of a pair is checked.
+    """
+    if config.model.direction == "backward":
+        corpus = corpus.backwards()
+    elif config.model.direction == "both":
+        on_event(Notice("There are two networks; the one that reads forward is checked."))
     window = next(iter(build_windows(config, corpus, on_event).epoch(0)))
     T, B = window.inputs.shape
     streams = max(1, min(B, MOST_STREAMS, MOST_SCORES // (T * model.vocab_size)))

@@ -60,10 +60,10 @@ class Recurrence:
         """What the factor comes to, in words."""
         if self.factor == 0:
             return "vanishes at once: nothing is learnt from the step before"
-        after_100 = self.factor**100
-        if 0.1 <= after_100 <= 10:
-            return f"keeps its size: times {after_100:.2g} in 100 steps"
-        steps = max(1, round(math.log(10) / abs(math.log(self.factor))))
+        in_a_step = math.log(self.factor)  # the factor to the power of 100 may be too large for a float
+        if abs(100 * in_a_step) <= math.log(10):
+            return f"keeps its size: times {math.exp(100 * in_a_step):.2g} in 100 steps"
+        steps = max(1, round(math.log(10) / abs(in_a_step)))
         if self.factor < 1:
             return f"vanishes: a tenth is left after {steps:,} step{'s' if steps > 1 else ''}"
         return f"explodes: tenfold after {steps:,} step{'s' if steps > 1 else ''}, unless it is clipped"

@@ -101,7 +101,7 @@ class LanguageModel(nn.Module):
     def start_at_frequencies(self, counts: Tensor, output_activation: str) -> None:
         """Set c so that a network with nothing to say predicts each word as often as it occurs.
 
-        counts (vocab_size,): occurrences in the training text; unseen words count as seen once.
+        counts (vocab_size,): occurrences in the training text. One is added to each, so that no word is impossible.
         """
         share = (counts + 1).double() / (counts + 1).sum()
         # y = g(c) must be the share: ln p for softmax, ln p / (1 - p) for sigmoid.

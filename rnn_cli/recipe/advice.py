@@ -16,11 +16,16 @@ RECENT = 10
 """Records of training whose mean is the training loss at the end."""
 
 
-def advice(history: History, config: Config, reason: str) -> str:
+MOST_DROPOUT = 0.6
+"""So much has been tried; more teaches too little."""
+
+
+def advice(history: History, config: Config, reason: str, *, budget_s: float | None = None) -> str:
     """What the losses say, and what to change.
 
     Args:
         reason: why the training ended, as in `events.Ended`.
+        budget_s: the time that a text was given; None: the config says how long.
     """
     best = history.best
     if best is None or not history.training:
@@ -34,9 +39,8 @@ def advice(history: History, config: Config, reason: str) -> str:
     if turned or gap > BY_HEART:
         return _by_heart(config, best_step=best[0] if turned else None, gap=gap)
     if reason == "time is up":
-        return (
-            f"It was not learning by heart when its time was up. More time helps most: {_more_time(config)}"
-        )
+        more = _more_time(config, budget_s)
+        return f"It was not learning by heart when its time was up. More time helps most: {more}"
     return (
         f"It does not learn by heart: there is room for a larger network (--set model.hidden_size="
         f"{_larger(config)}{_tied(config, _larger(config))}) or more epochs "
@@ -49,17 +53,32 @@ def _by_heart(config: Config, *, best_step: int | None, gap: float) -> str:
         seen = f"the validation loss has risen since step {best_step:,}, whose model is kept"
     else:
         seen = f"the training loss lies {gap:.2f} below the validation loss"
-    dropout = round(min(config.model.dropout + 0.1, 0.6), 2)
+    dropout = _more_dropout(config)
     smaller = _smaller(config)
     return (
-        f"It learns by heart: {seen}. Try more dropout (--set model.dropout={dropout:g}), a smaller network "
+        f"It learns by heart: {seen}. Try {f'more dropout ({dropout}), ' if dropout else ''}a smaller network "
         f"(--set model.hidden_size={smaller}{_tied(config, smaller)}) or more text."
     )
 
 
-def _more_time(config: Config) -> str:
-    minutes = config.training.max_minutes or 0
-    return f"--budget {max(1, round(2 * minutes))}m for a text, training.max_minutes={2 * minutes:.3g} in a config"
+def _more_dropout(config: Config) -> str:
+    """A tenth more for each key that is in force; nothing where they are at the most already."""
+    model = config.model
+    places = ["dropout_input", "dropout_output", *(["dropout_between"] if model.num_layers > 1 else [])]
+    keys = {place if getattr(model, place) is not None else "dropout" for place in places}
+    shares = {key: getattr(model, key) for key in sorted(keys)}
+    return " ".join(
+        f"--set model.{key}={round(min(share + 0.1, MOST_DROPOUT), 2):g}"
+        for key, share in shares.items()
+        if share < MOST_DROPOUT
+    )
+
+
+def _more_time(config: Config, budget_s: float | None) -> str:
+    """Twice the time; of a budget, what reading the text took is in it as well."""
+    if budget_s is not None:
+        return f"--budget {math.ceil(2 * budget_s / 60)}m"
+    return f"--set training.max_minutes={2 * (config.training.max_minutes or 0):.3g}"
 
 
 def _larger(config: Config) -> int:

@@ -7,6 +7,7 @@ docs/results.md.
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Literal
 
 from rnn_cli.recipe.look import Look
@@ -205,6 +206,7 @@ def choose_network(
     speeds: list[Speed],
     training_s: float,
     cell: str,
+    asked: Mapping[str, Any] = MappingProxyType({}),
 ) -> Choices:
     """Sizes, regularisation, softmax and schedule.
 
@@ -213,13 +215,14 @@ def choose_network(
         speeds: of the sizes that were tried, smallest first.
         training_s: the time that there is, measuring included.
         cell: see `cells_to_try`.
+        asked: keys of `training` that the user gives; how often the text is read, and the rule of the tables, count.
     """
     speed = _best_size(kind, tokens, speeds, training_s)
     readable = speed.tokens_per_s * training_s
     char = kind == "char"
     steps = 100 if char else 35
     batch = batch_for(tokens, steps)
-    most = max(MOST_EPOCHS, min(400, math.ceil(LEAST_UPDATES * batch * steps / tokens)))
+    most = asked.get("max_epochs") or most_epochs(tokens, batch * steps)
     epochs = min(readable / tokens, most)
     dropout = dropout_for(epochs, tokens, char=char)
     if not has_valid:
@@ -238,7 +241,7 @@ def choose_network(
         "training": {
             "batch_size": batch,
             "bptt_steps": steps,
-            **rates_for(kind, speed.units, epochs, tokens, cell),
+            **rates_for(kind, speed.units, epochs, tokens, cell, asked.get("table_optimizer")),
             **({} if char else {"change_penalty": 1.0}),
             "schedule": "linear",
             "warmup_steps": 100,
@@ -250,7 +253,8 @@ def choose_network(
             "log_every_windows": 20,
         },
     }
-    return Choices(settings, network_reasons(settings, speed, tokens, vocab_size, epochs, training_s))
+    enough = ", as asked" if "max_epochs" in asked else ", more would only be learnt by heart"
+    return Choices(settings, network_reasons(settings, speed, tokens, vocab_size, epochs, training_s, enough))
 
 
 def _best_size(kind: Kind, tokens: int, speeds: list[Speed], training_s: float) -> Speed:
@@ -258,6 +262,11 @@ def _best_size(kind: Kind, tokens: int, speeds: list[Speed], training_s: float) 
     wanted = dict(sizes_to_try(kind, tokens))
     fit = [speed for speed in speeds if speed.tokens_per_s * training_s >= wanted.get(speed.units, 0)]
     return (fit or speeds[:1])[-1]
+
+
+def most_epochs(tokens: int, window: int) -> int:
+    """How often a text is read at most, in windows of so many tokens."""
+    return max(MOST_EPOCHS, min(400, math.ceil(LEAST_UPDATES * window / tokens)))
 
 
 def batch_for(tokens: int, steps: int) -> int:
@@ -286,12 +295,22 @@ def softmax_for(vocab_size: int) -> dict[str, Any]:
     return {"softmax": "sampled", "samples": 256 if vocab_size < 20_000 else 512}
 
 
-def rates_for(kind: Kind, units: int, epochs: float, tokens: int, cell: str) -> dict[str, Any]:
-    """Learning rates: of AdamW for the cell, and for words of a rule of its own for their table."""
+def rates_for(
+    kind: Kind, units: int, epochs: float, tokens: int, cell: str, table_optimizer: str | None = None
+) -> dict[str, Any]:
+    """Learning rates: of AdamW for the cell, and for words of a rule of its own for their table.
+
+    Args:
+        table_optimizer: the rule that the user asks for, of characters as well; None: to be chosen.
+    """
+    rule = table_optimizer
+    if rule is None and kind != "char":
+        rule = "adagrad" if epochs < MANY_READINGS and tokens >= ADAGRAD_FROM else "sgd"
+    tables: dict[str, Any] = {}
+    if rule is not None:
+        adagrad_rate = 0.3 if epochs < FEW_READINGS else 0.12
+        tables = {"table_learning_rate": 15.0 if rule == "sgd" else adagrad_rate, "table_optimizer": rule}
     if kind == "char":
-        return {"learning_rate": 3e-3 if units <= 256 else 2e-3}
-    tables: dict[str, Any] = {"table_learning_rate": 15.0, "table_optimizer": "sgd"}
-    if epochs < MANY_READINGS and tokens >= ADAGRAD_FROM:
-        tables = {"table_learning_rate": 0.3 if epochs < FEW_READINGS else 0.12, "table_optimizer": "adagrad"}
+        return {"learning_rate": 3e-3 if units <= 256 else 2e-3, **tables}
     small, large = (4e-3, 3e-3) if cell in GATED else (2e-3, 1.5e-3)
     return {"learning_rate": small if units <= 256 else large, **tables}

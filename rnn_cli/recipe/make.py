@@ -9,6 +9,7 @@ from typing import Any
 from rnn_cli.config import Config, config_from_choices, read_overrides
 from rnn_cli.config.nodes import dotted_keys
 from rnn_cli.recipe.choice import (
+    MEASURED_SHARE,
     Choices,
     Kind,
     cells_to_try,
@@ -31,6 +32,9 @@ CLOSING_S = 0.3
 
 INDEXING_S = 1.0
 """What the index of training lines takes then: it is of 100,000 tokens at most (0.7 s for 256 units)."""
+
+TO_COME = {"training": {"table_learning_rate": 1.0}}
+"""Stands for what is chosen at the end: a rule for the tables that is asked for is not to be refused before."""
 
 LEAST_SHARE = 0.2
 """A text that takes nearly all of the budget to read is trained on for this share of it all the same."""
@@ -64,20 +68,24 @@ def make_recipe(
         TextError: a text cannot be used.
     """
     train = {"train": [str(path) for path in paths]}
-    encoding = config_from_choices({"data": train}, overrides).data.encoding  # refuses what is wrong at once
-    asked = {section: keys or {} for section, keys in read_overrides(overrides).items()}
+    said = read_overrides(overrides)
+    asked = {section: keys if isinstance(keys, dict) else {} for section, keys in said.items()}
     data = asked.get("data", {})
+    has = frozenset(name for name in ("valid", "test") if data.get(name) is not None)
+    split = {} if "valid" in has else {"valid": MEASURED_SHARE}  # or patience would have nothing to go by
+    # This refuses what is wrong at once.
+    encoding = config_from_choices({**TO_COME, "data": {**train, "split": split}}, overrides).data.encoding
     look = look_at(paths, encoding=encoding, on_progress=lambda *done: on_event(Preparing("the text", *done)))
     text = choose_text(
         look,
         budget_s=budget_s,
         kind=(data.get("tokenizer") or {}).get("kind"),
         mode=data.get("mode"),
-        has=frozenset({"valid", "test"} & data.keys()),
+        has=has,
     )
-    if not {"valid", "test"} & data.keys():  # texts of their own may be in another encoding
+    if not has:  # texts of their own may be in another encoding
         encoding = look.encoding
-    chosen = {"data": {**train, "encoding": encoding, **text.settings["data"]}}
+    chosen = {**TO_COME, "data": {**train, "encoding": encoding, **text.settings["data"]}}
     config = config_from_choices(chosen, overrides)
     # What is found in the text is told when it is trained on.
     texts = build_texts(config, lambda event: on_event(event) if isinstance(event, Preparing) else None)
@@ -86,13 +94,6 @@ def make_recipe(
         speeds = _speeds(chosen, overrides, texts, asked, budget_s, on_event)
         if speeds[0].tokens_per_s * budget_s >= wanted:
             break
-    closing_s = CLOSING_S + (INDEXING_S if config.logging.index else 0.0)
-    left_s = budget_s - closing_s - (time.perf_counter() - started_at)
-    if left_s < LEAST_SHARE * budget_s:
-        left_s = LEAST_SHARE * budget_s
-        on_event(
-            Notice(f"Reading the text took most of the budget; training takes {left_s:.0f} s all the same.")
-        )
     networks = 2 if config.model.direction == "both" else 1
     network = choose_network(
         kind=config.data.tokenizer.kind,
@@ -100,8 +101,9 @@ def make_recipe(
         vocab_size=texts.tokenizer.vocab_size,
         has_valid=texts.valid is not None,
         speeds=speeds,
-        training_s=left_s / networks,
+        training_s=_training_s(config, budget_s, started_at, on_event) / networks,
         cell=cell,
+        asked=asked.get("training", {}),
     )
     network.settings["training"]["max_minutes"] *= networks
     settings = _beside_what_is_asked({**chosen, **network.settings}, asked)
@@ -109,6 +111,20 @@ def make_recipe(
     keys, values = dotted_keys(asked), dotted_keys(config.model_dump())
     reasons = (reason.as_asked(keys, values) for reason in (*text.reasons, *network.reasons))
     return Recipe(config, tuple(reasons))
+
+
+def _training_s(config: Config, budget_s: float, started_at: float, on_event: OnEvent) -> float:
+    """Seconds of training: those that the user asks for, or what is left of the budget."""
+    if config.training.max_minutes is not None:
+        return 60 * config.training.max_minutes
+    closing_s = CLOSING_S + (INDEXING_S if config.logging.index else 0.0)
+    left_s = budget_s - closing_s - (time.perf_counter() - started_at)
+    if left_s < LEAST_SHARE * budget_s:
+        left_s = LEAST_SHARE * budget_s
+        on_event(
+            Notice(f"Reading the text took most of the budget; training takes {left_s:.0f} s all the same.")
+        )
+    return left_s
 
 
 def _speeds(
@@ -130,7 +146,7 @@ def _speeds(
         if speeds and speeds[-1].tokens_per_s * budget_s < wanted:
             break
         known = speeds[-1:] or [Speed(units, 1.0, "auto", 0)]
-        trial = _beside_what_is_asked(_trial(chosen, kind, cell, texts, units), asked)
+        trial = _beside_what_is_asked(_trial(chosen, kind, cell, texts, units, asked), asked)
         trial["training"] |= {"engine": known[0].engine, "threads": known[0].threads or None}
         config = config_from_choices(trial, overrides)
         windows = build_windows(config, texts.train, lambda _: None)
@@ -153,7 +169,9 @@ def _beside_what_is_asked(settings: Settings, asked: Mapping[str, Any]) -> Setti
     return settings
 
 
-def _trial(chosen: Settings, kind: Kind, cell: str, texts: Texts, units: int) -> Settings:
+def _trial(
+    chosen: Settings, kind: Kind, cell: str, texts: Texts, units: int, asked: Mapping[str, Any]
+) -> Settings:
     """A network of so many units, with dropout, as it would be trained."""
     network: Choices = choose_network(
         kind=kind,
@@ -163,5 +181,6 @@ def _trial(chosen: Settings, kind: Kind, cell: str, texts: Texts, units: int) ->
         speeds=[Speed(units, 1e4, "auto", 1)],
         training_s=600.0,
         cell=cell,
+        asked=asked.get("training", {}),
     )
     return {**chosen, **network.settings}

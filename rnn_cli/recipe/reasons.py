@@ -65,6 +65,7 @@ def network_reasons(
     vocab_size: int,
     epochs: float,
     training_s: float,
+    enough: str,
 ) -> tuple[Reason, ...]:
     """The lines of the plan that tell of the network and its training.
 
@@ -72,9 +73,10 @@ def network_reasons(
         tokens, vocab_size: of the training text.
         epochs: how often it will be read.
         training_s: the time that there is.
+        enough: why it is not read more often where there is time left.
     """
     model, output, training = (settings[name] for name in ("model", "output", "training"))
-    enough = epochs * tokens < 0.99 * speed.tokens_per_s * training_s
+    time_is_left = epochs * tokens < 0.99 * speed.tokens_per_s * training_s
     times = f"{epochs:.1f} times" if epochs < 10 else f"{epochs:.0f} times"
     threads = f"{speed.threads} thread{'' if speed.threads == 1 else 's'}"
     samples = output.get("samples")
@@ -89,7 +91,7 @@ def network_reasons(
             "network",
             f"{speed.units} units",
             f"{speed.tokens_per_s:,.0f} tokens/s here ({speed.engine}, {threads}): {tokens:,} tokens, read {times}"
-            + (", more would only be learnt by heart" if enough else ""),
+            + (enough if time_is_left else ""),
         ),
         *memory,
         Reason(

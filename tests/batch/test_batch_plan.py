@@ -202,7 +202,8 @@ def test_a_plan_of_too_many_runs_is_refused_before_they_are_made(write_plan: Wri
         ),
         (
             "test.loss",
-            'found "test.loss", which needs a text to measure on. Name one in data.test of every config.',
+            'found "test.loss", which needs a text to measure on. Name one in data.test of every config, or keep a '
+            "part of data.train apart with data.split.test.",
         ),
     ],
 )
@@ -218,6 +219,12 @@ def test_a_metric_may_be_what_a_command_that_follows_prints(plan_of: LoadPlan) -
 
 def test_without_a_validation_text_there_is_no_metric(plan_of: LoadPlan) -> None:
     assert plan_of("configs: tiny.yaml\nset: {data.valid: null}").metric is None
+
+
+def test_a_part_of_the_training_text_kept_apart_is_measured_on_as_well(plan_of: LoadPlan) -> None:
+    text = "configs: tiny.yaml\nset: {data.valid: null, data.split: {valid: 0.1, test: 0.1}}\n"
+    assert plan_of(text).metric == "valid.perplexity"
+    assert plan_of(text + "metric: test.loss").metric == "test.loss"
 
 
 @pytest.mark.parametrize(

@@ -32,6 +32,12 @@ def test_a_search_has_its_settings_and_its_space_and_no_run_of_its_own(plan_of: 
     assert (reference.config.training.learning_rate, reference.config.model.hidden_size) == (1e-4, 8)
 
 
+def test_a_search_goes_by_a_part_of_the_training_text_as_well(plan_of: LoadPlan) -> None:
+    split = "{data.valid: null, data.split.valid: 0.1}"
+    plan = plan_of(f"configs: tiny.yaml\nset: {split}\nsearch: {{trials: 5}}\n{SAMPLE}")
+    assert plan.metric == "valid.perplexity"
+
+
 def test_threads_are_those_that_the_configs_of_a_search_ask_for(plan_of: LoadPlan) -> None:
     text = f"configs: tiny.yaml\nset: {{training.threads: 3}}\nsearch: {{trials: 1}}\n{SAMPLE}"
     assert plan_of(text).threads == 3
@@ -87,7 +93,8 @@ def test_threads_are_those_that_the_configs_of_a_search_ask_for(plan_of: LoadPla
             "set: {data.valid: null}\nsearch: {trials: 5}\n" + SAMPLE,
             [
                 "plan.yaml:3:1: search: needs a figure to go by. "
-                "Name a text in data.valid of every config, or another metric."
+                "Name a text in data.valid of every config, keep a part of data.train apart with "
+                "data.split.valid, or name another metric."
             ],
         ),
         (

@@ -15,10 +15,10 @@ def test_the_starting_config_passes_check_once_there_is_a_text(rnn: Rnn, tmp_pat
     without_text = rnn("check", "config.yaml")
     assert without_text.code == 2
     assert without_text.err == (
-        'error: config.yaml:9:10: data.train: found "text.txt", but there is no such file in the current folder '
+        'error: config.yaml:10:10: data.train: found "text.txt", but there is no such file in the current folder '
         f"({tmp_path}).\n"
     )
-    (tmp_path / "text.txt").write_text("some words to learn\nand some more\n")
+    (tmp_path / "text.txt").write_text("some words to learn\nand some more\n" * 20)
     assert rnn("check", "config.yaml").code == 0
 
 

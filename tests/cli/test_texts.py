@@ -78,6 +78,16 @@ def test_a_rate_for_the_tables_that_is_asked_for_is_for_sgd(rnn: Rnn, text: Path
     assert (training.table_learning_rate, training.table_optimizer) == (3.0, "sgd")
 
 
+def test_what_to_try_next_goes_by_the_budget_unless_minutes_were_asked_for(
+    rnn: Rnn, text: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rnn_cli.console.results_are_read", lambda: True)
+    monkeypatch.setattr("rnn_cli.recipe.advice.advice", lambda *_, budget_s: f"The budget: {budget_s}.")
+    words = ("train", "my.first.txt", "--budget", "60s", "--set", "training.max_epochs=1")
+    assert "\nThe budget: 60.0.\n" in rnn(*words).out
+    assert "\nThe budget: None.\n" in rnn(*words, "--set", "training.max_minutes=1").out
+
+
 def test_another_cell_can_be_asked_for(rnn: Rnn, text: Path) -> None:
     words = ("my.first.txt", "--budget", "60s", "--set", "data.tokenizer.kind=word")
     elman = rnn("train", *words, "--run-dir", "elman").err

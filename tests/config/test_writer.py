@@ -53,11 +53,12 @@ def test_the_starting_config_holds_every_key_in_the_order_of_the_schema() -> Non
     assert list(data["training"]) == list(keys_of(Config)["training"])
 
 
-def test_the_starting_config_holds_every_default(tmp_path: Path) -> None:
+def test_the_starting_config_holds_every_default_and_measures_on_a_part_of_the_text(tmp_path: Path) -> None:
     (tmp_path / "text.txt").write_text("a b c\n")
     (tmp_path / "config.yaml").write_text(starter_yaml(), encoding="utf-8")
     config = load_config(tmp_path / "config.yaml")
-    assert config == Config.model_validate({"data": {"train": str(tmp_path / "text.txt")}})
+    data = {"train": str(tmp_path / "text.txt"), "split": {"valid": 0.05}}
+    assert config == Config.model_validate({"data": data})
 
 
 def test_the_starting_config_says_what_each_key_is_for_on_lines_of_at_most_110_characters() -> None:

@@ -9,9 +9,11 @@ import torch
 from rnn_cli.config import Config
 from rnn_cli.insight import first_window
 from rnn_cli.insight.first_window import of_config, of_model
+from rnn_cli.training.build import build_windows
 from rnn_cli.training.events import Event, Notice
 from rnn_cli.training.run import train
 from rnn_cli.training.run_folder import RunFolder
+from rnn_cli.training.texts import build_texts
 
 TEXT = "the cat sat on the mat\n" * 40
 
@@ -46,6 +48,32 @@ def test_a_large_vocabulary_leaves_fewer_streams(config: Config, monkeypatch: py
     assert of_config(config, ignore).window.inputs.shape == (6, 2)
     monkeypatch.setattr(first_window, "MOST_SCORES", 1)
     assert of_config(config, ignore).window.inputs.shape == (6, 1)
+
+
+def in_direction(config: Config, direction: str) -> Config:
+    return config.model_copy(update={"model": config.model.model_copy(update={"direction": direction})})
+
+
+def test_a_network_that_reads_from_the_end_is_given_the_end_of_the_text_first(
+    config: Config, tmp_path: Path
+) -> None:
+    (tmp_path / "train.txt").write_text("end here\n" + TEXT + "begin there\n")
+    texts = build_texts(config, ignore)
+    window = next(iter(build_windows(config, texts.train.backwards(), ignore).epoch(0)))
+    backward = in_direction(config, "backward")
+    found = of_config(backward, ignore)
+    assert np.array_equal(found.window.inputs, window.inputs[:, :4])
+    assert not np.array_equal(found.window.inputs, of_config(config, ignore).window.inputs)
+    with RunFolder.create(tmp_path / "run") as folder:
+        train(backward, folder, on_event=ignore)
+    assert np.array_equal(of_model(tmp_path / "run", ignore).window.inputs, found.window.inputs)
+
+
+def test_of_a_pair_the_network_that_reads_forward_is_checked_and_that_is_said(config: Config) -> None:
+    told: list[Event] = []
+    found = of_config(in_direction(config, "both"), told.append)
+    assert np.array_equal(found.window.inputs, of_config(config, ignore).window.inputs)
+    assert Notice("There are two networks; the one that reads forward is checked.") in told
 
 
 def test_a_model_gives_its_own_weights_and_its_text_or_random_words(config: Config, tmp_path: Path) -> None:

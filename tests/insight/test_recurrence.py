@@ -128,6 +128,7 @@ def test_the_factor_of_a_step_back_is_that_of_real_gradients(cell: str, scale: f
         (1.0, "keeps its size: times 1 in 100 steps"),
         (1.01, "keeps its size: times 2.7 in 100 steps"),
         (1.5, "explodes: tenfold after 6 steps, unless it is clipped"),
+        (2_000.0, "explodes: tenfold after 1 step, unless it is clipped"),
     ],
 )
 def test_the_way_back_is_put_into_words(factor: float, meaning: str) -> None:

@@ -9,11 +9,11 @@ from rnn_cli.recipe.advice import advice
 from rnn_cli.training.history import History
 
 
-def config(units: int = 256, **training: Any) -> Config:
+def config(units: int = 256, model: dict[str, Any] | None = None, **training: Any) -> Config:
     return Config.model_validate(
         {
             "data": {"train": "a"},
-            "model": {"embedding_size": units, "hidden_size": units, "dropout": 0.3},
+            "model": {"embedding_size": units, "hidden_size": units, "dropout": 0.3, **(model or {})},
             "output": {"tie_embeddings": True},
             "training": training,
         }
@@ -43,10 +43,40 @@ def test_a_training_loss_far_below_the_validation_loss_is_overfitting_too() -> N
     )
 
 
+@pytest.mark.parametrize(
+    ("model", "advised"),
+    [
+        (
+            {"dropout": 0.0, "dropout_input": 0.3, "dropout_output": 0.5},
+            "Try more dropout (--set model.dropout_input=0.4 --set model.dropout_output=0.6), a smaller",
+        ),
+        (
+            {"dropout_output": 0.55},
+            "Try more dropout (--set model.dropout=0.4 --set model.dropout_output=0.6), a smaller",
+        ),
+        (
+            {"dropout_input": 0.2, "dropout_output": 0.7},
+            "Try more dropout (--set model.dropout_input=0.3), a",
+        ),
+        (
+            {"num_layers": 2, "dropout_input": 0.6, "dropout_output": 0.6},
+            "Try more dropout (--set model.dropout=0.4), a smaller",
+        ),
+        ({"dropout": 0.8}, "Try a smaller network"),
+    ],
+)
+def test_more_dropout_is_more_of_what_is_in_force(model: dict[str, Any], advised: str) -> None:
+    assert advised in advice(history(4.5, 5.0, 4.9), config(model=model), "epochs done")
+
+
 def test_a_training_that_ran_out_of_time_wants_more_of_it() -> None:
-    assert advice(history(4.9, 5.0, 4.9), config(max_minutes=10), "time is up") == (
-        "It was not learning by heart when its time was up. More time helps most: "
-        "--budget 20m for a text, training.max_minutes=20 in a config"
+    went = history(4.9, 5.0, 4.9)
+    assert advice(went, config(max_minutes=10), "time is up") == (
+        "It was not learning by heart when its time was up. More time helps most: --set training.max_minutes=20"
+    )
+    # Reading the text took most of the budget.
+    assert advice(went, config(max_minutes=0.4), "time is up", budget_s=90) == (
+        "It was not learning by heart when its time was up. More time helps most: --budget 3m"
     )
 
 

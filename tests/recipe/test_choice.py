@@ -269,6 +269,34 @@ def test_a_small_text_is_not_learnt_by_heart_by_adagrad(tokens: int, rule: str) 
     assert network(tokens=tokens, training_s=60.0).settings["training"]["table_optimizer"] == rule
 
 
+@pytest.mark.parametrize(
+    ("asked", "minutes", "rate"), [("sgd", 1, 15.0), ("adagrad", 1, 0.3), ("adagrad", 60, 0.12)]
+)
+@pytest.mark.parametrize("kind", ["word", "char"])
+def test_a_rule_for_the_tables_that_is_asked_for_gets_its_rate(
+    kind: str, asked: str, minutes: float, rate: float
+) -> None:
+    choices = network(kind=kind, training_s=60 * minutes, asked={"table_optimizer": asked})
+    training = choices.settings["training"]
+    assert (training["table_optimizer"], training["table_learning_rate"]) == (asked, rate)
+
+
+@pytest.mark.parametrize(
+    ("epochs", "dropout", "read"), [(1, 0.0, "read 1.0 times, as asked"), (100, 0.35, "read 13 times")]
+)
+def test_readings_that_are_asked_for_are_those_that_the_choice_is_for(
+    epochs: int, dropout: float, read: str
+) -> None:
+    choices = network(asked={"max_epochs": epochs})
+    assert choices.settings["model"]["dropout"] == dropout
+    assert choices.reasons[1].why.endswith(f": 930,000 tokens, {read}")
+
+
+def test_more_readings_than_the_most_can_be_asked_for() -> None:
+    choices = network(tokens=40_000, asked={"max_epochs": 60})
+    assert choices.reasons[1].why.endswith(": 40,000 tokens, read 60 times, as asked")
+
+
 @pytest.mark.parametrize(("tokens", "dropout"), [(499_999, 0.5), (500_000, 0.15)])
 def test_many_characters_want_a_third_of_the_dropout(tokens: int, dropout: float) -> None:
     assert dropout_for(20, tokens, char=True) == dropout
