@@ -96,5 +96,6 @@ ABLATIONS = {
 ROWS = {
     "wikitext2": Row("wikitext2.yaml"),
     "wikitext2_256": Row("wikitext2_256.yaml"),
+    "wikitext2_lstm": Row("wikitext2_lstm.yaml"),
     **{f"ablation.{name}": row for name, row in ABLATIONS.items()},
 }

@@ -183,6 +183,7 @@ def test_the_configs_of_the_project_point_an_editor_at_the_schema_beside_them() 
         "holmes_lstm.yaml",
         "wikitext2.yaml",
         "wikitext2_256.yaml",
+        "wikitext2_lstm.yaml",
     ]
     for path in paths:
         launch, schema = path.read_text(encoding="utf-8").splitlines()[:2]
