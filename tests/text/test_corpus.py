@@ -19,6 +19,8 @@ from rnn_cli.text.tokenizer import Tokenizer
 from rnn_cli.text.vocabulary import train_tokenizer
 from tests.text.conftest import IDS, PIECES, TEXT, forbid, leftovers, written
 
+RACY_NS = entries_module.RACY_NS
+
 
 def test_every_line_ends_with_eos_and_blank_lines_are_kept(
     path: Path, tokenizer: Tokenizer, cache: Path
@@ -123,15 +125,30 @@ def test_changed_content_is_encoded_anew_even_at_equal_size(
     assert prepare_corpus([path], tokenizer, cache_dir=cache).unknown == 1
 
 
-def test_a_file_that_was_just_written_is_hashed_every_time(
-    path: Path, tokenizer: Tokenizer, cache: Path
+@pytest.mark.parametrize("moved", [True, False], ids=["mv", "touch -r"])
+def test_another_text_of_the_same_size_and_time_of_change_is_encoded_anew(
+    path: Path, tokenizer: Tokenizer, tmp_path: Path, cache: Path, moved: bool
 ) -> None:
-    written(path, TEXT, age_s=0)
-    changed = path.stat()
     prepare_corpus([path], tokenizer, cache_dir=cache)
-    path.write_text(TEXT.replace("sushi", "sashi"))
-    os.utime(path, ns=(changed.st_atime_ns, changed.st_mtime_ns))
+    before = path.stat()
+    other = tmp_path / "other" if moved else path
+    other.write_text(TEXT.replace("sushi", "sashi"))
+    os.utime(other, ns=(before.st_atime_ns, before.st_mtime_ns))
+    while other.stat().st_ctime_ns == before.st_ctime_ns:  # within one tick of the clock
+        os.utime(other, ns=(before.st_atime_ns, before.st_mtime_ns))
+    other.replace(path)
+    assert (path.stat().st_size, path.stat().st_mtime_ns) == (before.st_size, before.st_mtime_ns)
     assert prepare_corpus([path], tokenizer, cache_dir=cache).unknown == 1
+
+
+@pytest.mark.parametrize("age_s", [0, 60])
+def test_a_file_that_was_just_written_is_hashed_every_time(
+    path: Path, tokenizer: Tokenizer, cache: Path, monkeypatch: pytest.MonkeyPatch, age_s: float
+) -> None:
+    monkeypatch.setattr(entries_module, "RACY_NS", RACY_NS)
+    written(path, TEXT, age_s=age_s)
+    prepare_corpus([path], tokenizer, cache_dir=cache)
+    assert not (cache / "hashes").exists()
 
 
 def test_another_tokenizer_or_encoding_or_compression_is_another_entry(
