@@ -154,8 +154,12 @@ def test_a_temperature_is_fitted_stored_applied_and_said(rnn: Rnn, run: Path) ->
             ),
         ),
         (
-            ["gone.csv", "--answers", "gone"],
-            Result(1, "", "error: gone: the questions cannot be read (No such file or directory).\n"),
+            ["gone.csv", "--answers", "text.txt"],
+            Result(1, "", "error: gone.csv: cannot be read (No such file or directory).\n"),
+        ),
+        (
+            ["set.csv", "--answers", "gone"],
+            Result(1, "", "error: gone: cannot be read (No such file or directory).\n"),
         ),
         (["gone"], Result(1, "", "error: gone: cannot be read (No such file or directory).\n")),
     ],
@@ -164,8 +168,30 @@ def test_what_cannot_be_measured_is_one_clear_message(
     rnn: Rnn, run: Path, arguments: list[str], result: Result
 ) -> None:
     Path("set.jsonl").write_text(CHOICES)
+    Path("set.csv").write_text("id,question,a),b),c),d),e)\n")
     Path("text.txt").write_text("I eat\n")
-    assert rnn("eval", *arguments) == result
+    model = (run / "model.safetensors").read_bytes()
+    for fit in ([], ["--calibrate", "text.txt"], ["--cache", "--fit", "text.txt"]):
+        assert rnn("eval", *arguments, *fit) == result
+    assert (run / "model.safetensors").read_bytes() == model
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--fit", "text.txt"], "--fit is for what is added: give --cache, --dynamic or --ngram with it."),
+        (["--cache", "--fit", "gone"], "gone: cannot be read (No such file or directory)."),
+        (["--cache", "--fit", "."], ".: cannot be read (Is a directory)."),
+    ],
+)
+def test_a_model_is_not_calibrated_where_something_else_cannot_be(
+    rnn: Rnn, run: Path, arguments: list[str], message: str
+) -> None:
+    Path("text.txt").write_text("I eat soup\n")
+    model = (run / "model.safetensors").read_bytes()
+    result = rnn("eval", "text.txt", "--calibrate", "text.txt", *arguments)
+    assert (result.code in (1, 2), result.out, result.err) == (True, "", f"error: {message}\n")
+    assert (run / "model.safetensors").read_bytes() == model
 
 
 def test_measuring_never_loads_torch(run: Path, tmp_path: Path) -> None:
