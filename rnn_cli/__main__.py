@@ -18,7 +18,7 @@ def main(arguments: list[str] | None = None) -> None:
     from rnn_cli.parent import end_with_parent
 
     end_with_parent()
-    _do_without_standard_error()
+    _do_without_what_is_closed()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a terminal without an arrow still shows the rest
@@ -43,17 +43,22 @@ def main(arguments: list[str] | None = None) -> None:
         sys.exit(RnnError.exit_code)
 
 
-def _do_without_standard_error() -> None:
-    """Let what is said beside the results go nowhere if standard error is closed (2>&-), or cannot be written to."""
-    if sys.stderr is not None:
+def _do_without_what_is_closed() -> None:
+    """Let results, and what is said beside them, go nowhere where their stream is closed (>&-, 2>&-).
+
+    What is said does so wherever it cannot be written to; of results it is told.
+    """
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        closed = stream is None
         try:
-            if isinstance(sys.stderr, io.TextIOWrapper):
-                os.write(sys.stderr.fileno(), b"")
-        except OSError:  # programs such as nice open a closed one for reading
-            pass
-        else:
-            return
-    sys.stderr = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - until the process ends
+            if isinstance(stream, io.TextIOWrapper):
+                os.write(stream.fileno(), b"")
+        except OSError as error:  # EBADF: programs such as nice open a closed one for reading
+            closed = name == "stderr" or error.errno == errno.EBADF
+        if closed:
+            nowhere = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - until the process ends
+            setattr(sys, name, nowhere)
 
 
 def _report_bug() -> NoReturn:
