@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import NoReturn
 
-from rnn_cli.errors import RnnError, ran_out_of_memory
+from rnn_cli.errors import RnnError, UsageError, ran_out_of_memory
 
 DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
@@ -23,6 +23,7 @@ def main(arguments: list[str] | None = None) -> None:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a terminal without an arrow still shows the rest
     try:
+        _check_current_folder()
         app(arguments, prog_name="rnn")
     except RnnError as error:
         from rnn_cli.console import show_failure
@@ -61,6 +62,13 @@ def _do_without_what_is_closed() -> None:
             setattr(sys, name, nowhere)
 
 
+def _check_current_folder() -> None:
+    try:
+        Path.cwd()
+    except FileNotFoundError:
+        raise UsageError("The current folder was removed. Go to one that is there: cd ~") from None
+
+
 def _report_bug() -> NoReturn:
     from rnn_cli.crash import report, write_crash_file
 
@@ -69,7 +77,7 @@ def _report_bug() -> NoReturn:
         what_happened = (
             f"What happened is written in {write_crash_file(text)}; please report it with that file."
         )
-    except (OSError, RuntimeError) as error:
+    except (OSError, RnnError) as error:
         what_happened = (
             f"It could not be written to a file ({error}); please report it with what follows.\n\n{text}"
         )

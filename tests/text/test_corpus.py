@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rnn_cli.cache import cache_folder
-from rnn_cli.errors import TextError
+from rnn_cli.cache import cache_folder, keep_torch_inside
+from rnn_cli.errors import RnnError, TextError
 from rnn_cli.text import corpus as corpus_module
 from rnn_cli.text import entries as entries_module
 from rnn_cli.text import line_encoder as line_encoder_module
@@ -299,6 +299,22 @@ def test_the_cache_folder_is_found_in_the_environment(monkeypatch: pytest.Monkey
     assert cache_folder() == Path("/b/rnn_cli")
     monkeypatch.setenv("XDG_CACHE_HOME", "")
     assert cache_folder() == Path.home() / ".cache" / "rnn_cli"
+
+
+def test_without_a_home_folder_the_cache_has_to_be_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    def homeless() -> None:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "home", homeless)
+    monkeypatch.delenv("RNN_CACHE")
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    with pytest.raises(RnnError) as error:
+        cache_folder()
+    assert str(error.value) == (
+        "There is no place for the cache: this user has no home folder. Set RNN_CACHE to a folder that can be "
+        "written to."
+    )
+    keep_torch_inside()  # does without
 
 
 def test_without_a_named_cache_the_users_own_is_taken(
