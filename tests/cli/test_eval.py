@@ -72,6 +72,13 @@ def test_questions_have_an_accuracy_and_a_table_by_category(rnn: Rnn, run: Path)
     assert ["all", "4", "75.0%", "±", "21.7%"] in lines
 
 
+def test_a_category_cannot_move_the_cursor(rnn: Rnn, run: Path) -> None:
+    Path("set.jsonl").write_text(CHOICES.replace('"food"', '"\\u001b[2Jfood\\nall 9"'))
+    result = rnn("eval", "set.jsonl")
+    assert "\x1b" not in result.out
+    assert ["\\x1b[2Jfood\\nall", "9", "1", "100.0%"] in [line.split() for line in result.out.splitlines()]
+
+
 def test_the_challenge_is_two_csv_files(rnn: Rnn, run: Path) -> None:
     Path("q.csv").write_text("id,question,a),b),c),d),e)\n1,I eat _____,I,soup,you,rice,fish\n")
     Path("a.csv").write_text("id,answer\n1,d\n")
