@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 import rnn_cli
 import rnn_cli.inference
@@ -143,7 +144,12 @@ def test_without_a_home_folder_the_report_is_printed(rnn: Rnn, monkeypatch: pyte
 
 
 @pytest.mark.parametrize(
-    "error", [MemoryError(), RuntimeError("DefaultCPUAllocator: can't allocate memory: 9 bytes")]
+    "error",
+    [
+        MemoryError(),
+        RuntimeError("DefaultCPUAllocator: can't allocate memory: 9 bytes"),
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 9.00 GiB."),
+    ],
 )
 def test_too_little_memory_is_no_bug(error: Exception, rnn: Rnn, monkeypatch: pytest.MonkeyPatch) -> None:
     def greedy(given: str | None) -> Path:
