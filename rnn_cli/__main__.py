@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import NoReturn
 
-from rnn_cli.errors import RnnError, ran_out_of_memory
+from rnn_cli.errors import RnnError, UsageError, ran_out_of_memory
 
 DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
@@ -18,11 +18,12 @@ def main(arguments: list[str] | None = None) -> None:
     from rnn_cli.parent import end_with_parent
 
     end_with_parent()
-    _do_without_standard_error()
+    _do_without_what_is_closed()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a terminal without an arrow still shows the rest
     try:
+        _check_current_folder()
         app(arguments, prog_name="rnn")
     except RnnError as error:
         from rnn_cli.console import show_failure
@@ -43,17 +44,29 @@ def main(arguments: list[str] | None = None) -> None:
         sys.exit(RnnError.exit_code)
 
 
-def _do_without_standard_error() -> None:
-    """Let what is said beside the results go nowhere if standard error is closed (2>&-), or cannot be written to."""
-    if sys.stderr is not None:
+def _do_without_what_is_closed() -> None:
+    """Let results, and what is said beside them, go nowhere where their stream is closed (>&-, 2>&-).
+
+    What is said does so wherever it cannot be written to; of results it is told.
+    """
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        closed = stream is None
         try:
-            if isinstance(sys.stderr, io.TextIOWrapper):
-                os.write(sys.stderr.fileno(), b"")
-        except OSError:  # programs such as nice open a closed one for reading
-            pass
-        else:
-            return
-    sys.stderr = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - until the process ends
+            if isinstance(stream, io.TextIOWrapper):
+                os.write(stream.fileno(), b"")
+        except OSError as error:  # EBADF: programs such as nice open a closed one for reading
+            closed = name == "stderr" or error.errno == errno.EBADF
+        if closed:
+            nowhere = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - until the process ends
+            setattr(sys, name, nowhere)
+
+
+def _check_current_folder() -> None:
+    try:
+        Path.cwd()
+    except FileNotFoundError:
+        raise UsageError("The current folder was removed. Go to one that is there: cd ~") from None
 
 
 def _report_bug() -> NoReturn:
@@ -64,7 +77,7 @@ def _report_bug() -> NoReturn:
         what_happened = (
             f"What happened is written in {write_crash_file(text)}; please report it with that file."
         )
-    except (OSError, RuntimeError) as error:
+    except (OSError, RnnError) as error:
         what_happened = (
             f"It could not be written to a file ({error}); please report it with what follows.\n\n{text}"
         )

@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from rnn_cli.errors import Interrupted, RnnError
+from rnn_cli.printable import escaped
 from rnn_cli.training.events import (
     Ended,
     Event,
@@ -77,6 +78,8 @@ def show_table(
 ) -> None:
     """A table of results, folded to the width of a terminal or of COLUMNS; elsewhere each row is one line.
 
+    What a terminal would obey, in a name out of somebody's file, is shown as an escape.
+
     columns: (heading, "left" or "right").
     """
     table = Table(
@@ -87,7 +90,7 @@ def show_table(
             heading, justify="right" if side == "right" else "left", header_style="dim", overflow="fold"
         )
     for row in rows:
-        table.add_row(*(Text(cell) for cell in row))
+        table.add_row(*(Text(escaped(cell)) for cell in row))
     console = standard_output()
     if not console.is_terminal and "COLUMNS" not in os.environ:
         console.width = WITHOUT_FOLDS

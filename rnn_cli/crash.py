@@ -35,7 +35,7 @@ def write_crash_file(text: str) -> Path:
     """Write a report into a new file in the folder `crashes` of the cache.
 
     Raises:
-        OSError, RuntimeError: it cannot be written, or there is no home folder.
+        OSError, RnnError: it cannot be written, or there is no home folder.
     """
     folder = cache_folder() / "crashes"
     folder.mkdir(parents=True, exist_ok=True)

@@ -51,9 +51,8 @@ class RankLostError(TrainingError):
 
 def ran_out_of_memory(error: Exception) -> bool:
     """Whether there was too little memory: Python and NumPy have a class for it, torch only says so."""
-    return isinstance(error, MemoryError) or (
-        isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
-    )
+    said = str(error) if isinstance(error, RuntimeError) else ""
+    return isinstance(error, MemoryError) or "can't allocate memory" in said or "out of memory" in said
 
 
 class Interrupted(RnnError):  # noqa: N818 - nothing went wrong

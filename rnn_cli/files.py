@@ -1,6 +1,7 @@
 """Files that are whole or not there: written beside, flushed, synced and renamed."""
 
 import os
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,13 +17,16 @@ def parts_of(path: Path) -> str:
 def atomic_write(path: Path, *, sync: bool = True) -> Iterator[IO[bytes]]:
     """Open a file for writing that appears under `path` only once it is whole.
 
-    On an error nothing is left behind and a file that was there before stays as it was.
+    On an error nothing is left behind and a file that was there before stays as it was. A link stays, too: the file
+    that it leads to is written.
 
     Args:
         sync: whether it is to last through a power cut; without, it may be there but damaged then.
     """
+    path = Path(os.path.realpath(path))
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    # Machines and containers that share a folder may give two processes one number.
+    beside = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.part")
     try:
         with beside.open("wb") as file:
             yield file

@@ -47,6 +47,7 @@ class Child:
             OSError: no process can be started, or no file written.
         """
         with log.open("ab") as log_file, (output or log).open("wb" if output else "ab") as output_file:
+            log_begins = log_file.tell()  # before the process can have written to it
             process = subprocess.Popen(
                 [*program, *arguments],
                 stdin=subprocess.DEVNULL,
@@ -56,7 +57,7 @@ class Child:
                 cwd=folder,
                 process_group=0,
             )
-            return cls(process, log, log_file.tell())
+            return cls(process, log, log_begins)
 
     def poll(self) -> int | None:
         """The exit code, or minus the number of the signal that ended it; None while it runs."""

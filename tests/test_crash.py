@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 import rnn_cli
 import rnn_cli.inference
@@ -126,8 +127,29 @@ def test_without_a_place_for_the_file_the_report_is_printed(rnn: Rnn, tmp_path: 
     assert err.endswith("ZeroDivisionError: one over none\n\n")
 
 
+@pytest.mark.usefixtures("_bug")
+def test_without_a_home_folder_the_report_is_printed(rnn: Rnn, monkeypatch: pytest.MonkeyPatch) -> None:
+    def homeless() -> None:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "home", homeless)
+    monkeypatch.delenv("RNN_CACHE")
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    code, out, err = rnn("complete", "the cat")
+    assert (code, out) == (3, "")
+    assert err.startswith(
+        f"{BUG}It could not be written to a file (There is no place for the cache: this user has no home folder. "
+    )
+    assert err.endswith("ZeroDivisionError: one over none\n\n")
+
+
 @pytest.mark.parametrize(
-    "error", [MemoryError(), RuntimeError("DefaultCPUAllocator: can't allocate memory: 9 bytes")]
+    "error",
+    [
+        MemoryError(),
+        RuntimeError("DefaultCPUAllocator: can't allocate memory: 9 bytes"),
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 9.00 GiB."),
+    ],
 )
 def test_too_little_memory_is_no_bug(error: Exception, rnn: Rnn, monkeypatch: pytest.MonkeyPatch) -> None:
     def greedy(given: str | None) -> Path:

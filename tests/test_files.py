@@ -95,10 +95,29 @@ def test_the_bytes_are_on_the_disk_before_the_name_is_theirs_and_the_name_before
     assert done == ["fsync", "rename", "fsync of the folder"]
 
 
-def test_the_file_beside_is_hidden_and_belongs_to_one_process(tmp_path: Path) -> None:
-    with atomic_write(tmp_path / "model"):
-        assert [path.name for path in tmp_path.iterdir()] == [f".model.{os.getpid()}.part"]
-        assert list(tmp_path.glob(parts_of(tmp_path / "model"))) == list(tmp_path.iterdir())
+def test_the_file_beside_is_hidden_and_belongs_to_one_writing(tmp_path: Path) -> None:
+    with atomic_write(tmp_path / "model") as one, atomic_write(tmp_path / "model") as other:
+        beside = list(tmp_path.iterdir())
+        assert sorted(tmp_path.glob(parts_of(tmp_path / "model"))) == sorted(beside)
+        assert len(beside) == 2  # as when two containers, in which both are process 1, share the folder
+        assert all(path.name.startswith(f".model.{os.getpid()}-") for path in beside)
+        one.write(b"one")
+        other.write(b"other")
+    assert (tmp_path / "model").read_bytes() == b"one"
+    assert list(tmp_path.iterdir()) == [tmp_path / "model"]
+
+
+@pytest.mark.parametrize("is_there", [True, False])
+def test_a_link_stays_and_the_file_that_it_leads_to_is_written(tmp_path: Path, is_there: bool) -> None:
+    (tmp_path / "run").mkdir()
+    if is_there:
+        (tmp_path / "run/model").write_bytes(b"old")
+    (tmp_path / "link").symlink_to("run/model")
+    with atomic_write(tmp_path / "link") as file:
+        file.write(b"new")
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "run/model").read_bytes() == b"new"
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["link", "model", "run"]
 
 
 def test_text_is_written_as_utf_8_with_the_line_ends_that_it_has(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -72,6 +73,19 @@ def test_why_it_failed_is_its_last_error_or_the_signal(code: str, why: str, tmp_
     child = start(code, tmp_path)
     code_of(child)
     assert child.why() == why
+
+
+def test_an_error_in_the_first_instant_is_heard(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Quick(subprocess.Popen[bytes]):
+        def __init__(self, *arguments: Any, **options: Any) -> None:
+            super().__init__(*arguments, **options)
+            self.wait()
+
+    monkeypatch.setattr(subprocess, "Popen", Quick)
+    (tmp_path / "log").write_text("error: of the time before\n")
+    child = start("import sys; sys.exit('error: Early.')", tmp_path)
+    assert child.said() == "error: Early.\n"
+    assert child.why() == "Early."
 
 
 def test_it_does_not_hear_what_the_terminal_sends_to_its_parents_group(tmp_path: Path) -> None:

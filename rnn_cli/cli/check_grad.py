@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from rnn_cli.cli.json_line import json_line
+from rnn_cli.cli.texts import is_config
 
 if TYPE_CHECKING:
     from rnn_cli.insight.first_window import FirstWindow
     from rnn_cli.insight.gradient_check import GradientCheck
 
 TEXT_WIDTH = 80
-CONFIG_ENDINGS = (".yaml", ".yml")
 
 
 def check_grad(
@@ -52,8 +52,7 @@ def _first_window(what: str | None) -> "FirstWindow":
     from rnn_cli.console import TrainingDisplay
     from rnn_cli.inference import find_model
 
-    is_config = what is not None and what.endswith(CONFIG_ENDINGS)
-    config = load_config(Path(what)) if what is not None and is_config else None
+    config = load_config(Path(what)) if what is not None and is_config(Path(what)) else None
     path = find_model(what) if config is None else None
     from rnn_cli.insight.first_window import of_config, of_model
 

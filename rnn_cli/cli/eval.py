@@ -92,14 +92,16 @@ def eval_(
 
     words = blank_words_of(blank_words)
     path = find_model(model)
-    calibration = None if calibrate is None else _calibrate(path, calibrate)
     added: dict[str, Any] = {"cache": cache, "dynamic": dynamic, "ngram": ngram_file(path) if ngram else None}
+    asked: dict[str, Any] = {"answers": answers, "format": format_, "blank_words": words, **added}
+    asked["batch_size"] = batch_size
+    if calibrate is not None or fit is not None:
+        _check(path, file, asked, calibrate, fit)
+    calibration = None if calibrate is None else _calibrate(path, calibrate)
     fitted = None if fit is None else _fit(path, fit, file, added)
     trained = rnn_cli.load(path)
     note_calibration(trained)
-    result = trained.evaluate(
-        file, answers=answers, format=format_, blank_words=words, batch_size=batch_size, **added
-    )
+    result = trained.evaluate(file, **asked)
     figures = result.to_dict()
     if figures["format"] == "text":
         note_direction(trained)
@@ -117,6 +119,19 @@ def eval_(
     else:
         _show(result, file)
     return 1 if problems else 0
+
+
+def _check(path: Path, file: Path, asked: dict[str, Any], calibrate: Path | None, fit: Path | None) -> None:
+    """Refuse what cannot be, before the model file is written to."""
+    import rnn_cli
+    from rnn_cli.evaluation.question_sets import check_can_be_read
+
+    _, additions = rnn_cli.load(path).check_evaluation(file, **asked)
+    if fit is not None and not additions.names:
+        raise UsageError("--fit is for what is added: give --cache, --dynamic or --ngram with it.")
+    for text in (calibrate, fit):
+        if text is not None:
+            check_can_be_read(text)
 
 
 def _calibrate(path: Path, text: Path) -> dict[str, Any]:
@@ -154,8 +169,6 @@ def _fit(path: Path, text: Path, file: Path, added: dict[str, Any]) -> dict[str,
 
     trained = rnn_cli.load(path)
     additions = trained.additions(**added)
-    if not additions.names:
-        raise UsageError("--fit is for what is added: give --cache, --dynamic or --ngram with it.")
     fitted = fit_additions(trained, read_lines([text]), additions, name=text.name)
     store_addition(path, additions.key, fitted.to_dict())
     show_note(

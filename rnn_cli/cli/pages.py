@@ -7,13 +7,17 @@ from rnn_cli.files import write_text
 
 
 def write_page(path: Path, html: str) -> None:
-    """Write a page, whole or not at all.
+    """Write a page, whole or not at all; to a pipe or a device as it is.
 
     Raises:
         UsageError: no file can be written there.
     """
     try:
-        write_text(path, html, errors="backslashreplace")  # it may name a path that is not UTF-8
+        # The errors: it may name a path that is not UTF-8.
+        if path.exists() and not path.is_file():  # not to be replaced; to open a folder says what is wrong
+            path.write_text(html, "utf-8", errors="backslashreplace")
+        else:
+            write_text(path, html, errors="backslashreplace")
     except OSError as error:
         raise UsageError(
             f"{path}: cannot be written to ({error.strerror or error}). Choose another file with --html."

@@ -1,5 +1,6 @@
 """`rnn report`: one page on a run."""
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -48,8 +49,11 @@ def report(
     from rnn_cli.insight.report import make_report
     from rnn_cli.insight.report_page import report_page
     from rnn_cli.insight.runs import read_run
+    from rnn_cli.model_file import NAME_IN_RUN_FOLDER
 
     path = run or find_model(None)
+    if path.name == NAME_IN_RUN_FOLDER and os.path.isfile(path):  # noqa: PTH113 - is_file may not be allowed to look
+        path = path.parent  # RNN_MODEL may name the file
     found = make_report(read_run(path))
     page = html or path / PAGE
     write_page(page, report_page(found))

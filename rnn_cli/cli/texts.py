@@ -1,5 +1,6 @@
 """A text in place of a config: which files it is, what its run is called, how long it may take."""
 
+import os
 import re
 from pathlib import Path
 
@@ -68,6 +69,10 @@ def text_files(path: Path) -> list[Path]:
             return [file.absolute() for file in files]
         if path.exists():
             return [path.absolute()]
+        if path.is_symlink():
+            raise UsageError(
+                f"{path}: this is a link to {path.readlink()}, where no text is. Mend it, or name another text."
+            )
         names = [other.name for other in path.parent.iterdir()] if path.parent.is_dir() else []
     except OSError as error:
         raise UsageError(f"{path}: cannot be read ({error.strerror}).") from error
@@ -85,5 +90,5 @@ def run_name(path: Path) -> str:
     """What the run of a config or text is called: the name without its endings."""
     if is_config(path):
         return path.stem
-    name = path.resolve().name.lstrip(".")
+    name = os.path.basename(os.path.realpath(path)).lstrip(".")  # noqa: PTH119 - a circle of links has a name, too
     return name.split(".")[0] or "text"

@@ -13,27 +13,12 @@ from rnn_cli.config.loader import (
     load_config,
     read_overrides,
 )
-from rnn_cli.config.schema import (
-    HIDDEN_ACTIVATIONS,
-    Config,
-    DataConfig,
-    HiddenActivation,
-    ModelConfig,
-    OutputConfig,
-    TokenizerConfig,
-    TrainingConfig,
-)
+from rnn_cli.config.schema import HIDDEN_ACTIVATIONS, Config
 from rnn_cli.config.writer import config_to_yaml, json_schema, starter_yaml
 
 __all__ = [
     "HIDDEN_ACTIVATIONS",
     "Config",
-    "DataConfig",
-    "HiddenActivation",
-    "ModelConfig",
-    "OutputConfig",
-    "TokenizerConfig",
-    "TrainingConfig",
     "config_from_choices",
     "config_from_dict",
     "config_to_dict",

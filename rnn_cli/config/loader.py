@@ -97,7 +97,7 @@ def config_from_dict(data: Mapping[str, Any]) -> Config:
 
 
 def config_to_dict(config: Config) -> dict[str, Any]:
-    """Every key as plain data for JSON or YAML, without those that this kind of token has no use for."""
+    """Every key as plain data for JSON or YAML, without those that are of no use beside the others."""
     return without_keys_of_no_use(config.model_dump(mode="json"))
 
 

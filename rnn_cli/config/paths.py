@@ -5,6 +5,7 @@ were found, so that a training that goes on later reads the same ones.
 """
 
 import glob
+import os
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -142,10 +143,12 @@ def _absolute(file: Path) -> str:
 def _in_folder(folder: Path) -> list[Path]:
     """The files directly in `folder`, by name."""
     try:
-        found = sorted(folder.iterdir())
-    except (OSError, ValueError):  # no folder, no right to look, or a name that cannot be one
+        return [file for file in sorted(folder.iterdir()) if file.is_file() and not file.name.startswith(".")]
+    except (
+        OSError,
+        ValueError,
+    ):  # no folder, no right to look at it or into it, or a name that cannot be one
         return []
-    return [file for file in found if file.is_file() and not file.name.startswith(".")]
 
 
 def _matching(pattern: str, folder: Path) -> list[Path]:
@@ -156,7 +159,8 @@ def _matching(pattern: str, folder: Path) -> list[Path]:
         found = glob.glob(pattern, root_dir=folder, recursive=True)  # noqa: PTH207 - Path.glob finds hidden files
     except ValueError:  # a name that cannot be one
         return []
-    return [file for file in sorted(folder / name for name in found) if file.is_file()]
+    # Path.is_file fails in a folder that may be listed and not entered.
+    return [file for file in sorted(folder / name for name in found) if os.path.isfile(file)]  # noqa: PTH113
 
 
 def _is_file(path: Path) -> bool:

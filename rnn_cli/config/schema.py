@@ -56,6 +56,7 @@ class TokenizerConfig(Section):
     max_size: int | None = Field(
         default=None,
         ge=3,
+        le=10_000_000,  # the trainer of bpe allocates it at once
         description="tokens in the vocabulary, with <eos> and <unk>; null = no limit, for bpe 8000",
     )
 
@@ -194,7 +195,10 @@ class OutputConfig(Section):
         description="exact sums over all words, sampled over some; auto goes by the vocabulary",
     )
     samples: int = Field(
-        default=2048, ge=1, description="words drawn for the sampled softmax, shared by a window"
+        default=2048,
+        ge=1,
+        le=10_000_000,
+        description="words drawn for the sampled softmax, shared by a window",
     )
     exact_share: float = Field(
         default=0.0,
@@ -227,10 +231,13 @@ class TrainingConfig(Section):
         description="the update rule; sgd wants a far larger learning_rate than adamw does, muon (for matrices, the "
         "rest by adamw) the same",
     )
-    learning_rate: float = Field(default=0.002, gt=0, description="size of an update, at its largest")
+    learning_rate: float = Field(
+        default=0.002, gt=0, le=1000, description="size of an update, at its largest"
+    )  # torch refuses what is beyond float32
     table_learning_rate: float | None = Field(
         default=None,
         gt=0,
+        le=1000,
         description="if given, the embedding and V learn at this rate, by a rule of their own: table_optimizer",
     )
     table_optimizer: Literal["sgd", "adagrad"] = Field(
@@ -238,7 +245,9 @@ class TrainingConfig(Section):
         description="with table_learning_rate: plain sgd (10 to 20) learns less by heart where a text is read often, "
         "adagrad (0.1 to 0.3) soonest",
     )
-    weight_decay: float = Field(default=0.0, ge=0, description="pull of the weights towards 0; 0 = none")
+    weight_decay: float = Field(
+        default=0.0, ge=0, le=1000, description="pull of the weights towards 0; 0 = none"
+    )
     activation_penalty: float = Field(
         default=0.0,
         ge=0,
@@ -272,6 +281,7 @@ class TrainingConfig(Section):
     max_minutes: float | None = Field(
         default=None,
         gt=0,
+        le=1_000_000,
         description="if given, updates, validations and test end in time, the learning rate and validations follow "
         "the clock",
     )
@@ -293,6 +303,7 @@ class TrainingConfig(Section):
     threads: int | None = Field(
         default=None,
         ge=1,
+        le=4096,
         description="CPU threads that train side by side, each on its own streams; null = measure, take the fastest",
     )
     log_every_windows: int = Field(

@@ -1,6 +1,7 @@
 """Where a config or a plan comes from: a YAML file, and the `--set section.key=value` of the command line."""
 
 import codecs
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -51,7 +52,8 @@ class _UnreadableError(Exception):
 
 def read_file(path: Path, kind: FileKind = CONFIG, *, number: int = 0) -> Reading:
     """Read a file of keys and values. Its relative paths are looked for beside it, then in the current folder."""
-    folders = tuple(dict.fromkeys((path.parent.resolve(), Path.cwd())))
+    beside = Path(os.path.realpath(path.parent))  # Path.resolve fails where links go round in a circle
+    folders = tuple(dict.fromkeys((beside, Path.cwd())))
     source = Source(str(path), number, folders, kind=kind.name, dotted=kind.dotted)
     try:
         node, problems = read_yaml(_text(_content(path, kind), source), source)

@@ -78,6 +78,19 @@ class _Answer:
     confidence: float
 
 
+def with_added(model: TrainedModel, additions: Additions, format_: str) -> TrainedModel:
+    """The model with what is added to it, for a set of a format.
+
+    Raises:
+        UsageError: something is added that is not for such a set.
+    """
+    if not additions.names:
+        return model
+    if additions.cache and format_ == "pairs":
+        raise UsageError("--cache is for texts and for questions with a blank, not for pairs. Leave it out.")
+    return model.with_additions(additions)
+
+
 def evaluate_set(
     model: TrainedModel,
     questions: QuestionSet,
@@ -98,12 +111,7 @@ def evaluate_set(
     Raises:
         RnnError: no question could be asked, or what is added is not for this set.
     """
-    if additions.names:
-        if additions.cache and questions.format == "pairs":
-            raise UsageError(
-                "--cache is for texts and for questions with a blank, not for pairs. Leave it out."
-            )
-        model = model.with_additions(additions)
+    model = with_added(model, additions, questions.format)
     answers: list[_Answer] = []
     problems = list(questions.problems)
     last: RnnError | None = None

@@ -10,6 +10,7 @@ from rnn_cli.inference.trained_model import TrainedModel
 if TYPE_CHECKING:
     from rnn_cli.evaluation.answering import SetEvaluation
     from rnn_cli.evaluation.text import TextEvaluation
+    from rnn_cli.inference.additions import Additions
 
 BATCH_SIZE = 64
 LARGEST_BATCH_SIZE = 4096
@@ -52,11 +53,47 @@ class Model(TrainedModel):
             ModelFileError: the model's numbers grew too large, or the n-gram model cannot be used.
         """
         from rnn_cli.evaluation.answering import evaluate_set
-        from rnn_cli.evaluation.question_sets import FORMATS, find_format, read_question_set
+        from rnn_cli.evaluation.question_sets import read_question_set
         from rnn_cli.evaluation.text import evaluate_text
         from rnn_cli.text.reader import read_lines
 
         path = Path(path)
+        kind, additions = self.check_evaluation(
+            path,
+            answers=answers,
+            format=format,
+            blank_words=blank_words,
+            batch_size=batch_size,
+            cache=cache,
+            dynamic=dynamic,
+            ngram=ngram,
+        )
+        if kind == "text":
+            return evaluate_text(self, read_lines([path]), batch_size=batch_size, additions=additions)
+        questions = read_question_set(path, kind, None if answers is None else Path(answers))
+        return evaluate_set(
+            self, questions, path, batch_size=batch_size, blank_words=blank_words, additions=additions
+        )
+
+    def check_evaluation(
+        self,
+        path: Path,
+        *,
+        answers: str | Path | None = None,
+        format: str | None = None,  # noqa: A002
+        blank_words: tuple[int, int] = (1, 1),
+        batch_size: int = BATCH_SIZE,
+        cache: bool = False,
+        dynamic: bool = False,
+        ngram: str | Path | None = None,
+    ) -> "tuple[str, Additions]":
+        """The format of a file and what is added: all that can be refused before it is read is refused here.
+
+        For the arguments and the errors see `evaluate`.
+        """
+        from rnn_cli.evaluation.answering import with_added
+        from rnn_cli.evaluation.question_sets import FORMATS, check_answers, check_can_be_read, find_format
+
         if format is not None and format not in FORMATS:
             raise UsageError(f"--format is {format}; it has to be one of {', '.join(FORMATS)}.")
         if not 1 <= batch_size <= LARGEST_BATCH_SIZE:
@@ -65,14 +102,12 @@ class Model(TrainedModel):
             )
         checked_blank_words(blank_words)
         kind = format or find_format(path)
+        answers = None if answers is None else Path(answers)
+        check_answers(path, kind, answers)
+        for file in (path, answers):
+            if file is not None:
+                check_can_be_read(file)
         additions = self.additions(cache=cache, dynamic=dynamic, ngram=ngram)
-        if kind == "text":
-            if answers is not None:
-                raise UsageError(
-                    "--answers is for questions of the format msr, not for a text. Leave it out."
-                )
-            return evaluate_text(self, read_lines([path]), batch_size=batch_size, additions=additions)
-        questions = read_question_set(path, kind, None if answers is None else Path(answers))
-        return evaluate_set(
-            self, questions, path, batch_size=batch_size, blank_words=blank_words, additions=additions
-        )
+        if kind != "text":
+            with_added(self, additions, kind)
+        return kind, additions

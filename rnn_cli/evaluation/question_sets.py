@@ -103,6 +103,35 @@ def _first_keys(path: Path) -> set[str] | None:
         return None
 
 
+def check_can_be_read(path: Path) -> None:
+    """Refuse a file that cannot be opened. A pipe, which can be read only once, is left alone.
+
+    Raises:
+        TextError: it cannot be.
+    """
+    try:
+        if not path.is_fifo():
+            path.open("rb").close()
+    except OSError as error:
+        raise TextError(f"{path}: cannot be read ({error.strerror}).") from error
+
+
+def check_answers(path: Path, format_: str, answers: Path | None) -> None:
+    """Refuse a second file where there is none, and miss it where there is one.
+
+    Raises:
+        UsageError: the answers are missing, or not asked for.
+    """
+    if format_ == "text" and answers is not None:
+        raise UsageError("--answers is for questions of the format msr, not for a text. Leave it out.")
+    if (format_ == "msr") != (answers is not None):
+        raise UsageError(
+            "The answers to questions of the format msr are in a second file. Name it with --answers FILE."
+            if answers is None
+            else f"--answers is for questions of the format msr, and {path} has the format {format_}. Leave it out."
+        )
+
+
 def read_question_set(path: Path, format_: str, answers: Path | None = None) -> QuestionSet:
     """Read a file of questions, UTF-8. Empty lines are passed over.
 
@@ -114,12 +143,7 @@ def read_question_set(path: Path, format_: str, answers: Path | None = None) -> 
         TextError: a file cannot be read, or holds no question.
         UsageError: the answers are missing, or not asked for.
     """
-    if (format_ == "msr") != (answers is not None):
-        raise UsageError(
-            "The answers to questions of the format msr are in a second file. Name it with --answers FILE."
-            if answers is None
-            else f"--answers is for questions of the format msr, and {path} has the format {format_}. Leave it out."
-        )
+    check_answers(path, format_, answers)
     found: list[tuple[int, Question | Pair]] = []
     problems: list[str] = []
     items = _msr(path, answers) if answers is not None else _lines(path, format_)

@@ -6,7 +6,7 @@ The cache folder holds five kinds of things, and all of it may be deleted at any
     tokenizers/KEY.json               a vocabulary
     words/KEY.json                    how often each word or character occurs in a shard
     sizes/KEY.json                    the characters of a shard of a text that parts are kept apart of
-    hashes/KEY.json                   the sha256 of a file of a certain path, size and time of change
+    hashes/KEY.json                   the sha256 of a file of a certain path, inode, size and times of change
 
 A KEY is made of everything that the entry depends on: the content of the files, the settings, the format. So a file
 that has changed makes new entries for its own shard alone, and several processes can write at once: what two of them
@@ -53,7 +53,9 @@ def hashes_of(paths: Sequence[Path], encoding: str, cache_dir: Path) -> list[str
 
 def _hash(path: Path, cache_dir: Path) -> str:
     status = file_status(path)
-    known = {"path": str(path.resolve()), "size": status.st_size, "mtime_ns": status.st_mtime_ns}
+    # mv, cp -p, rsync -a and touch -r keep or set mtime; none of them can set ctime.
+    known = {"path": str(path.resolve()), "size": status.st_size, "inode": status.st_ino}
+    known |= {"mtime_ns": status.st_mtime_ns, "ctime_ns": status.st_ctime_ns}
     note = cache_dir / "hashes" / f"{hashlib.sha256(os.fsencode(path.resolve())).hexdigest()}.json"
     with suppress(OSError, ValueError, KeyError, TypeError, AttributeError):
         noted = json.loads(note.read_text("utf-8"))
@@ -61,7 +63,7 @@ def _hash(path: Path, cache_dir: Path) -> str:
         if noted == known:
             return sha256
     sha256 = hash_file(path)
-    if time.time_ns() - status.st_mtime_ns > RACY_NS:
+    if time.time_ns() - max(status.st_mtime_ns, status.st_ctime_ns) > RACY_NS:
         with suppress(OSError):  # only saves time; a cache that cannot be written is reported later
             # Not synced, which takes longer than to read a small file: a damaged note is no note.
             write_text(note, json.dumps(known | {"sha256": sha256}), sync=False)

@@ -51,6 +51,24 @@ class Part:
         return self.name == part_at(place, valid=self.valid, test=self.test)
 
 
+def too_few_lines(name: PartName, path: str | Path, *, valid: float, test: float) -> str:
+    """What to say where a part of a text has no line.
+
+    Args:
+        path: what the text is called.
+        valid, test: the shares.
+    """
+    found = {
+        "train": f"valid {valid:g} and test {test:g} leave",
+        "valid": f"valid {valid:g} gives",
+        "test": f"test {test:g} gives",
+    }[name]
+    return (
+        f"data.split: {found} no line of {path} for {name}: the text has too few lines for it. "
+        "Change the share, or set it to 0."
+    )
+
+
 def text_of_split(data: Mapping[str, Any], name: PartName) -> tuple[list[Path], Part | None] | None:
     """The files that a split is read from, and which part of them it is; None where there is no such split.
 

@@ -158,12 +158,6 @@ class StreamWindows:
             for number in range(first, len(self))
         )
 
-    def window(self, number: int) -> Window:
-        """The `number`-th window of the first epoch, from 0."""
-        if not 0 <= number < len(self):
-            raise IndexError(f"There is no window {number}: an epoch has {len(self)}.")
-        return next(self.epoch(0, first=number))
-
     def _steps_in(self, epoch: int) -> NDArray[np.int64]:
         if self._lengths_seed is None:
             return self._steps

@@ -18,7 +18,7 @@ from rnn_cli.text.reader import ProgressCallback
 from rnn_cli.text.rules import LONGEST_WORD, count_words
 from rnn_cli.text.shard import Shard, in_turn
 from rnn_cli.text.side_by_side import prepare
-from rnn_cli.text.split import Part
+from rnn_cli.text.split import Part, too_few_lines
 from rnn_cli.text.tokenizer import Tokenizer
 
 
@@ -72,7 +72,7 @@ def train_tokenizer(
             min_count=min_count,
             max_size=max_size,
         )
-    _check_vocabulary(tokenizer, paths, min_count)
+    _check_vocabulary(tokenizer, shards, paths, min_count)
     with writing_to(cache_dir):
         write_text(entry, tokenizer.to_json())
     return tokenizer
@@ -137,10 +137,15 @@ class CountStep:
         return {str(word): int(count) for word, count in dict(stored).items()}
 
 
-def _check_vocabulary(tokenizer: Tokenizer, paths: Sequence[Path], min_count: int) -> None:
+def _check_vocabulary(
+    tokenizer: Tokenizer, shards: Sequence[Shard], paths: Sequence[Path], min_count: int
+) -> None:
     """Refuse a vocabulary of `<unk>` and `<eos>` alone, from which nothing can be learnt."""
     if tokenizer.vocab_size > 2:
         return
+    part = shards[0].part
+    if part is not None and not any(line.strip() for shard in shards for line in shard.lines()):
+        raise TextError(too_few_lines(part.name, paths[0], valid=part.valid, test=part.test))
     texts = f"{paths[0]} and {len(paths) - 1:,} more" if len(paths) > 1 else str(paths[0])
     if min_count > 1:
         raise TextError(

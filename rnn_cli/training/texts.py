@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from rnn_cli.config import Config
 from rnn_cli.errors import TextError
 from rnn_cli.text.corpus import Corpus, prepare_corpus
-from rnn_cli.text.split import PartName, text_of_split
+from rnn_cli.text.split import PartName, text_of_split, too_few_lines
 from rnn_cli.text.tokenizer import Tokenizer
 from rnn_cli.text.vocabulary import train_tokenizer
 from rnn_cli.training.cores import usable_cores
@@ -73,7 +73,8 @@ def build_texts(config: Config, on_event: OnEvent) -> Texts:
         )
         blank = corpus.tokens == corpus.lines  # each line is a lone <eos>, if there is one
         if corpus.tokens == 0 or (blank and data.mode == "lines"):
-            raise TextError(_too_short(config, split))
+            shares = data.split
+            raise TextError(too_few_lines(split, data.train[0], valid=shares.valid, test=shares.test))
         if part is not None and split != "train":
             on_event(Notice(_describe_part(split, corpus)))
             return corpus
@@ -84,18 +85,6 @@ def build_texts(config: Config, on_event: OnEvent) -> Texts:
     train = prepare("train")
     assert train is not None
     return Texts(tokenizer, train, prepare("valid"), prepare("test"))
-
-
-def _too_short(config: Config, name: PartName) -> str:
-    shares = config.data.split
-    if name == "train":
-        found = f"valid {shares.valid:g} and test {shares.test:g} leave"
-    else:
-        found = f"{name} {shares.valid if name == 'valid' else shares.test:g} gives"
-    return (
-        f"data.split: {found} no line of {config.data.train[0]} for {name}: the text has too few lines for it. "
-        "Change the share, or set it to 0."
-    )
 
 
 def _progress_events(on_event: OnEvent) -> Callable[[str], Callable[[int, int], None]]:

@@ -1,5 +1,6 @@
 """The command line as a whole: help, version, usage errors."""
 
+import os
 import re
 import subprocess
 import sys
@@ -121,6 +122,15 @@ def test_python_m_rnn_cli_is_the_same_as_rnn(tmp_path: Path) -> None:
         as_module = run(sys.executable, "-m", "rnn_cli", *arguments)
         assert as_module == run(rnn_itself, *arguments)
         assert (as_module.out + as_module.err).strip()
+
+
+def test_a_current_folder_that_was_removed_is_one_clear_message(rnn: Rnn, tmp_path: Path) -> None:
+    (tmp_path / "gone").mkdir()
+    os.chdir(tmp_path / "gone")
+    Path(tmp_path / "gone").rmdir()
+    assert rnn("train", "my.txt") == Result(
+        2, "", "error: The current folder was removed. Go to one that is there: cd ~\n"
+    )
 
 
 def test_no_help_waits_for_torch_or_numpy() -> None:

@@ -64,6 +64,11 @@ def test_a_model_is_checked_with_its_weights_on_its_text(rnn: Rnn, tiny: Path) -
     assert json.loads(rnn("check-grad", "runs/tiny/model.safetensors", "--json").out) == learnt
 
 
+def test_a_config_may_end_in_capitals(rnn: Rnn) -> None:
+    result = rnn("check-grad", "GONE.YML")
+    assert (result.code, result.err) == (2, "error: GONE.YML: no such file.\n")
+
+
 def test_a_model_without_its_text_is_checked_on_random_words(rnn: Rnn, tiny: Path, tmp_path: Path) -> None:
     assert rnn("train", "tiny.yaml").code == 0
     (tmp_path / "train.txt").unlink()

@@ -292,6 +292,15 @@ def test_without_standard_error_the_result_still_comes(rnn: Rnn, run: Path) -> N
         assert (result.returncode, result.stdout) == (0, expected)
 
 
+def test_without_standard_output_nothing_goes_wrong(rnn: Rnn, run: Path) -> None:
+    command = f"{sys.executable} -m rnn_cli complete 'I zzqq __'"
+    expected = rnn("complete", "I zzqq __").err
+    for closed in (">&-", "--json >&-", "--json 1</dev/null"):
+        words = ["sh", "-c", f"{command} {closed}"]
+        result = subprocess.run(words, stderr=subprocess.PIPE, text=True, check=False)
+        assert (result.returncode, result.stderr) == (0, expected)
+
+
 def test_the_model_is_a_run_folder_or_a_model_file(rnn: Rnn, run: Path) -> None:
     expected = words(rnn("complete", "I", "--json"))
     for model in ("runs/meals", "runs/meals/model.safetensors", str(run)):

@@ -33,7 +33,8 @@ def test_a_full_disk_is_one_message_and_the_last_good_checkpoint_goes_on_to_the_
     checkpoint = tmp_path / "run" / "checkpoint.safetensors"
     whole = checkpoint.read_bytes()
 
-    result = train_with_files_up_to(len(whole) - 1, "--resume", "run", cwd=tmp_path)
+    # The numbers of seconds in a state take some digits more or less each time.
+    result = train_with_files_up_to(len(whole) - 200, "--resume", "run", cwd=tmp_path)
     assert result.returncode == 1
     assert result.stderr.splitlines()[-1] == (
         "error: run cannot be written to (File too large). "

@@ -72,6 +72,13 @@ def test_questions_have_an_accuracy_and_a_table_by_category(rnn: Rnn, run: Path)
     assert ["all", "4", "75.0%", "±", "21.7%"] in lines
 
 
+def test_a_category_cannot_move_the_cursor(rnn: Rnn, run: Path) -> None:
+    Path("set.jsonl").write_text(CHOICES.replace('"food"', '"\\u001b[2Jfood\\nall 9"'))
+    result = rnn("eval", "set.jsonl")
+    assert "\x1b" not in result.out
+    assert ["\\x1b[2Jfood\\nall", "9", "1", "100.0%"] in [line.split() for line in result.out.splitlines()]
+
+
 def test_the_challenge_is_two_csv_files(rnn: Rnn, run: Path) -> None:
     Path("q.csv").write_text("id,question,a),b),c),d),e)\n1,I eat _____,I,soup,you,rice,fish\n")
     Path("a.csv").write_text("id,answer\n1,d\n")
@@ -154,8 +161,12 @@ def test_a_temperature_is_fitted_stored_applied_and_said(rnn: Rnn, run: Path) ->
             ),
         ),
         (
-            ["gone.csv", "--answers", "gone"],
-            Result(1, "", "error: gone: the questions cannot be read (No such file or directory).\n"),
+            ["gone.csv", "--answers", "text.txt"],
+            Result(1, "", "error: gone.csv: cannot be read (No such file or directory).\n"),
+        ),
+        (
+            ["set.csv", "--answers", "gone"],
+            Result(1, "", "error: gone: cannot be read (No such file or directory).\n"),
         ),
         (["gone"], Result(1, "", "error: gone: cannot be read (No such file or directory).\n")),
     ],
@@ -164,8 +175,30 @@ def test_what_cannot_be_measured_is_one_clear_message(
     rnn: Rnn, run: Path, arguments: list[str], result: Result
 ) -> None:
     Path("set.jsonl").write_text(CHOICES)
+    Path("set.csv").write_text("id,question,a),b),c),d),e)\n")
     Path("text.txt").write_text("I eat\n")
-    assert rnn("eval", *arguments) == result
+    model = (run / "model.safetensors").read_bytes()
+    for fit in ([], ["--calibrate", "text.txt"], ["--cache", "--fit", "text.txt"]):
+        assert rnn("eval", *arguments, *fit) == result
+    assert (run / "model.safetensors").read_bytes() == model
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--fit", "text.txt"], "--fit is for what is added: give --cache, --dynamic or --ngram with it."),
+        (["--cache", "--fit", "gone"], "gone: cannot be read (No such file or directory)."),
+        (["--cache", "--fit", "."], ".: cannot be read (Is a directory)."),
+    ],
+)
+def test_a_model_is_not_calibrated_where_something_else_cannot_be(
+    rnn: Rnn, run: Path, arguments: list[str], message: str
+) -> None:
+    Path("text.txt").write_text("I eat soup\n")
+    model = (run / "model.safetensors").read_bytes()
+    result = rnn("eval", "text.txt", "--calibrate", "text.txt", *arguments)
+    assert (result.code in (1, 2), result.out, result.err) == (True, "", f"error: {message}\n")
+    assert (run / "model.safetensors").read_bytes() == model
 
 
 def test_measuring_never_loads_torch(run: Path, tmp_path: Path) -> None:

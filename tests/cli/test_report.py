@@ -52,6 +52,14 @@ def test_the_page_can_go_elsewhere_and_the_measurements_are_json(rnn: Rnn, run: 
     assert not (run / "report.html").exists()
 
 
+def test_the_variable_may_name_the_file_in_the_run_folder(
+    rnn: Rnn, run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RNN_MODEL", "runs/tiny/model.safetensors")
+    assert json.loads(rnn("report", "--json").out)["run"] == "runs/tiny"
+    assert (run / "report.html").is_file()
+
+
 def test_what_is_measured_is_what_training_measured(rnn: Rnn, run: Path) -> None:
     summary = json.loads((run / "summary.json").read_text())
     found = json.loads(rnn("report", "--json").out)

@@ -143,6 +143,11 @@ def test_a_text_of_a_line_is_learnt_without_measuring(rnn: Rnn, tmp_path: Path) 
         ),
         (["my.frist.txt"], 'my.frist.txt: there is no such text or config. Did you mean "my.first.txt"?'),
         (["nowhere/a.txt"], "nowhere/a.txt: there is no such text or config."),
+        (
+            ["link.txt"],
+            "link.txt: this is a link to gone.txt, where no text is. Mend it, or name another text.",
+        ),
+        (["circle"], "circle: this is a link to circle, where no text is. Mend it, or name another text."),
         (["empty"], "empty: this folder has no files in it. Name a text, or a folder of texts."),
         (
             ["my.first.txt", "--set", "model.hidden=3"],
@@ -154,6 +159,8 @@ def test_wrong_input_is_told_at_once(
     rnn: Rnn, text: Path, tmp_path: Path, arguments: list[str], message: str
 ) -> None:
     (tmp_path / "empty").mkdir()
+    (tmp_path / "link.txt").symlink_to("gone.txt")
+    (tmp_path / "circle").symlink_to("circle")
     result = rnn("train", *arguments)
     assert (result.code, result.err) == (2, f"error: {message}\n")
 

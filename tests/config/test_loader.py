@@ -70,9 +70,11 @@ WRONG = {
         "3:15: training.batch_size: found null, allowed: a whole number of 1 or more."
     ),
     "training:\n  learning_rate: fast": (
-        '3:18: training.learning_rate: found "fast", allowed: a number above 0.'
+        '3:18: training.learning_rate: found "fast", allowed: a number above 0 and at most 1000.'
     ),
-    "training:\n  learning_rate: true": "3:18: training.learning_rate: found true, allowed: a number above 0.",
+    "training:\n  learning_rate: true": (
+        "3:18: training.learning_rate: found true, allowed: a number above 0 and at most 1000."
+    ),
     "training:\n  max_grad_norm: None": (
         '3:18: training.max_grad_norm: found "None", allowed: a number above 0, or null. Did you mean null?'
     ),
@@ -85,13 +87,17 @@ WRONG = {
     'training:\n  batch_size: "0"': (
         '3:15: training.batch_size: found "0", allowed: a whole number of 1 or more.'
     ),
-    "training:\n  learning_rate: 0": "3:18: training.learning_rate: found 0, allowed: a number above 0.",
-    "training:\n  learning_rate: .inf": "3:18: training.learning_rate: found .inf, allowed: a number above 0.",
+    "training:\n  learning_rate: 0": (
+        "3:18: training.learning_rate: found 0, allowed: a number above 0 and at most 1000."
+    ),
+    "training:\n  learning_rate: .inf": (
+        "3:18: training.learning_rate: found .inf, allowed: a number above 0 and at most 1000."
+    ),
     "training:\n  learning_rate: -.inf": (
-        "3:18: training.learning_rate: found -.inf, allowed: a number above 0."
+        "3:18: training.learning_rate: found -.inf, allowed: a number above 0 and at most 1000."
     ),
     "training:\n  weight_decay: .nan": (
-        "3:17: training.weight_decay: found .nan, allowed: a number of 0 or more."
+        "3:17: training.weight_decay: found .nan, allowed: a number of 0 or more and at most 1000."
     ),
     "training:\n  patience: 0": "3:13: training.patience: found 0, allowed: a whole number of 1 or more, or null.",
     "training:\n  seed: 4294967296": (

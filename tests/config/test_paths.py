@@ -1,6 +1,8 @@
 """Where the files that a config names are looked for."""
 
+import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -173,6 +175,28 @@ def test_a_folder_that_may_not_be_read_is_a_problem(here: Path, monkeypatch: pyt
     assert problems_of("data: {train: texts}") == [
         f'configs/c.yaml:1:15: data.train: found "texts", but the folder {here}/texts cannot be read: '
         "Permission denied."
+    ]
+
+
+def test_a_folder_that_may_be_listed_and_not_entered_is_a_problem(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stat = os.stat
+
+    def refuse(path: Any, **how: Any) -> os.stat_result:
+        if "texts" in Path(path).parent.parts:  # as for everybody but root after chmod 444
+            raise PermissionError(13, "Permission denied")
+        return stat(path, **how)
+
+    files(here, "texts/a.txt")
+    monkeypatch.setattr(os, "stat", refuse)
+    assert problems_of("data: {train: texts, valid: texts/*, test: texts/a.txt}") == [
+        f'configs/c.yaml:1:15: data.train: found "texts", but the folder {here}/texts cannot be read: '
+        "Permission denied.",
+        'configs/c.yaml:1:29: data.valid: found "texts/*", but no file matches it, neither beside the config '
+        f"({here}/configs) nor in the current folder ({here}).",
+        'configs/c.yaml:1:44: data.test: found "texts/a.txt", but there is no such file, neither beside the config '
+        f"({here}/configs) nor in the current folder ({here}).",
     ]
 
 

@@ -13,6 +13,7 @@ from rnn_cli.config.schema import (
     Config,
     ModelConfig,
     OutputConfig,
+    Section,
     TokenizerConfig,
     TrainingConfig,
 )
@@ -113,15 +114,17 @@ def test_what_is_no_codec_for_text_is_no_encoding(codec: str) -> None:
     [
         ("batch_size", 1, 10**9),
         ("bptt_steps", 1, 10**9),
-        ("learning_rate", 1e-300, 1e300),
-        ("weight_decay", 0, 1e300),
+        ("learning_rate", 1e-300, 1000),
+        ("table_learning_rate", 1e-300, 1000),
+        ("weight_decay", 0, 1000),
         ("warmup_steps", 0, 10**9),
         ("max_grad_norm", 1e-300, 1e300),
         ("max_epochs", 1, 10**9),
         ("patience", 1, 10**9),
         ("validate_every_epochs", 1, 10**9),
         ("seed", 0, 2**32 - 1),
-        ("threads", 1, 10**9),
+        ("threads", 1, 4096),
+        ("max_minutes", 1e-300, 10**6),
         ("log_every_windows", 1, 10**9),
     ],
 )
@@ -131,6 +134,25 @@ def test_numbers_reach_their_limits_and_not_beyond(key: str, lowest: float, high
     for value in (-1, float("nan"), float("inf")):
         with pytest.raises(ValidationError):
             TrainingConfig.model_validate({key: value})
+
+
+@pytest.mark.parametrize(
+    ("section", "key", "highest"),
+    [
+        (TokenizerConfig, "max_size", 10**7),
+        (OutputConfig, "samples", 10**7),
+        (TrainingConfig, "max_minutes", 10**6),
+        (TrainingConfig, "threads", 4096),
+        (TrainingConfig, "learning_rate", 1000),
+        (TrainingConfig, "table_learning_rate", 1000),
+        (TrainingConfig, "weight_decay", 1000),
+    ],
+)
+def test_numbers_that_no_machine_can_take_are_refused(section: type[Section], key: str, highest: int) -> None:
+    assert getattr(section.model_validate({key: highest}), key) == highest
+    for value in (highest + 1, 10**20):
+        with pytest.raises(ValidationError):
+            section.model_validate({key: value})
 
 
 @pytest.mark.parametrize("value", [True, "32", 2.0, None, [1]])

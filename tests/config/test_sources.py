@@ -27,6 +27,13 @@ def problem_of(path: str, *overrides: str) -> str:
     return problem
 
 
+def test_links_that_go_round_in_a_circle_lead_to_no_file(folder: Path) -> None:
+    (folder / "circle").symlink_to("circle")
+    assert problem_of("circle/c.yaml") == (
+        "circle/c.yaml: cannot be read: Too many levels of symbolic links."
+    )
+
+
 EMPTY = "c.yaml: empty. A config needs data.train at least; `rnn init` writes one to begin with."
 
 

@@ -6,11 +6,17 @@ from pathlib import Path
 
 import pytest
 
+from rnn_cli.text import entries
 from rnn_cli.text.tokenizer import Tokenizer
 
 TEXT = "tea or tea\n\nor sushi?\n"
 PIECES = [" <unk>", "\n", " or", " tea", " sushi", "?"]
 IDS = [3, 2, 3, 1, 1, 2, 4, 5, 1]
+
+
+@pytest.fixture(autouse=True)
+def _hashes_are_remembered_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(entries, "RACY_NS", -1)
 
 
 @pytest.fixture
@@ -29,7 +35,7 @@ def tokenizer() -> Tokenizer:
 
 
 def written(path: Path, text: str, age_s: float = 60) -> Path:
-    """A file that was last changed a minute ago, so that its hash is worth remembering."""
+    """A file that was last changed a minute ago."""
     path.write_text(text, encoding="utf-8")
     changed = time.time() - age_s
     os.utime(path, (changed, changed))

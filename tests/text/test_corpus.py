@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rnn_cli.cache import cache_folder
-from rnn_cli.errors import TextError
+from rnn_cli.cache import cache_folder, keep_torch_inside
+from rnn_cli.errors import RnnError, TextError
 from rnn_cli.text import corpus as corpus_module
 from rnn_cli.text import entries as entries_module
 from rnn_cli.text import line_encoder as line_encoder_module
@@ -18,6 +18,8 @@ from rnn_cli.text.corpus import Corpus, prepare_corpus
 from rnn_cli.text.tokenizer import Tokenizer
 from rnn_cli.text.vocabulary import train_tokenizer
 from tests.text.conftest import IDS, PIECES, TEXT, forbid, leftovers, written
+
+RACY_NS = entries_module.RACY_NS
 
 
 def test_every_line_ends_with_eos_and_blank_lines_are_kept(
@@ -123,15 +125,30 @@ def test_changed_content_is_encoded_anew_even_at_equal_size(
     assert prepare_corpus([path], tokenizer, cache_dir=cache).unknown == 1
 
 
-def test_a_file_that_was_just_written_is_hashed_every_time(
-    path: Path, tokenizer: Tokenizer, cache: Path
+@pytest.mark.parametrize("moved", [True, False], ids=["mv", "touch -r"])
+def test_another_text_of_the_same_size_and_time_of_change_is_encoded_anew(
+    path: Path, tokenizer: Tokenizer, tmp_path: Path, cache: Path, moved: bool
 ) -> None:
-    written(path, TEXT, age_s=0)
-    changed = path.stat()
     prepare_corpus([path], tokenizer, cache_dir=cache)
-    path.write_text(TEXT.replace("sushi", "sashi"))
-    os.utime(path, ns=(changed.st_atime_ns, changed.st_mtime_ns))
+    before = path.stat()
+    other = tmp_path / "other" if moved else path
+    other.write_text(TEXT.replace("sushi", "sashi"))
+    os.utime(other, ns=(before.st_atime_ns, before.st_mtime_ns))
+    while other.stat().st_ctime_ns == before.st_ctime_ns:  # within one tick of the clock
+        os.utime(other, ns=(before.st_atime_ns, before.st_mtime_ns))
+    other.replace(path)
+    assert (path.stat().st_size, path.stat().st_mtime_ns) == (before.st_size, before.st_mtime_ns)
     assert prepare_corpus([path], tokenizer, cache_dir=cache).unknown == 1
+
+
+@pytest.mark.parametrize("age_s", [0, 60])
+def test_a_file_that_was_just_written_is_hashed_every_time(
+    path: Path, tokenizer: Tokenizer, cache: Path, monkeypatch: pytest.MonkeyPatch, age_s: float
+) -> None:
+    monkeypatch.setattr(entries_module, "RACY_NS", RACY_NS)
+    written(path, TEXT, age_s=age_s)
+    prepare_corpus([path], tokenizer, cache_dir=cache)
+    assert not (cache / "hashes").exists()
 
 
 def test_another_tokenizer_or_encoding_or_compression_is_another_entry(
@@ -282,6 +299,22 @@ def test_the_cache_folder_is_found_in_the_environment(monkeypatch: pytest.Monkey
     assert cache_folder() == Path("/b/rnn_cli")
     monkeypatch.setenv("XDG_CACHE_HOME", "")
     assert cache_folder() == Path.home() / ".cache" / "rnn_cli"
+
+
+def test_without_a_home_folder_the_cache_has_to_be_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    def homeless() -> None:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "home", homeless)
+    monkeypatch.delenv("RNN_CACHE")
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    with pytest.raises(RnnError) as error:
+        cache_folder()
+    assert str(error.value) == (
+        "There is no place for the cache: this user has no home folder. Set RNN_CACHE to a folder that can be "
+        "written to."
+    )
+    keep_torch_inside()  # does without
 
 
 def test_without_a_named_cache_the_users_own_is_taken(

@@ -231,7 +231,7 @@ def test_shuffled_files_in_windows_of_random_lengths_are_each_read_as_if_alone_a
 
 def test_a_window_of_streams_is_time_first() -> None:
     windows = StreamWindows(numbered(7), eos_id=EOS, batch_size=2, bptt_steps=2)
-    first, last = windows.window(0), windows.window(1)
+    first, last = windows
     assert first.inputs.tolist() == [[EOS, 102], [100, 103]]
     assert first.targets.tolist() == [[100, 103], [101, 104]]
     assert first.mask is None
@@ -239,13 +239,6 @@ def test_a_window_of_streams_is_time_first() -> None:
     assert last.targets.tolist() == [[102, 105], [EOS, 106]]
     assert last.mask is not None
     assert last.mask.tolist() == [[True, True], [False, True]]
-
-
-def test_there_is_no_window_behind_the_last() -> None:
-    windows = StreamWindows(numbered(7), eos_id=EOS, batch_size=2, bptt_steps=2)
-    for number in [2, -1]:
-        with pytest.raises(IndexError, match=f"^There is no window {number}: an epoch has 2.$"):
-            windows.window(number)
 
 
 def test_one_stream_does_not_depend_on_the_length_of_windows() -> None:

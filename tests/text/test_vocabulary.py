@@ -8,6 +8,7 @@ import pytest
 from rnn_cli.errors import TextError
 from rnn_cli.text import rules as rules_module
 from rnn_cli.text.reader import TextReader
+from rnn_cli.text.split import Part, part_at, place_of_words
 from rnn_cli.text.vocabulary import train_tokenizer
 from tests.text.conftest import PIECES, forbid, written
 
@@ -41,6 +42,23 @@ def test_a_vocabulary_without_words_is_refused(path: Path, tmp_path: Path, cache
         "Set data.tokenizer.kind to char or bpe."
     )
     assert train_tokenizer([giant], cache_dir=cache, kind="char").pieces == ["<unk>", "\n", "x"]
+
+
+@pytest.mark.parametrize("settings", [{}, {"kind": "char"}, {"min_count": 2}])
+def test_a_part_without_lines_is_no_matter_of_words(
+    path: Path, cache: Path, settings: dict[str, Any]
+) -> None:
+    assert part_at(place_of_words("tea"), valid=0.5, test=0.4) != "train"
+    assert part_at(place_of_words(""), valid=0.5, test=0.4) != "train"
+    written(path, "tea\n\n" * 9)  # equal lines are in one part, all of them
+    with pytest.raises(TextError) as caught:
+        train_tokenizer(
+            [path], cache_dir=cache, part=Part("train", valid=0.5, test=0.4, mode="lines"), **settings
+        )
+    assert str(caught.value) == (
+        f"data.split: valid 0.5 and test 0.4 leave no line of {path} for train: the text has too few lines for it. "
+        "Change the share, or set it to 0."
+    )
 
 
 def test_new_rules_of_splitting_make_a_new_vocabulary(
