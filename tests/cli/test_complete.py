@@ -294,9 +294,9 @@ def test_without_standard_error_the_result_still_comes(rnn: Rnn, run: Path) -> N
 
 def test_without_standard_output_nothing_goes_wrong(rnn: Rnn, run: Path) -> None:
     command = f"{sys.executable} -m rnn_cli complete 'I zzqq __'"
-    expected = rnn("complete", "I zzqq __").err
-    for closed in (">&-", "--json >&-", "--json 1</dev/null"):
-        words = ["sh", "-c", f"{command} {closed}"]
+    for options, closed in (([], ">&-"), (["--json"], ">&-"), (["--json"], "1</dev/null")):
+        expected = rnn("complete", "I zzqq __", *options).err
+        words = ["sh", "-c", " ".join([command, *options, closed])]
         result = subprocess.run(words, stderr=subprocess.PIPE, text=True, check=False)
         assert (result.returncode, result.stderr) == (0, expected)
 
