@@ -18,6 +18,9 @@ def main(arguments: list[str] | None = None) -> None:
     from rnn_cli.parent import end_with_parent
 
     end_with_parent()
+    # NumPy's threads wait for each other after every step: where other processes hold a core, two took more than six
+    # times as long as one. Whoever knows better sets it.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     _do_without_what_is_closed()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):

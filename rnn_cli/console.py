@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from rnn_cli.errors import Interrupted, RnnError
-from rnn_cli.printable import escaped
+from rnn_cli.printable import JOINERS, escaped
 from rnn_cli.training.events import (
     Ended,
     Event,
@@ -90,7 +90,7 @@ def show_table(
             heading, justify="right" if side == "right" else "left", header_style="dim", overflow="fold"
         )
     for row in rows:
-        table.add_row(*(Text(escaped(cell)) for cell in row))
+        table.add_row(*(Text(escaped(cell, keep=JOINERS)) for cell in row))
     console = standard_output()
     if not console.is_terminal and "COLUMNS" not in os.environ:
         console.width = WITHOUT_FOLDS

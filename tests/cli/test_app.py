@@ -27,6 +27,17 @@ def words(text: str) -> str:
     return " ".join(re.sub(r"[│╭╮╰╯─]", " ", uncoloured(text)).split())
 
 
+@pytest.mark.parametrize(("given", "threads"), [(None, "1"), ("3", "3")])
+def test_numpy_computes_with_one_thread_unless_told_otherwise(
+    rnn: Rnn, monkeypatch: pytest.MonkeyPatch, given: str | None, threads: str
+) -> None:
+    monkeypatch.setenv("OPENBLAS_NUM_THREADS", given or "")
+    if given is None:
+        monkeypatch.delenv("OPENBLAS_NUM_THREADS")
+    assert rnn("--version").code == 0
+    assert os.environ["OPENBLAS_NUM_THREADS"] == threads
+
+
 def test_help_names_every_command(rnn: Rnn) -> None:
     for option in ("--help", "-h"):
         result = rnn(option)
