@@ -19,6 +19,7 @@ import sys
 from pathlib import Path
 
 from benchmarks.result_rows import ROWS, Row
+from rnn_cli.files import atomic_write
 
 ROOT = Path(__file__).parent.parent
 COLUMNS = ("row", "changed", "seeds", "training", "validation", "test", "CPU seconds", "minutes")
@@ -89,11 +90,9 @@ def beginning(text: Path, share: float, folder: Path) -> Path:
         return text.resolve()
     part = folder / f"{text.stem}.{share:g}.{_digest(str(text.resolve()))}{text.suffix}"
     if not part.is_file():
-        folder.mkdir(parents=True, exist_ok=True)
         lines = text.read_bytes().splitlines(keepends=True)
-        whole = part.with_suffix(".being-written")  # so that a part that is there is whole
-        whole.write_bytes(b"".join(lines[: round(share * len(lines))]))
-        whole.replace(part)
+        with atomic_write(part) as file:
+            file.writelines(lines[: round(share * len(lines))])
     return part.resolve()
 
 

@@ -93,8 +93,13 @@ def eval_(
     words = blank_words_of(blank_words)
     path = find_model(model)
     added: dict[str, Any] = {"cache": cache, "dynamic": dynamic, "ngram": ngram_file(path) if ngram else None}
-    asked: dict[str, Any] = {"answers": answers, "format": format_, "blank_words": words, **added}
-    asked["batch_size"] = batch_size
+    asked: dict[str, Any] = {
+        "answers": answers,
+        "format": format_,
+        "blank_words": words,
+        "batch_size": batch_size,
+        **added,
+    }
     if calibrate is not None or fit is not None:
         _check(path, file, asked, calibrate, fit)
     calibration = None if calibrate is None else _calibrate(path, calibrate)

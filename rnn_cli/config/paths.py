@@ -144,11 +144,8 @@ def _in_folder(folder: Path) -> list[Path]:
     """The files directly in `folder`, by name."""
     try:
         return [file for file in sorted(folder.iterdir()) if file.is_file() and not file.name.startswith(".")]
-    except (
-        OSError,
-        ValueError,
-    ):  # no folder, no right to look at it or into it, or a name that cannot be one
-        return []
+    except (OSError, ValueError):
+        return []  # no folder, no right to look at it or into it, or a name that cannot be one
 
 
 def _matching(pattern: str, folder: Path) -> list[Path]:

@@ -15,7 +15,6 @@ TURNED = 0.02
 RECENT = 10
 """Records of training whose mean is the training loss at the end."""
 
-
 MOST_DROPOUT = 0.6
 """So much has been tried; more teaches too little."""
 
