@@ -94,6 +94,11 @@ class DataConfig(Section):
         default=None, validate_default=True, description="a text to measure once, at the end; null = none"
     )
     split: SplitConfig = SplitConfig()
+    measured_tokens: int | None = Field(
+        default=None,
+        ge=1,
+        description="of validation and test text about so many tokens are measured, from all over it; null = all",
+    )
     mode: Literal["stream", "lines"] = Field(
         default="stream", description="stream reads on over line ends; lines starts each line with no memory"
     )

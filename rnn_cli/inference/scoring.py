@@ -16,6 +16,7 @@ class Perplexity:
         state_carried: True where the hidden state ran through the whole text, False where each line began anew.
         squares: the sum of (ln probability)² of the words, which the standard errors are made of; None where it was
             not kept.
+        of_tokens: words of the whole text, where only stretches of it were read; None: all of it was.
     """
 
     nll: float
@@ -23,6 +24,7 @@ class Perplexity:
     unknown: int
     state_carried: bool
     squares: float | None = None
+    of_tokens: int | None = None
 
     @property
     def loss(self) -> float:
@@ -49,10 +51,11 @@ class Perplexity:
 
     def terms(self) -> str:
         """What was counted, in words."""
-        state = "state carried over the whole text" if self.state_carried else "state reset at each line"
-        return (
-            f"{self.tokens:,} tokens, unknown words counted ({self.unknown:,}), end of line counted, {state}"
-        )
+        whole, tokens = "the whole text", f"{self.tokens:,} tokens"
+        if self.of_tokens is not None:
+            whole, tokens = "them", f"{self.tokens:,} of {self.of_tokens:,} tokens, from all over the text"
+        state = f"state carried over {whole}" if self.state_carried else "state reset at each line"
+        return f"{tokens}, unknown words counted ({self.unknown:,}), end of line counted, {state}"
 
     def to_dict(self) -> dict[str, Any]:
         """The figure and its terms, for JSON."""
@@ -64,6 +67,8 @@ class Perplexity:
             "end_of_line_counted": True,
             "state": "carried" if self.state_carried else "reset",
         }
+        if self.of_tokens is not None:
+            figures["of_tokens"] = self.of_tokens
         if self.loss_standard_error is not None and self.standard_error is not None:
             figures["loss_standard_error"] = _finite(self.loss_standard_error)
             figures["perplexity_standard_error"] = _finite(self.standard_error)
@@ -79,6 +84,7 @@ class Perplexity:
             unknown=stored["unknown"],
             state_carried=stored["state"] == "carried",
             squares=None if loss is None or error is None else (error**2 * tokens + loss**2) * tokens,
+            of_tokens=stored.get("of_tokens"),
         )
 
 

@@ -41,6 +41,10 @@ MEASURED_CHARACTERS_PER_MINUTE = 30_000
 LEAST_MEASURED, MOST_MEASURED = 60_000, 1_000_000
 """Characters that validation and test take each: enough to be sure of the figure, few enough for the time."""
 
+MEASURING_SHARE = 0.15
+FEWEST_MEASURED_TOKENS = 10_000
+"""What the last measurements of validation and test text may take of the time, and what is measured at least."""
+
 SIZES: dict[str, tuple[tuple[int, int, int], ...]] = {
     "word": ((128, 0, 0), (256, 100_000, 0), (400, 700_000, 12_000_000), (650, 1_500_000, 60_000_000)),
     "char": ((128, 0, 0), (256, 30_000, 0), (512, 500_000, 12_000_000), (1024, 3_000_000, 100_000_000)),
@@ -172,6 +176,27 @@ def _split(
     shown = ", ".join(f"{name} {share:.2%}" for name in kept) or "nothing"
     keys = ("data.split.valid", "data.split.test")
     return {name: share if name in kept else 0.0 for name in wanted}, Reason("kept apart", shown, why, keys)
+
+
+def choose_measured(parts: Mapping[str, int], *, token_s: float, training_s: float) -> Choices:
+    """How much of the validation and the test text is measured: all of it where there is time.
+
+    Args:
+        parts: the tokens of each.
+        token_s: seconds that measuring a token takes.
+    """
+    tokens = sum(parts.values())
+    affordable = int(MEASURING_SHARE * training_s / max(token_s, 1e-9))
+    each = int(float(f"{max(affordable / max(len(parts), 1), FEWEST_MEASURED_TOKENS):.2g}"))
+    if tokens <= affordable or each >= max(parts.values()):
+        return Choices({"data": {}}, ())
+    reason = Reason(
+        "measured",
+        f"{each:,} tokens of {' and '.join(parts)}",
+        f"all {tokens:,} would take {tokens * token_s:,.0f} s; `rnn eval` measures a whole text",
+        ("data.measured_tokens",),
+    )
+    return Choices({"data": {"measured_tokens": each}}, (reason,))
 
 
 def sizes_to_try(kind: Kind, tokens: int) -> list[tuple[int, int]]:

@@ -13,16 +13,18 @@ from rnn_cli.recipe.choice import (
     Choices,
     Kind,
     cells_to_try,
+    choose_measured,
     choose_network,
     choose_text,
     sizes_to_try,
 )
 from rnn_cli.recipe.look import look_at
 from rnn_cli.recipe.reasons import CELL_NAMES, Reason, Settings, Speed
-from rnn_cli.training.build import build_windows
+from rnn_cli.training.build import build_model, build_windows, build_workers
 from rnn_cli.training.engine_choice import TRYING_S, choose_engine
 from rnn_cli.training.events import Notice, OnEvent, Preparing
 from rnn_cli.training.texts import Texts, build_texts
+from rnn_cli.training.validation import seconds_per_token
 
 TRYING_SHARE = 0.05
 """So much of the budget goes into trying each size."""
@@ -95,22 +97,27 @@ def make_recipe(
         if speeds[0].tokens_per_s * budget_s >= wanted:
             break
     networks = 2 if config.model.direction == "both" else 1
+    training_s = _training_s(config, budget_s, started_at, on_event) / networks
     network = choose_network(
         kind=config.data.tokenizer.kind,
         tokens=texts.train.tokens,
         vocab_size=texts.tokenizer.vocab_size,
         has_valid=texts.valid is not None,
         speeds=speeds,
-        training_s=_training_s(config, budget_s, started_at, on_event) / networks,
+        training_s=training_s,
         cell=cell,
         asked=asked.get("training", {}),
     )
-    network.settings["training"]["max_minutes"] *= networks
     settings = _beside_what_is_asked({**chosen, **network.settings}, asked)
+    tried_at = time.perf_counter()
+    measured = _measured(config_from_choices(settings, overrides), texts, training_s)
+    settings["data"] |= measured.settings["data"]
+    left_s = networks * (training_s - (time.perf_counter() - tried_at))
+    settings["training"]["max_minutes"] = float(f"{left_s / 60:.4g}")
     config = config_from_choices(settings, overrides)
     keys, values = dotted_keys(asked), dotted_keys(config.model_dump())
-    reasons = (reason.as_asked(keys, values) for reason in (*text.reasons, *network.reasons))
-    return Recipe(config, tuple(reasons))
+    reasons = (*text.reasons, *network.reasons, *measured.reasons)
+    return Recipe(config, tuple(reason.as_asked(keys, values) for reason in reasons))
 
 
 def _training_s(config: Config, budget_s: float, started_at: float, on_event: OnEvent) -> float:
@@ -157,6 +164,23 @@ def _speeds(
             Notice(f"{CELL_NAMES[cell]}, {units} units: {way.tokens_per_s:,.0f} tokens/s ({way.name()})")
         )
     return speeds
+
+
+def _measured(config: Config, texts: Texts, training_s: float) -> Choices:
+    """How much of the validation and the test text there is time to measure, by a trial of a moment."""
+    parts = {"validation": texts.valid, "test": texts.test}
+    tokens = {name: corpus.tokens for name, corpus in parts.items() if corpus is not None}
+    corpus = texts.valid or texts.test
+    if corpus is None:
+        return choose_measured(tokens, token_s=0.0, training_s=training_s)
+    token_s = seconds_per_token(
+        build_model(config, texts.train.counts()),
+        corpus,
+        mode=config.data.mode,
+        output_activation=config.model.output_activation,
+        workers=build_workers(config),
+    )
+    return choose_measured(tokens, token_s=token_s, training_s=training_s)
 
 
 def _beside_what_is_asked(settings: Settings, asked: Mapping[str, Any]) -> Settings:

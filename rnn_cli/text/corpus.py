@@ -31,6 +31,9 @@ from rnn_cli.text.tokenizer import Tokenizer
 
 AT_ONCE = 1 << 22  # tokens that are copied or counted at once; np.bincount needs 8 bytes for each
 
+SHORTEST_STRETCH, MOST_STRETCHES = 1_000, 16
+"""Of what stands for a whole split: tokens, and how many."""
+
 IDS_FILE = "ids.npy"
 FACTS_FILE = "facts.json"
 
@@ -47,6 +50,7 @@ class Corpus:
         unknown: how many of the tokens are `<unk>`.
         texts: what was found in each file.
         file_lengths: tokens of each file, one after another in `ids`.
+        of_tokens: tokens of the whole split, where these are stretches of it; None: it is all.
     """
 
     ids: TokenIds
@@ -55,6 +59,7 @@ class Corpus:
     unknown: int
     texts: tuple[TextFacts, ...]
     file_lengths: tuple[int, ...] = ()
+    of_tokens: int | None = None
 
     @property
     def tokens(self) -> int:
@@ -64,6 +69,8 @@ class Corpus:
     @property
     def lines(self) -> int:
         """Number of lines, blank ones counted."""
+        if self.of_tokens is not None:
+            return int(np.count_nonzero(self.ids == self.eos_id))
         return sum(facts.lines for facts in self.texts)
 
     @property
@@ -86,6 +93,39 @@ class Corpus:
         """
         ids = np.concatenate([self.ids[-2::-1], self.ids[-1:]])
         return replace(self, ids=ids, file_lengths=self.file_lengths[::-1])
+
+    def stretches(self, tokens: int, unk_id: int | None) -> "Corpus":
+        """Lines from all over the split, together about so many tokens, to stand for it; itself where it has no more.
+
+        Args:
+            unk_id: of `<unk>`; None: there is none.
+        """
+        if tokens >= self.tokens:
+            return self
+        count = min(max(tokens // SHORTEST_STRETCH, 1), MOST_STRETCHES)
+        places: list[NDArray[np.int64]] = []
+        end = 0
+        for number in range(count):
+            place = number * self.tokens // count
+            start = max(end, self._line_end(place) if place else 0)
+            rest = self.ids[start : start + AT_ONCE]
+            word = (
+                int(np.argmax(rest != self.eos_id)) if len(rest) else 0
+            )  # blank lines alone measure nothing
+            end = self._line_end(start + max(tokens // count, word + 1))
+            places.append(np.arange(start, end))
+        ids = self.ids[np.concatenate(places)]
+        unknown = 0 if unk_id is None else int(np.count_nonzero(ids == unk_id))
+        return replace(self, ids=ids, unknown=unknown, file_lengths=(), of_tokens=self.tokens)
+
+    def _line_end(self, place: int) -> int:
+        """Where the line ends that a place is in, the place itself where one ends there; at most the end of all."""
+        end = min(place, self.tokens)
+        while self.ids[end - 1] != self.eos_id:  # the last token of all ends a line
+            rest = self.ids[end : end + AT_ONCE]
+            ends = np.flatnonzero(rest == self.eos_id)
+            end += int(ends[0]) + 1 if len(ends) else len(rest)
+        return end
 
     def line_spans(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Where each line that is not blank begins in `ids`, and its length with `<eos>`: (lines,) twice."""

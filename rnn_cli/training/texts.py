@@ -76,9 +76,16 @@ def build_texts(config: Config, on_event: OnEvent) -> Texts:
             shares = data.split
             raise TextError(too_few_lines(split, data.train[0], valid=shares.valid, test=shares.test))
         if part is not None and split != "train":
-            on_event(Notice(_describe_part(split, corpus)))
-            return corpus
-        for sentence in (describe_corpus(split, corpus), *describe_encodings(split, corpus)):
+            found = [_describe_part(split, corpus)]
+        else:
+            found = [describe_corpus(split, corpus), *describe_encodings(split, corpus)]
+        if split != "train" and data.measured_tokens is not None:
+            corpus = corpus.stretches(data.measured_tokens, tokenizer.unk_id)
+            if corpus.of_tokens is not None:
+                found.append(
+                    f"{split}: {corpus.tokens:,} tokens from all over it are measured (data.measured_tokens)"
+                )
+        for sentence in found:
             on_event(Notice(sentence))
         return corpus
 

@@ -71,7 +71,14 @@ def measure(
     finally:
         model.train(was_training)
     nll, squares, words = ranks.sum(nll, squares, tokens)
-    return Perplexity(nll, int(words), corpus.unknown, state_carried=mode == "stream", squares=squares)
+    return Perplexity(
+        nll,
+        int(words),
+        corpus.unknown,
+        state_carried=mode == "stream",
+        squares=squares,
+        of_tokens=corpus.of_tokens,
+    )
 
 
 @torch.inference_mode()

@@ -272,6 +272,7 @@ def test_a_stored_config_leaves_out_the_keys_that_its_kind_of_token_has_no_use_f
         "valid": None,
         "test": None,
         "split": {"valid": 0.0, "test": 0.0},
+        "measured_tokens": None,
         "mode": "stream",
         "shuffle_files": True,
         "processes": None,

@@ -29,6 +29,7 @@ def test_every_key_has_the_default_that_the_manual_says() -> None:
             "valid": (),
             "test": (),
             "split": {"valid": 0.0, "test": 0.0},
+            "measured_tokens": None,
             "mode": "stream",
             "shuffle_files": True,
             "processes": None,

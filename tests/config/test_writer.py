@@ -96,6 +96,7 @@ data:
   split:
     valid: 0.0
     test: 0.0
+  measured_tokens: null
   mode: stream
   shuffle_files: true
   processes: null

@@ -37,6 +37,11 @@ def test_beyond_what_a_float_can_hold_perplexity_is_infinite() -> None:
             Perplexity(nll=1.0, tokens=13, unknown=0, state_carried=False),
             "13 tokens, unknown words counted (0), end of line counted, state reset at each line",
         ),
+        (
+            Perplexity(nll=1.0, tokens=13, unknown=0, state_carried=True, of_tokens=1_300),
+            "13 of 1,300 tokens, from all over the text, unknown words counted (0), end of line counted, "
+            "state carried over them",
+        ),
     ],
 )
 def test_the_terms_say_what_was_counted(result: Perplexity, terms: str) -> None:
@@ -78,9 +83,10 @@ def test_a_standard_error_beyond_all_numbers_is_null_in_json() -> None:
     assert result.to_dict()["perplexity_standard_error"] is None
 
 
+@pytest.mark.parametrize("of_tokens", [None, 20])
 @pytest.mark.parametrize("state_carried", [True, False])
-def test_a_stored_perplexity_comes_back(state_carried: bool) -> None:
-    result = Perplexity(nll=24.5, tokens=10, unknown=3, state_carried=state_carried)
+def test_a_stored_perplexity_comes_back(state_carried: bool, of_tokens: int | None) -> None:
+    result = Perplexity(nll=24.5, tokens=10, unknown=3, state_carried=state_carried, of_tokens=of_tokens)
     restored = Perplexity.from_dict(json.loads(json.dumps(result.to_dict())))
     assert restored.nll == pytest.approx(24.5)
     assert (restored.tokens, restored.unknown, restored.state_carried) == (10, 3, state_carried)

@@ -11,6 +11,7 @@ from rnn_cli.recipe.choice import (
     Kind,
     batch_for,
     cells_to_try,
+    choose_measured,
     choose_network,
     choose_text,
     dropout_for,
@@ -384,3 +385,32 @@ def test_what_is_chosen_is_a_config(kind: Kind) -> None:
     settings = network(kind=kind).settings
     config = Config.model_validate({"data": {"train": "a.txt", **data}, **settings})
     assert config.training.max_minutes == 7.0
+
+
+@pytest.mark.parametrize(
+    ("parts", "token_s", "measured"),
+    [
+        ({}, 0.0, None),
+        ({"validation": 217_646, "test": 245_569}, 1e-5, None),  # 4.6 of 100 s
+        ({"validation": 217_646, "test": 245_569}, 4e-4, 19_000),  # 7.5 s each
+        ({"validation": 217_646}, 4e-4, 38_000),
+        ({"validation": 217_646, "test": 245_569}, 4e-3, 10_000),
+        ({"validation": 9_000, "test": 9_500}, 4e-3, None),
+    ],
+)
+def test_what_would_take_too_long_is_measured_in_part(
+    parts: dict[str, int], token_s: float, measured: int | None
+) -> None:
+    chosen = choose_measured(parts, token_s=token_s, training_s=100.0)
+    assert chosen.settings["data"].get("measured_tokens") == measured
+    assert len(chosen.reasons) == (measured is not None)
+
+
+def test_the_reason_for_measuring_a_part_says_what_all_would_take() -> None:
+    (reason,) = choose_measured(
+        {"validation": 217_646, "test": 245_569}, token_s=4e-4, training_s=100
+    ).reasons
+    assert (reason.choice, reason.why) == (
+        "19,000 tokens of validation and test",
+        "all 463,215 would take 185 s; `rnn eval` measures a whole text",
+    )

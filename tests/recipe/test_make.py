@@ -95,3 +95,15 @@ def test_no_text_to_measure_on_is_no_text_of_its_own(text: Path) -> None:
         update={"training": recipe.config.training}  # the time that is left differs
     )
     assert recipe.reasons == plain.reasons
+
+
+def test_texts_that_are_long_to_measure_are_measured_in_part(
+    text: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "b.txt").write_text("the cafe is open\n" * 4_000)
+    asked = (f"data.valid={tmp_path}/b.txt", f"data.test={tmp_path}/b.txt", "data.tokenizer.kind=word")
+    assert recipe_of(text, *asked).config.data.measured_tokens is None
+    monkeypatch.setattr(make, "seconds_per_token", lambda *_, **__: 1e-3)
+    assert recipe_of(text, *asked).config.data.measured_tokens == 10_000
+    assert recipe_of(text, *asked, "data.measured_tokens=500").config.data.measured_tokens == 500
+    assert recipe_of(text, *asked, "data.measured_tokens=null").config.data.measured_tokens is None

@@ -61,6 +61,60 @@ def test_line_spans_leave_blank_lines_out(path: Path, tokenizer: Tokenizer, cach
     assert lengths.tolist() == [4, 4]
 
 
+@pytest.mark.parametrize(
+    ("tokens", "kept"),
+    [
+        (1, 4),  # to the end of the first line
+        (4, 4),
+        (5, 5),  # the blank line
+        (6, 9),
+        (9, 9),
+        (1_000_000, 9),
+    ],
+)
+@pytest.mark.parametrize("at_once", [1, 100])
+def test_a_stretch_ends_with_a_line(
+    path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch, tokens: int, kept: int, at_once: int
+) -> None:
+    monkeypatch.setattr(corpus_module, "AT_ONCE", at_once)
+    tokenizer = Tokenizer.train(["tea"])
+    whole = prepare_corpus([path], tokenizer, cache_dir=cache)
+    some = whole.stretches(tokens, tokenizer.unk_id)
+    assert some.ids.tolist() == whole.ids[:kept].tolist()
+    assert (some.lines, some.unknown) == (some.ids.tolist().count(1), some.ids.tolist().count(0))
+    assert some.of_tokens == (None if tokens >= 9 else 9)
+
+
+def test_a_stretch_has_a_word(tmp_path: Path, cache: Path) -> None:
+    (tmp_path / "blank.txt").write_text("\n\n\ntea\n\ntea\n")
+    corpus = prepare_corpus([tmp_path / "blank.txt"], Tokenizer.train(["tea"]), cache_dir=cache)
+    assert corpus.stretches(2, None).ids.tolist() == [1, 1, 1, 2, 1]
+
+
+@pytest.mark.parametrize(
+    ("tokens", "lines"),
+    [
+        (3, [0, 1]),
+        (6, [0, 1, 5, 6]),
+        (9, [0, 1, 3, 4, 6, 7]),
+        (
+            17,
+            [0, 1, 2, 3, 4, 5, 6, 7, 8],
+        ),  # a stretch begins behind the one before, which took a whole line more
+    ],
+)
+def test_stretches_are_from_all_over_a_text(
+    tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch, tokens: int, lines: list[int]
+) -> None:
+    monkeypatch.setattr(corpus_module, "SHORTEST_STRETCH", 3)
+    words = [f"w{number}" for number in range(9)]
+    (tmp_path / "a.txt").write_text("\n".join(words))
+    tokenizer = Tokenizer.train(words)
+    corpus = prepare_corpus([tmp_path / "a.txt"], tokenizer, cache_dir=cache)
+    some = corpus.stretches(tokens, tokenizer.unk_id)
+    assert tokenizer.decode(some.ids.tolist()).split() == [words[line] for line in lines]
+
+
 def test_files_follow_one_another_and_each_has_its_facts(
     path: Path, tokenizer: Tokenizer, tmp_path: Path, cache: Path
 ) -> None:

@@ -53,6 +53,20 @@ def test_reading_is_reported_split_by_split(make_config: MakeConfig) -> None:
     assert all(0 <= event.done_bytes <= event.total_bytes for event in prepared)
 
 
+def test_of_a_long_text_a_part_can_be_measured_and_that_is_said(make_config: MakeConfig) -> None:
+    events: list[Event] = []
+    config = make_config(data={"test": make_config().data.valid[0], "measured_tokens": 3})
+    texts = build_texts(config, events.append)
+    assert texts.train.of_tokens is None
+    assert texts.valid is not None
+    assert texts.test is not None
+    assert (texts.valid.lines, texts.valid.of_tokens, texts.test.of_tokens) == (1, 13, 13)
+    assert [event.message for event in events if isinstance(event, Notice)][1:3] == [
+        "valid: 2 lines, 13 tokens, 7.69% unknown; encoding utf-8; line ends LF (2)",
+        f"valid: {texts.valid.tokens} tokens from all over it are measured (data.measured_tokens)",
+    ]
+
+
 def test_parts_of_the_training_text_are_kept_apart_and_said(make_config: MakeConfig) -> None:
     events: list[Event] = []
     texts = build_texts(

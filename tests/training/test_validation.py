@@ -54,6 +54,14 @@ def nlls_word_by_word(
     return nlls
 
 
+def test_a_stretch_is_measured_as_if_no_more_were_there(model: LanguageModel, corpus: Corpus) -> None:
+    some = corpus.stretches(6, None)
+    result = measure(model, some, mode="stream", output_activation="softmax")
+    nlls = nlls_word_by_word(model, corpus.ids[: some.tokens].tolist(), corpus.eos_id)
+    assert result.nll == pytest.approx(sum(nlls))
+    assert (result.tokens, result.of_tokens) == (7, corpus.tokens)
+
+
 def test_a_stream_is_measured_word_by_word_with_the_state_carried(
     model: LanguageModel, corpus: Corpus
 ) -> None:
