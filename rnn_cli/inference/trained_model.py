@@ -19,6 +19,7 @@ from rnn_cli.inference.completer import Completer
 from rnn_cli.inference.completion import CompletionResult
 from rnn_cli.inference.engine import Engine
 from rnn_cli.inference.evidence import CANDIDATES, find_evidence
+from rnn_cli.inference.frequency import Frequencies
 from rnn_cli.inference.interpolation import MixedEngine
 from rnn_cli.inference.line_index import NAME_IN_RUN_FOLDER as INDEX_NAME
 from rnn_cli.inference.line_index import NearLine, read_index
@@ -29,7 +30,7 @@ from rnn_cli.inference.prompt import Prompt, lines_of, read_context
 from rnn_cli.inference.request import Request
 from rnn_cli.inference.sampling import Sampling
 from rnn_cli.inference.sides import Side
-from rnn_cli.inference.surprisal import LINES_AT_ONCE, LineScorer, TextScore
+from rnn_cli.inference.surprisal import LINES_AT_ONCE, LineScorer, TextScore, weighted_log_probs
 from rnn_cli.model_file import ModelFile, read_model_file
 from rnn_cli.printable import masked
 from rnn_cli.text.tokenizer import Tokenizer
@@ -64,6 +65,7 @@ class TrainedModel:
         backward: a pair's second network, which reads backwards; None where there is one network.
         direction: "forward", "backward" or "both".
         forward_weight: how much the first network of a pair weighs, from 0 to 1; 0.5 where it was not fitted.
+        frequencies: how often each token stands in the training text; None where the model file does not say so.
         temperature: that its probabilities were calibrated with; 1 where they were not.
     """
 
@@ -80,11 +82,13 @@ class TrainedModel:
         forward_weight: float = 0.5,
         index: Path | None = None,
         fitted: Mapping[str, Numbers] | None = None,
+        frequencies: Frequencies | None = None,
     ) -> None:
         self.engine = engine
         self.backward = backward
         self.direction = direction
         self.forward_weight = forward_weight
+        self.frequencies = frequencies
         self.tokenizer = tokenizer
         self.config = config
         self.metrics = metrics
@@ -138,6 +142,7 @@ class TrainedModel:
             forward_weight=forward_weight,
             index=index,
             fitted=fitted,
+            frequencies=None if model_file.counts is None else Frequencies(model_file.counts),
         )
 
     def additions(
@@ -316,7 +321,7 @@ class TrainedModel:
         return isinstance(self.engine, MixedEngine) and self.engine.cache is not None
 
     def score(self, text: str, *, state_carried: bool | None = None) -> TextScore:
-        """The log-probability, surprisal and rank of every token of `text`, and the sums.
+        """The log-probability, surprisal, rank and frequency of every token of `text`, and the sums.
 
         Each token is judged by those before it; where the model only reads backwards, by those behind it.
 
@@ -346,6 +351,7 @@ class TrainedModel:
             state_carried=carried,
             at_once=at_once,
             backwards=self.direction == "backward",
+            frequencies=self.frequencies,
         )
 
     def sentence_log_probs(self, sentences: Sequence[str]) -> list[float | RnnError]:
@@ -357,16 +363,7 @@ class TrainedModel:
         if self.backward is not None:
             back = LineScorer(self.backward, self.tokenizer, state_carried=False, backwards=True)
             scorers = [(self.forward_weight, scorers[0][1]), (1 - self.forward_weight, back)]
-        totals = [0.0] * len(sentences)
-        errors: dict[int, RnnError] = {}
-        for weight, scorer in scorers:
-            scores, _ = scorer.score(sentences, scorer.start())
-            for number, score in enumerate(scores):
-                if isinstance(score, RnnError):
-                    errors[number] = score
-                else:
-                    totals[number] += weight * score.log_prob
-        return [errors.get(number, total) for number, total in enumerate(totals)]
+        return weighted_log_probs(scorers, sentences)
 
     def nearest_words(self, word: str) -> list[str]:
         """Up to three words of the vocabulary that look like `word`, best first."""

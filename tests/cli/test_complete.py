@@ -6,6 +6,7 @@ import math
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,11 @@ def share(count: float, of: float) -> float:
     return (count + UNSEEN) / (of + 7 * UNSEEN)  # five words, <unk> and <eos>
 
 
-def write_run(folder: Path, *, seconds: int = 0) -> Path:
+COUNTS = (0, 4, 4, 3, 30, 1, 1)
+"""Of <unk>, <eos>, eat, I, rice, soup and you in a text with much more rice than LINES: of 43 tokens."""
+
+
+def write_run(folder: Path, *, seconds: int = 0, counts: Sequence[int] | None = None) -> Path:
     """A finished run whose model gives each next word exactly its share among the pairs in LINES.
 
     x_t is one-hot, h_t = W·[h_{t-1}, x_t] = x_t, and V holds the logarithms of the counts.
@@ -54,7 +59,15 @@ def write_run(folder: Path, *, seconds: int = 0) -> Path:
         "c": none[0],
     }
     write_model_file(
-        folder / "model.safetensors", ModelFile(tensors, config, tokenizer.to_json(), {"lines": 4}, {})
+        folder / "model.safetensors",
+        ModelFile(
+            tensors,
+            config,
+            tokenizer.to_json(),
+            {"lines": 4},
+            {},
+            counts=None if counts is None else np.array(counts),
+        ),
     )
     (folder / "summary.json").write_text("{}")
     os.utime(folder / "summary.json", (seconds, seconds))
