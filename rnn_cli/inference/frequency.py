@@ -63,15 +63,3 @@ def frequencies_for_pmi(frequencies: Frequencies | None, tokenizer: Tokenizer) -
             "or train the model again with this rnn_cli."
         )
     return frequencies
-
-
-def check_has_choices(choices: object) -> None:
-    """Refuse what there is nothing to rank for.
-
-    Raises:
-        UsageError: there are no choices.
-    """
-    if choices is None:
-        raise UsageError(
-            '--pmi ranks choices; give --choices (in JSON lines "choices") with the words to rank, or leave it out.'
-        )

@@ -154,6 +154,54 @@ def test_just_the_choices_are_ranked_unknown_ones_among_them(rnn: Rnn, run: Path
     assert words(rnn("complete", "I eat __", "--choices", "soup,rice", "--top", "1", "--json")) == [["rice"]]
 
 
+def test_choices_are_ranked_as_if_all_were_equally_frequent(rnn: Rnn, run: Path) -> None:
+    write_run(run, counts=COUNTS)
+    choices = ["complete", "I eat __", "--choices", "rice,soup,fish"]
+    odds = {
+        "rice": share(3, of=4) / (31 / 50),
+        "soup": share(1, of=4) / (2 / 50),
+        "fish": share(0, of=4) / (1 / 50),  # <unk> stood nowhere
+    }
+    best = sorted(odds, key=lambda word: -odds[word])
+    assert best == ["soup", "rice", "fish"]
+    assert words(rnn(*choices, "--json")) == [["rice"], ["soup"], ["fish"]]
+
+    found = answer(rnn(*choices, "--pmi", "--json"))
+
+    assert [c["words"] for c in found["completions"]] == [[word] for word in best]
+    assert [c["pmi"] for c in found["completions"]] == pytest.approx(
+        [math.log(odds[word]) for word in best], rel=1e-4
+    )
+    shares = [odds[word] / sum(odds.values()) for word in best]
+    assert [c["probability"] for c in found["completions"]] == pytest.approx(shares, rel=1e-4)
+    assert list(found["completions"][0]) == [
+        "text", "words", "probability", "log_prob", "fills", "joint_log_prob", "pmi",
+    ]  # fmt: skip
+    shown = rnn(*choices, "--pmi")
+    assert shown.out == "".join(f"{s:7.2%}  {word}\n" for word, s in zip(best, shares, strict=True))
+    assert shown.err == (
+        'The model does not know "fish".\n'
+        "(3 fillings were ranked by the whole text, as if all choices were equally frequent (PMI); the probabilities "
+        "of all of them sum to 1.)\n"
+    )
+
+
+def test_pmi_needs_choices_and_counts(rnn: Rnn, run: Path) -> None:
+    assert rnn("complete", "I eat __", "--choices", "rice,soup", "--pmi") == Result(
+        1,
+        "",
+        "error: --pmi asks how frequent a word is, and this model was trained before model files said so. "
+        "Leave it out, or train the model again with this rnn_cli.\n",
+    )
+    for text in ("I eat __", "I eat"):
+        assert rnn("complete", text, "--pmi") == Result(
+            2,
+            "",
+            'error: --pmi ranks choices; give --choices (in JSON lines "choices") with the words to rank, or leave '
+            "it out.\n",
+        )
+
+
 def test_a_choice_of_several_words_counts_with_all_of_them(rnn: Rnn, run: Path) -> None:
     found = answer(
         rnn("complete", "I __", "--choices", "eat rice,eat soup,eat", "--blank-words", "1-2", "--json")
