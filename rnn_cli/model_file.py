@@ -17,7 +17,12 @@ is (H, E_i), beside cells.{i}.u (H,).
 With `model.direction: both` the network that reads backwards has tensors of the same shapes, under names that begin
 with `backward.`; with `backward` it is the only one, and its names are those above.
 
-Its metadata are texts: `format` is "rnn_cli", `format_version` "1"; `config` (the resolved config), `tokenizer`,
+Besides the weights there is one tensor of int64, for all its networks:
+
+    counts       (vocab_size,)        how often each token stands in the training text
+
+Its metadata are texts: `format` is "rnn_cli", `format_version` "2", or "1" for a file without counts, as all were
+once (programs of that time refuse a tensor that they do not know); `config` (the resolved config), `tokenizer`,
 `training_data` (where the text came from) and `metrics` (what the model reached) are JSON. So is `calibration`, which
 is there once `rnn eval --calibrate` has fitted a `temperature`, `mixture`, with the `forward_weight` of a pair, and
 `additions`, once `rnn eval --fit` has fitted the numbers of what is added at prediction time.
@@ -34,21 +39,24 @@ import numpy as np
 import numpy.typing as npt
 
 from rnn_cli.errors import ModelFileError
-from rnn_cli.tensor_file import read_tensor_file, write_tensor_file
+from rnn_cli.tensor_file import Arrays, read_tensor_file, write_tensor_file
 
 FORMAT = "rnn_cli"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+WITHOUT_COUNTS = 1  # the version of a file that lacks them
 NAME_IN_RUN_FOLDER = "model.safetensors"
 CELLS = ("elman", "gru", "lstm", "indrnn")
 DIRECTIONS = ("forward", "backward", "both")
 BACKWARD = "backward."
 """How the names of a pair's second network begin."""
+COUNTS = "counts"
 
 _MEND = f"Give the {NAME_IN_RUN_FOLDER} that `rnn train` wrote."
 _LONGEST_JSON = 10_000_000  # characters; as Python objects they may take thirty times as many bytes
 _LARGEST_SIZE = 1_000_000_000
 
 Tensors = dict[str, npt.NDArray[np.float32]]
+Counts = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -65,6 +73,8 @@ class ModelFile:
         mixture: how much a pair's first network weighs against its second, and what that was fitted on; None where
             it was not.
         additions: fitted numbers of what is added at prediction time, by the name of the combination; None: none.
+        counts: how often each token stands in the training text, (vocab_size,); None in files from before there were
+            any.
     """
 
     tensors: Tensors
@@ -75,6 +85,7 @@ class ModelFile:
     calibration: dict[str, Any] | None = None
     mixture: dict[str, Any] | None = None
     additions: dict[str, Any] | None = None
+    counts: Counts | None = None
 
     @property
     def direction(self) -> str:
@@ -140,11 +151,15 @@ def write_model_file(path: Path, model_file: ModelFile) -> None:
     Raises:
         ModelFileError: the tensors are not those that the config describes, or a text is too long to be read again.
     """
-    _check_tensors(path, model_file.tensors, model_file.config)
+    tensors: Arrays = {**model_file.tensors}
+    version = WITHOUT_COUNTS
+    if model_file.counts is not None:
+        tensors[COUNTS], version = model_file.counts, FORMAT_VERSION
+    _check_tensors(path, tensors, model_file.config, version)
     check_lengths(path, model_file)
     metadata = {
         "format": FORMAT,
-        "format_version": str(FORMAT_VERSION),
+        "format_version": str(version),
         "config": _to_json(model_file.config),
         "tokenizer": model_file.tokenizer_json,
         "training_data": _to_json(model_file.training_data),
@@ -156,7 +171,7 @@ def write_model_file(path: Path, model_file: ModelFile) -> None:
         metadata["mixture"] = _to_json(model_file.mixture)
     if model_file.additions is not None:
         metadata["additions"] = _to_json(model_file.additions)
-    write_tensor_file(path, model_file.tensors, metadata)
+    write_tensor_file(path, tensors, metadata)
 
 
 def check_lengths(path: Path, model_file: ModelFile) -> None:
@@ -184,10 +199,11 @@ def read_model_file(path: Path) -> ModelFile:
     """
     path = find_model_file(path)
     tensors, metadata = read_tensor_file(path, mend=_MEND)
-    _check_origin(path, metadata)
+    version = _checked_version(path, metadata)
     config = _read_json(path, metadata, "config")
-    _check_tensors(path, tensors, config)
+    _check_tensors(path, tensors, config, version)
     _check_finite(path, tensors)
+    counts = tensors.pop(COUNTS, None)
     return ModelFile(
         tensors=tensors,
         config=config,
@@ -197,6 +213,7 @@ def read_model_file(path: Path) -> ModelFile:
         calibration=_read_json(path, metadata, "calibration") if "calibration" in metadata else None,
         mixture=_read_json(path, metadata, "mixture") if "mixture" in metadata else None,
         additions=_read_json(path, metadata, "additions") if "additions" in metadata else None,
+        counts=counts,
     )
 
 
@@ -254,18 +271,19 @@ def find_model_file(path: Path) -> Path:
     return path
 
 
-def _check_origin(path: Path, metadata: Mapping[str, str]) -> None:
+def _checked_version(path: Path, metadata: Mapping[str, str]) -> int:
     if metadata.get("format") != FORMAT:
         raise ModelFileError(f"{path}: this file of rnn_cli is not a model. {_MEND}")
     version = metadata.get("format_version")
-    if version != str(FORMAT_VERSION):
+    if version not in (str(WITHOUT_COUNTS), str(FORMAT_VERSION)):
         raise ModelFileError(
             f"{path}: the model file has format version {reprlib.repr(version)}; this rnn_cli reads "
-            f"version {FORMAT_VERSION}. A newer rnn_cli may read it."
+            f"versions {WITHOUT_COUNTS} and {FORMAT_VERSION}. A newer rnn_cli may read it."
         )
     for key in ("config", "tokenizer", "training_data", "metrics"):
         if key not in metadata:
             raise ModelFileError(f"{path}: the model file is damaged: its header has no text {key}.")
+    return int(version)
 
 
 def _read_json(path: Path, metadata: Mapping[str, str], key: str) -> dict[str, Any]:
@@ -287,14 +305,17 @@ def _to_json(value: dict[str, Any]) -> str:
     return json.dumps(value)  # in ASCII: a path may hold bytes that are no text, and these cannot be written
 
 
-def _check_tensors(path: Path, tensors: Tensors, config: Mapping[str, Any]) -> None:
+def _check_tensors(path: Path, tensors: Arrays, config: Mapping[str, Any], version: int) -> None:
+    """See that just the tensors are there that belong there, and that they can be used."""
     expected = _expected_shapes(path, tensors, config)
+    if version != WITHOUT_COUNTS:
+        expected[COUNTS] = expected["c"]
     for name, shape in expected.items():
         if name not in tensors:
             raise ModelFileError(f"{path}: the tensor {name} is missing; its shape would be {_shape(shape)}.")
-        tensor = tensors[name]
-        if tensor.dtype != np.float32:
-            raise ModelFileError(f"{path}: the tensor {name} is {tensor.dtype}; it has to be float32.")
+        tensor, dtype = tensors[name], np.dtype(np.int64 if name == COUNTS else np.float32)
+        if tensor.dtype != dtype:
+            raise ModelFileError(f"{path}: the tensor {name} is {tensor.dtype}; it has to be {dtype}.")
         if tensor.shape != shape:
             raise ModelFileError(
                 f"{path}: the tensor {name} has the shape {_shape(tensor.shape)}; "
@@ -305,9 +326,11 @@ def _check_tensors(path: Path, tensors: Tensors, config: Mapping[str, Any]) -> N
         raise ModelFileError(
             f"{path}: the tensor {reprlib.repr(extra[0])} has no place in a model with this config."
         )
+    if COUNTS in expected:
+        _check_counts(path, tensors[COUNTS])
 
 
-def _expected_shapes(path: Path, tensors: Tensors, config: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
+def _expected_shapes(path: Path, tensors: Arrays, config: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
     """Every tensor's shape by the config; the vocabulary's size is the embedding's number of rows."""
     try:
         model, tied = config["model"], config["output"]["tie_embeddings"]
@@ -353,6 +376,15 @@ def _check_finite(path: Path, tensors: Tensors) -> None:
             raise ModelFileError(
                 f"{path}: the tensor {name} holds values that are not finite, so the model cannot be used. "
                 "Train it anew."
+            )
+
+
+def _check_counts(path: Path, counts: Counts) -> None:
+    """A text has some tokens, and none of them less often than never."""
+    for what, found in (("numbers below 0", (counts < 0).any()), ("nothing but zeros", not counts.any())):
+        if found:
+            raise ModelFileError(
+                f"{path}: the tensor {COUNTS} holds {what}, so the model cannot be used. Train it anew."
             )
 
 

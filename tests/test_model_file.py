@@ -13,8 +13,15 @@ import pytest
 from safetensors.numpy import save
 
 from rnn_cli.errors import ModelFileError
-from rnn_cli.model_file import CELLS, ModelFile, cell_shapes, read_model_file, write_model_file
-from rnn_cli.tensor_file import write_tensor_file
+from rnn_cli.model_file import (
+    CELLS,
+    ModelFile,
+    cell_shapes,
+    read_model_file,
+    store_fitted,
+    write_model_file,
+)
+from rnn_cli.tensor_file import read_metadata, write_tensor_file
 from tests.conftest import Result, Rnn
 
 METADATA = {
@@ -106,6 +113,72 @@ def test_what_was_written_is_read(path: Path, model_file: ModelFile) -> None:
             np.testing.assert_array_equal(read.tensors[name], tensor)
             assert read.tensors[name].dtype == np.float32
         assert replace(read, tensors={}) == replace(model_file, tensors={})
+
+
+def test_counts_are_exact_to_the_largest_and_stay_when_something_is_fitted(
+    path: Path, model_file: ModelFile
+) -> None:
+    counts = np.array([0, 1, 2**53 + 1, 2**63 - 1, 7])
+    write_model_file(path, replace(model_file, counts=counts))
+
+    store_fitted(path, calibration={"temperature": 2.0})
+
+    read = read_model_file(path)
+    assert read.counts is not None
+    assert read.counts.tolist() == counts.tolist()
+    assert read.counts.dtype == np.int64
+    assert read.tensors.keys() == model_file.tensors.keys()
+    assert read_metadata(path)["format_version"] == "2"
+
+
+def test_a_file_without_counts_is_what_it_was_before_there_were_any(
+    path: Path, model_file: ModelFile
+) -> None:
+    write_model_file(path, model_file)
+
+    assert read_metadata(path)["format_version"] == "1"
+    assert read_model_file(path).counts is None
+
+
+@pytest.mark.parametrize(
+    ("counts", "message"),
+    [
+        (None, "the tensor counts is missing; its shape would be (5)."),
+        (np.ones(5, np.float32), "the tensor counts is float32; it has to be int64."),
+        (np.ones(5, np.int32), "the tensor counts is int32; it has to be int64."),
+        (
+            np.ones(4, np.int64),
+            "the tensor counts has the shape (4); by the model's config it has to be (5).",
+        ),
+        (
+            np.array([3, 0, -1, 0, 0]),
+            "the tensor counts holds numbers below 0, so the model cannot be used. Train it anew.",
+        ),
+        (
+            np.zeros(5, np.int64),
+            "the tensor counts holds nothing but zeros, so the model cannot be used. Train it anew.",
+        ),
+    ],
+)
+def test_damaged_counts_are_refused(
+    path: Path, model_file: ModelFile, counts: np.ndarray | None, message: str
+) -> None:
+    content = tensors() | ({} if counts is None else {"counts": counts})
+    assert refusal_of_content(path, content, {**METADATA, "format_version": "2"}) == message
+    path.unlink()
+
+    if counts is not None:
+        with pytest.raises(ModelFileError) as error:
+            write_model_file(path, replace(model_file, counts=counts))
+        assert str(error.value) == f"{path}: {message}"
+        assert not path.exists()
+
+
+def test_counts_have_no_place_in_a_file_of_the_first_version(path: Path) -> None:
+    content = tensors() | {"counts": np.ones(5, np.int64)}
+    assert refusal_of_content(path, content, METADATA) == (
+        "the tensor 'counts' has no place in a model with this config."
+    )
 
 
 def test_a_figure_without_bounds_does_not_keep_a_model_from_being_written(
@@ -244,9 +317,9 @@ def test_a_checkpoint_is_no_model(path: Path) -> None:
 
 
 def test_a_newer_format_is_refused(path: Path) -> None:
-    assert refusal_of_metadata(path, format_version="2\n" * 999).isprintable()
-    assert refusal_of_metadata(path, format_version="2") == (
-        "the model file has format version '2'; this rnn_cli reads version 1. A newer rnn_cli may read it."
+    assert refusal_of_metadata(path, format_version="3\n" * 999).isprintable()
+    assert refusal_of_metadata(path, format_version="3") == (
+        "the model file has format version '3'; this rnn_cli reads versions 1 and 2. A newer rnn_cli may read it."
     )
 
 

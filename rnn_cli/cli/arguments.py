@@ -23,6 +23,7 @@ Model = Annotated[
 BlankWords = Annotated[
     str, typer.Option("--blank-words", metavar="N|N-M", help="How many words a blank holds, such as 1-3.")
 ]
+Pmi = Annotated[bool, typer.Option("--pmi", help="Rank choices as if all were equally frequent.")]
 Cache = Annotated[
     bool, typer.Option("--cache", help="Add a neural cache: words that came in a like place come again.")
 ]

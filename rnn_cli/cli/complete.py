@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rnn_cli.cli.arguments import BlankWords, Cache, Model, Ngram, added_to, blank_words_of, choices_of
+from rnn_cli.cli.arguments import BlankWords, Cache, Model, Ngram, Pmi, added_to, blank_words_of, choices_of
 from rnn_cli.cli.json_line import json_line
 from rnn_cli.cli.notes import note_calibration, note_forward_alone
 from rnn_cli.cli.unknown import name_unknown_words, shortened, visible
@@ -30,6 +30,7 @@ def complete(
             "--choices", metavar="A,B,C", help="Rank just these words for the blank.", show_default=False
         ),
     ] = None,
+    pmi: Pmi = False,
     blank_words: BlankWords = "1",
     why: Annotated[
         bool,
@@ -90,6 +91,7 @@ def complete(
         text,
         choices=choices_of(choices),
         blank_words=blank_words_of(blank_words),
+        pmi=pmi,
         why=why,
         top=top,
         max_words=max_words,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rnn_cli.cli.arguments import BlankWords, Cache, Model, Ngram, blank_words_of, ngram_file
+from rnn_cli.cli.arguments import BlankWords, Cache, Model, Ngram, Pmi, blank_words_of, ngram_file
 from rnn_cli.cli.json_line import json_line
 from rnn_cli.cli.notes import note_calibration, note_direction, note_forward_alone
 from rnn_cli.errors import UsageError
@@ -68,6 +68,7 @@ def eval_(
             show_default=False,
         ),
     ] = None,
+    pmi: Pmi = False,
     blank_words: BlankWords = "1",
     batch_size: Annotated[
         int,
@@ -98,6 +99,7 @@ def eval_(
         "format": format_,
         "blank_words": words,
         "batch_size": batch_size,
+        "pmi": pmi,
         **added,
     }
     if calibrate is not None or fit is not None:
@@ -205,6 +207,11 @@ def _show(result: "TextEvaluation | SetEvaluation", file: Path) -> None:
             _show_line(_directions(result.direction, result.forward_weight))
         if result.unknown_answers:
             _show_line(f"({result.unknown_answers:,} answers have a word that the model does not know.)")
+        if result.pmi:
+            _show_line(
+                "(choices ranked as if all were equally frequent: by PMI, ln P(text with the choice) - "
+                "ln P(choice by its frequency))"
+            )
         if result.additions.names:
             _show_line(f"({result.additions.terms()})")
     typer.echo()

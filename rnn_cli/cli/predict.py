@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rnn_cli.cli.arguments import BlankWords, Cache, Model, Ngram, added_to, blank_words_of
+from rnn_cli.cli.arguments import BlankWords, Cache, Model, Ngram, Pmi, added_to, blank_words_of
 from rnn_cli.cli.json_line import json_line
 from rnn_cli.cli.lines import LINES_AT_ONCE, keys_of, line_groups, text_of
 from rnn_cli.cli.notes import note_calibration, note_forward_alone
@@ -23,6 +23,7 @@ def predict(
     ] = "-",
     model: Model = None,
     top: Annotated[int, typer.Option("--top", help="How many candidates a line.")] = 5,
+    pmi: Pmi = False,
     blank_words: BlankWords = "1",
     cache: Cache = False,
     ngram: Ngram = False,
@@ -38,6 +39,8 @@ def predict(
     words = blank_words_of(blank_words)
     path = find_model(model)
     trained = load(path)
+    if pmi:
+        trained.check_pmi()
     note_calibration(trained)
     if cache or ngram:
         note_forward_alone(trained)
@@ -46,7 +49,7 @@ def predict(
     failed = False
     read = 0
     for lines in line_groups(file, command="rnn predict", at_once=at_once):
-        answers = list(_answers(trained, lines, top, words))
+        answers = list(_answers(trained, lines, top, words, pmi))
         for read, answer in enumerate(answers, start=read + 1):  # noqa: B020 - numbers go on from group to group
             if "error" in answer:
                 failed = True
@@ -57,7 +60,11 @@ def predict(
 
 
 def _answers(
-    trained: "TrainedModel", lines: Iterable[bytes], top: int, blank_words: tuple[int, int] = (1, 1)
+    trained: "TrainedModel",
+    lines: Iterable[bytes],
+    top: int,
+    blank_words: tuple[int, int] = (1, 1),
+    pmi: bool = False,
 ) -> Iterator[dict[str, Any]]:
     """One JSON object for each line, in order; the lines that hold a text are read together."""
     asked = [_asked(line) for line in lines]
@@ -68,6 +75,7 @@ def _answers(
             top=top,
             choices=[choices for _, choices in good],
             blank_words=blank_words,
+            pmi=pmi,
         )
     )
     for one in asked:

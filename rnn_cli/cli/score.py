@@ -15,7 +15,7 @@ from rnn_cli.printable import escaped
 if TYPE_CHECKING:
     from rnn_cli.inference.surprisal import LineScore
 
-TOKENS = ("line", "token", "word", "text", "log_prob", "surprisal_bits", "rank", "unknown")
+TOKENS = ("line", "token", "word", "text", "log_prob", "surprisal_bits", "rank", "unknown", "count")
 TOTALS = ("line", "tokens", "log_prob", "surprisal_bits", "unknown")
 LINES_AT_ONCE = 512  # a long line of kind char has many tokens
 
@@ -30,8 +30,9 @@ def score(
     """Score every token of FILE: its log-probability (nats), surprisal (bits) and rank, and each line's total.
 
     The output is a table with tabs between the columns; the row after the tokens of a line is its total. A token says
-    which word it belongs to: words stand between white space, with their punctuation. The end of a line is a token,
-    too. A line that cannot be scored is an error of its own, and the exit code is 1 at the end.
+    which word it belongs to: words stand between white space, with their punctuation; and how often it stands in the
+    training text (count), where the model knows. The end of a line is a token, too. A line that cannot be scored is
+    an error of its own, and the exit code is 1 at the end.
 
     A token is judged by what stands before it; by a model that only reads backwards, by what stands behind it.
     """
@@ -91,9 +92,10 @@ def _rows(number: int, line: "LineScore") -> Iterator[str]:
                 f"{token.surprisal_bits:.6f}",
                 f"{token.rank}",
                 f"{token.unknown:d}",
+                "" if token.count is None else f"{token.count}",
             )
         )
-    yield f"{number}\ttotal\t\t\t{line.log_prob:.6f}\t{line.surprisal_bits:.6f}\t\t{line.unknown}"
+    yield f"{number}\ttotal\t\t\t{line.log_prob:.6f}\t{line.surprisal_bits:.6f}\t\t{line.unknown}\t"
 
 
 def _total(number: int, line: "LineScore") -> Iterator[str]:

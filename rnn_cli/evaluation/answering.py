@@ -39,6 +39,7 @@ class SetEvaluation:
         by_occurrence: for passages whose last word is asked for: how many of those that hold the answer, as a word
             before its place, are answered rightly, and how many of the others; empty for other sets.
         additions: what was added to the network.
+        pmi: whether choices were ranked as if all were equally frequent.
     """
 
     format: str
@@ -51,6 +52,7 @@ class SetEvaluation:
     forward_weight: float | None = None
     by_occurrence: dict[str, Accuracy] = field(default_factory=dict)
     additions: Additions = NOTHING_ADDED
+    pmi: bool = False
 
     def to_dict(self) -> dict[str, Any]:
         """For JSON."""
@@ -60,6 +62,7 @@ class SetEvaluation:
             **self.accuracy.to_dict(),
             **({"by_occurrence": occurrence} if occurrence else {}),
             **({"added": self.additions.to_dict()} if self.additions.names else {}),
+            **({"pmi": True} if self.pmi else {}),
             "unknown_answers": self.unknown_answers,
             "reliability": self.reliability.to_dict(),
             "problems": self.problems,
@@ -99,6 +102,7 @@ def evaluate_set(
     batch_size: int,
     blank_words: tuple[int, int] = (1, 1),
     additions: Additions = NOTHING_ADDED,
+    pmi: bool = False,
 ) -> SetEvaluation:
     """Ask `model` all questions. A blank is filled by the whole text; of a pair the more probable line is taken.
 
@@ -107,6 +111,7 @@ def evaluate_set(
         batch_size: how many questions are read side by side; the result does not depend on it, but for rounding.
         blank_words: the smallest and the largest number of words in a blank.
         additions: a cache, which remembers what stands before a blank, and an n-gram model.
+        pmi: rank choices as if all were equally frequent; every question has to have choices.
 
     Raises:
         RnnError: no question could be asked, or what is added is not for this set.
@@ -117,7 +122,7 @@ def evaluate_set(
     last: RnnError | None = None
     for start in range(0, len(questions.questions), batch_size):
         some = questions.questions[start : start + batch_size]
-        answered = _answers(model, [asked for _, asked in some], blank_words)
+        answered = _answers(model, [asked for _, asked in some], blank_words, pmi=pmi)
         for (number, _), answer in zip(some, answered, strict=True):
             if isinstance(answer, RnnError):
                 last = answer
@@ -146,6 +151,7 @@ def evaluate_set(
         forward_weight=None if model.backward is None else model.forward_weight,
         by_occurrence=_by_occurrence(model, answers) if questions.format == "last-word" else {},
         additions=additions,
+        pmi=pmi,
     )
 
 
@@ -160,7 +166,7 @@ def _by_occurrence(model: TrainedModel, answers: Sequence[_Answer]) -> dict[str,
 
 
 def _answers(
-    model: TrainedModel, asked: Sequence[Question | Pair], blank_words: tuple[int, int]
+    model: TrainedModel, asked: Sequence[Question | Pair], blank_words: tuple[int, int], *, pmi: bool
 ) -> Iterator[_Answer | RnnError]:
     pairs = [one for one in asked if isinstance(one, Pair)]
     if pairs:
@@ -172,6 +178,7 @@ def _answers(
         top=1,
         choices=[question.choices for question in questions],
         blank_words=blank_words,
+        pmi=pmi,
     )
     for question, result in zip(questions, results, strict=True):
         yield result if isinstance(result, RnnError) else _answer(model, question, result, blank_words)

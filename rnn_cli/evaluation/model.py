@@ -27,6 +27,7 @@ class Model(TrainedModel):
         format: str | None = None,  # noqa: A002
         blank_words: tuple[int, int] = (1, 1),
         batch_size: int = BATCH_SIZE,
+        pmi: bool = False,
         cache: bool = False,
         dynamic: bool = False,
         ngram: str | Path | None = None,
@@ -39,6 +40,7 @@ class Model(TrainedModel):
             format: "text", "msr", "choices", "cloze", "last-word" or "pairs"; None: what the file looks like.
             blank_words: the smallest and the largest number of words in a blank.
             batch_size: how many lines or questions are read side by side; it changes the speed, not the result.
+            pmi: rank choices as if all were equally frequent, see `complete`; for the formats msr and choices.
             cache: add a neural cache.
             dynamic: let the network go on learning from the text that is measured; not for questions.
             ngram: the file of an n-gram model to add, see `rnn ngram`. The three have the numbers that were fitted
@@ -50,7 +52,8 @@ class Model(TrainedModel):
         Raises:
             UsageError: an argument cannot be, or does not go with the file.
             TextError: a file cannot be read or used.
-            ModelFileError: the model's numbers grew too large, or the n-gram model cannot be used.
+            ModelFileError: the model's numbers grew too large, the n-gram model cannot be used, or the model has no
+                counts for `pmi`.
         """
         from rnn_cli.evaluation.answering import evaluate_set
         from rnn_cli.evaluation.question_sets import read_question_set
@@ -64,6 +67,7 @@ class Model(TrainedModel):
             format=format,
             blank_words=blank_words,
             batch_size=batch_size,
+            pmi=pmi,
             cache=cache,
             dynamic=dynamic,
             ngram=ngram,
@@ -72,7 +76,13 @@ class Model(TrainedModel):
             return evaluate_text(self, read_lines([path]), batch_size=batch_size, additions=additions)
         questions = read_question_set(path, kind, None if answers is None else Path(answers))
         return evaluate_set(
-            self, questions, path, batch_size=batch_size, blank_words=blank_words, additions=additions
+            self,
+            questions,
+            path,
+            batch_size=batch_size,
+            blank_words=blank_words,
+            additions=additions,
+            pmi=pmi,
         )
 
     def check_evaluation(
@@ -83,6 +93,7 @@ class Model(TrainedModel):
         format: str | None = None,  # noqa: A002
         blank_words: tuple[int, int] = (1, 1),
         batch_size: int = BATCH_SIZE,
+        pmi: bool = False,
         cache: bool = False,
         dynamic: bool = False,
         ngram: str | Path | None = None,
@@ -92,7 +103,13 @@ class Model(TrainedModel):
         For the arguments and the errors see `evaluate`.
         """
         from rnn_cli.evaluation.answering import with_added
-        from rnn_cli.evaluation.question_sets import FORMATS, check_answers, check_can_be_read, find_format
+        from rnn_cli.evaluation.question_sets import (
+            FORMATS,
+            check_answers,
+            check_can_be_read,
+            check_has_choices,
+            find_format,
+        )
 
         if format is not None and format not in FORMATS:
             raise UsageError(f"--format is {format}; it has to be one of {', '.join(FORMATS)}.")
@@ -104,6 +121,9 @@ class Model(TrainedModel):
         kind = format or find_format(path)
         answers = None if answers is None else Path(answers)
         check_answers(path, kind, answers)
+        if pmi:
+            check_has_choices(path, kind)
+            self.check_pmi()
         for file in (path, answers):
             if file is not None:
                 check_can_be_read(file)

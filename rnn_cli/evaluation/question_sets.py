@@ -28,6 +28,7 @@ from rnn_cli.inference.prompt import Prompt, without_surrogates
 from rnn_cli.printable import masked
 
 FORMATS = ("text", "msr", "choices", "cloze", "last-word", "pairs")
+WITH_CHOICES = ("msr", "choices")
 LETTERS = ("a", "b", "c", "d", "e")
 COLUMNS = ("id", "question", *(f"{letter})" for letter in LETTERS))
 CATEGORY_KEYS = ("category", "linguistics_term", "family")  # the first that a line has
@@ -129,6 +130,19 @@ def check_answers(path: Path, format_: str, answers: Path | None) -> None:
             "The answers to questions of the format msr are in a second file. Name it with --answers FILE."
             if answers is None
             else f"--answers is for questions of the format msr, and {path} has the format {format_}. Leave it out."
+        )
+
+
+def check_has_choices(path: Path, format_: str) -> None:
+    """Refuse to rank choices where there are none.
+
+    Raises:
+        UsageError: the format has none.
+    """
+    if format_ not in WITH_CHOICES:
+        raise UsageError(
+            f"--pmi ranks choices: it is for questions of the formats {' and '.join(WITH_CHOICES)}, and {path} has "
+            f"the format {format_}. Leave it out."
         )
 
 

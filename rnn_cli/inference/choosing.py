@@ -19,7 +19,7 @@ CHOICES_AT_ONCE = 2048  # read side by side: bounds the memory for their states
 def rank_choices(
     asked: Sequence[Asked], views: Sequence[View], tokenizer: Tokenizer, pieces: PieceTable
 ) -> list[CompletionResult | RnnError]:
-    """All choices of each request, the most probable first; an error where the model's numbers grew too large."""
+    """All choices of each request, the best first; an error where the model's numbers grew too large."""
     rows = [row for row, one in enumerate(asked) for _ in one.choices]
     if len(rows) > CHOICES_AT_ONCE and len(asked) > 1:
         return _rank_in_halves(asked, views, tokenizer, pieces)
@@ -65,17 +65,20 @@ def _log_probs_of(view: View, rows: Sequence[int], tokenizer: Tokenizer, pieces:
 
 
 def _result(asked: Asked, log_probs: LogProbs, direction: str) -> CompletionResult:
-    """The choices with their log_probs (choices,), as a result."""
-    total = log_sum(log_probs)
+    """The choices with their log_probs (choices,), as a result: ranked by these, or by PMI."""
+    by_pmi = asked.priors is not None
+    scores = log_probs - np.array(asked.priors) if by_pmi else log_probs
+    total = log_sum(scores)
     choices = asked.request.choices or ()
     completions = [
         filled(
             asked.request.prompt,
             [(choices[i], choices[i].split())],
-            log_prob=min(0.0, float(log_probs[i]) - total),
+            log_prob=min(0.0, float(scores[i]) - total),
             joint_log_prob=float(log_probs[i]),
+            pmi=float(scores[i]) if by_pmi else None,
         )
-        for i in np.argsort(-log_probs, kind="stable")
+        for i in np.argsort(-scores, kind="stable")
     ]
-    ranked = Ranked(len(choices), asked.segments[0].tokens, direction)
+    ranked = Ranked(len(choices), asked.segments[0].tokens, direction, by_pmi)
     return CompletionResult(asked.request.prompt.text, completions, asked.unknown, ranked)

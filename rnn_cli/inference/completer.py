@@ -10,6 +10,7 @@ from rnn_cli.inference.choosing import rank_choices
 from rnn_cli.inference.completion import CompletionResult, Ranked, continued, filled, words_of
 from rnn_cli.inference.engine import LARGEST_STATE, Engine, grown_too_large
 from rnn_cli.inference.filling import BlankFiller
+from rnn_cli.inference.frequency import Frequencies, frequencies_for_pmi
 from rnn_cli.inference.other_side import OtherSide
 from rnn_cli.inference.pieces import PieceTable
 from rnn_cli.inference.prompt import Context, Prompt, read_context
@@ -40,6 +41,7 @@ class Completer:
         backwards: whether the one network reads from the last word to the first.
         second: the network of a pair that reads backwards, with its weight.
         pieces: made from the vocabulary where it is not at hand.
+        frequencies: of the training text; None where nobody asks for pmi.
 
     Attributes:
         pieces: what each id can be in a sentence.
@@ -54,8 +56,10 @@ class Completer:
         backwards: bool = False,
         second: Side | None = None,
         pieces: PieceTable | None = None,
+        frequencies: Frequencies | None = None,
     ) -> None:
         self._engine = engine
+        self._frequencies = frequencies
         self._backwards = backwards
         self._sides = [Side(engine, backwards, 1 - second.weight if second else 1.0)]
         self._sides += [second] if second else []
@@ -68,7 +72,11 @@ class Completer:
     def with_engine(self, engine: Engine) -> "Completer":
         """The same with another network for the same vocabulary, alone, which reads forward."""
         return Completer(
-            engine, self._tokenizer, independent_lines=self._independent_lines, pieces=self.pieces
+            engine,
+            self._tokenizer,
+            independent_lines=self._independent_lines,
+            pieces=self.pieces,
+            frequencies=self._frequencies,
         )
 
     def answers(
@@ -247,7 +255,11 @@ class Completer:
             word_ids(choice, self._tokenizer, unknown, after_space=context.after_space)
             for choice in request.choices or ()
         ]
-        return Asked(request, context, segments, list(unknown), choices)
+        priors = None
+        if request.pmi:
+            frequencies = frequencies_for_pmi(self._frequencies, self._tokenizer)
+            priors = [frequencies.log_prob(ids) for ids in choices]
+        return Asked(request, context, segments, list(unknown), choices, priors)
 
     def _result(self, prompt: Prompt, context: Context, drafts: Sequence[Draft]) -> CompletionResult:
         completions = [continued(draft, prompt, context, self._tokenizer) for draft in drafts]

@@ -27,6 +27,8 @@ class Completion:
         joint_log_prob: ln P(words and all that stands behind them | what stands to the left), in nats; unknown
             words behind them are read but not weighed. From a network that reads backwards it is the same with left
             and right exchanged, from a pair the weighted mean of both. None without a blank.
+        pmi: joint_log_prob less ln P(words) by their frequency alone, in nats, where choices were ranked by that;
+            log_prob is then ln of the share that e^pmi has in that of all choices. See `frequency`.
     """
 
     text: str
@@ -35,6 +37,7 @@ class Completion:
     log_prob: float
     fills: list[list[str]] | None = None
     joint_log_prob: float | None = None
+    pmi: float | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """For JSON."""
@@ -46,6 +49,8 @@ class Completion:
         }
         if self.fills is not None:
             figures |= {"fills": self.fills, "joint_log_prob": self.joint_log_prob}
+        if self.pmi is not None:
+            figures["pmi"] = self.pmi
         return figures
 
 
@@ -58,25 +63,31 @@ class Ranked:
             probabilities of all of them sum to 1.
         tokens_behind: how many tokens behind the last blank counted.
         direction: how the text was read, "forward", "backward" or "both".
+        by_pmi: whether it were choices, taken to be equally frequent before the text was read.
     """
 
     count: int
     tokens_behind: int
     direction: str = "forward"
+    by_pmi: bool = False
 
     def to_dict(self) -> dict[str, Any]:
         """For JSON."""
+        equal = ", as if all were equally frequent" if self.by_pmi else ""
         return {
             "count": self.count,
             "tokens_behind": self.tokens_behind,
             "direction": self.direction,
-            "probabilities": "normalised over the ranked",
+            **({"by_pmi": True} if self.by_pmi else {}),
+            "probabilities": f"normalised over the ranked{equal}",
         }
 
     def __str__(self) -> str:
         what = "filling was" if self.count == 1 else "fillings were"
         read = {"both": ", read from both ends", "backward": ", read from its end"}.get(self.direction, "")
-        return f"{self.count:,} {what} ranked by the whole text{read}; the probabilities of all of them sum to 1."
+        equal = ", as if all choices were equally frequent (PMI)" if self.by_pmi else ""
+        how = f"ranked by the whole text{read}{equal}"
+        return f"{self.count:,} {what} {how}; the probabilities of all of them sum to 1."
 
 
 @dataclass(frozen=True)
@@ -175,7 +186,12 @@ def continued(draft: Draft, prompt: Prompt, context: Context, tokenizer: Tokeniz
 
 
 def filled(
-    prompt: Prompt, fills: Sequence[tuple[str, list[str]]], *, log_prob: float, joint_log_prob: float
+    prompt: Prompt,
+    fills: Sequence[tuple[str, list[str]]],
+    *,
+    log_prob: float,
+    joint_log_prob: float,
+    pmi: float | None = None,
 ) -> Completion:
     """Put (text, its words) into each blank of the text that was typed."""
     text = prompt.left
@@ -188,6 +204,7 @@ def filled(
         log_prob=log_prob,
         fills=[words for _, words in fills],
         joint_log_prob=joint_log_prob,
+        pmi=pmi,
     )
 
 

@@ -71,7 +71,9 @@ def find_evidence(completer: Completer, result: CompletionResult) -> Evidence:
     ]
     if len(candidates) < 2:
         return Evidence(result.completions[0].words, None, len(candidates), [])
-    results = completer.answers([Request(p, list(candidates)) for p in prompts], top=len(candidates))
+    by_pmi = result.ranked is not None and result.ranked.by_pmi
+    asked = [Request(p, list(candidates), by_pmi) for p in prompts]
+    results = completer.answers(asked, top=len(candidates))
     log_probs = np.array(
         [_log_probs(list(candidates), p, found) for p, found in zip(prompts, results, strict=True)]
     )  # (1 + words, K)

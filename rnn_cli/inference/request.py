@@ -3,16 +3,48 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from rnn_cli.errors import UsageError
+from rnn_cli.inference.choices import checked_choices
 from rnn_cli.inference.prompt import Context, Prompt
 from rnn_cli.inference.segment import MOST_TOKENS_BEHIND, Segment
 
 
 @dataclass(frozen=True)
 class Request:
-    """A text to complete; with choices, which are checked already, only these are ranked for its blank."""
+    """A text to complete; with choices, which are checked already, only these are ranked for its blank.
+
+    `pmi`: the choices are ranked by how much more probable the text makes them than they are by their frequency.
+    """
 
     prompt: Prompt
     choices: Sequence[str] | None = None
+    pmi: bool = False
+
+
+def made_request(
+    text: str, choices: Sequence[str] | None, blank_words: tuple[int, int], *, pmi: bool
+) -> Request:
+    """What is asked, checked.
+
+    Raises:
+        UsageError: the text or the choices cannot be, or there are none for `pmi`.
+    """
+    prompt = Prompt.parse(text)
+    if pmi and choices is None:
+        raise UsageError(
+            '--pmi ranks choices; give --choices (in JSON lines "choices") with the words to rank, or leave it out.'
+        )
+    return Request(prompt, None if choices is None else checked_choices(choices, prompt, blank_words), pmi)
+
+
+def request_or_error(
+    text: str, choices: Sequence[str] | None, blank_words: tuple[int, int], *, pmi: bool
+) -> Request | UsageError:
+    """The same, where what is wrong with one text does not stop the others."""
+    try:
+        return made_request(text, choices, blank_words, pmi=pmi)
+    except UsageError as error:
+        return error
 
 
 @dataclass(frozen=True)
@@ -24,6 +56,7 @@ class Asked:
         segments: what is read behind each blank.
         unknown: the words that the vocabulary does not have, as typed.
         choices: the ids of each choice.
+        priors: ln P of each choice by its frequency, in nats, where they are ranked without regard to it; else None.
     """
 
     request: Request
@@ -31,6 +64,7 @@ class Asked:
     segments: list[Segment]
     unknown: list[str]
     choices: list[list[int]]
+    priors: list[float] | None = None
 
     def mirrored(self, eos_id: int) -> "Asked":
         """The same from the other end, for a network that has learnt to read so.

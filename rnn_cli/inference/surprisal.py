@@ -1,4 +1,4 @@
-"""Scores of a text, token by token: log-probability, surprisal, rank, and which word each token belongs to.
+"""Scores of a text, token by token: log-probability, surprisal, rank, frequency, and which word it belongs to.
 
 A word is what stands between white space, punctuation included, as in a reading-time study; a token that is white
 space itself (kind char) belongs to the word after it. The `<eos>` at the end of a line is scored, as in training.
@@ -15,6 +15,7 @@ import numpy as np
 
 from rnn_cli.errors import ModelFileError, RnnError
 from rnn_cli.inference.engine import Engine, State, grown_too_large
+from rnn_cli.inference.frequency import Frequencies
 from rnn_cli.inference.judging import Judged, judge
 from rnn_cli.text.rules import EOS
 from rnn_cli.text.tokenizer import Tokenizer
@@ -33,7 +34,8 @@ class TokenScore:
         word: which word of the line it belongs to, from 1; None for the end of the line.
         log_prob: ln P(token | all before it), in nats; read backwards, ln P(token | all behind it).
         rank: 1 where it was the most probable of the vocabulary.
-        unknown: whether the model does not know it; log_prob is then that of the unknown word.
+        unknown: whether the model does not know it; log_prob, rank and count are then those of the unknown word.
+        count: how often it stands in the training text; None where the model file does not say so.
     """
 
     text: str
@@ -41,6 +43,7 @@ class TokenScore:
     log_prob: float
     rank: int
     unknown: bool
+    count: int | None = None
 
     @property
     def surprisal_bits(self) -> float:
@@ -56,16 +59,21 @@ class TokenScore:
             "surprisal_bits": self.surprisal_bits,
             "rank": self.rank,
             "unknown": self.unknown,
+            "count": self.count,
         }
 
 
 @dataclass(frozen=True)
 class WordScore:
-    """A word with the punctuation that sticks to it: log_prob is the sum over its tokens."""
+    """A word with the punctuation that sticks to it: log_prob is the sum over its tokens.
+
+    `count` is that of its token; None where it has several, or where tokens are pieces of words.
+    """
 
     text: str
     log_prob: float
     unknown: bool
+    count: int | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """For JSON."""
@@ -74,15 +82,20 @@ class WordScore:
             "log_prob": self.log_prob,
             "surprisal_bits": bits(self.log_prob),
             "unknown": self.unknown,
+            "count": self.count,
         }
 
 
 @dataclass(frozen=True)
 class LineScore:
-    """A line and all its tokens, the end of the line included; none for a blank line that stands alone."""
+    """A line and all its tokens, the end of the line included; none for a blank line that stands alone.
+
+    `of_words`: whether tokens are whole words, not pieces of them.
+    """
 
     text: str
     tokens: list[TokenScore]
+    of_words: bool = True
 
     @property
     def log_prob(self) -> float:
@@ -107,7 +120,12 @@ class LineScore:
             if token.word is not None and parts:
                 parts[min(token.word, len(parts)) - 1].append(token)  # a giant one is read in parts
         return [
-            WordScore(word, math.fsum(t.log_prob for t in tokens), any(t.unknown for t in tokens))
+            WordScore(
+                word,
+                math.fsum(token.log_prob for token in tokens),
+                any(token.unknown for token in tokens),
+                tokens[0].count if len(tokens) == 1 and self.of_words else None,
+            )
             for word, tokens in zip(self.text.split(), parts, strict=True)
         ]
 
@@ -161,6 +179,7 @@ class LineScorer:
         at_once: how many lines are read side by side; it changes the speed, not the result.
         backwards: whether the network reads each line from its end. With `state_carried` it begins at the end of the
             text, so all lines have to be given at once. The end of a line is then where it begins.
+        frequencies: how often each token stands in the training text; None where that is not known.
     """
 
     def __init__(
@@ -171,9 +190,11 @@ class LineScorer:
         state_carried: bool,
         at_once: int = LINES_AT_ONCE,
         backwards: bool = False,
+        frequencies: Frequencies | None = None,
     ) -> None:
         self._engine = engine
         self._tokenizer = tokenizer
+        self._frequencies = frequencies
         self.state_carried = state_carried
         self.backwards = backwards
         self._at_once = at_once
@@ -269,13 +290,33 @@ class LineScorer:
         figures = list(zip(judged.log_probs.tolist(), judged.ranks.tolist(), strict=True))
         if not figures:
             return LineScore(text, [])
-        unk_id = self._tokenizer.unk_id
+        unk_id, eos_id = self._tokenizer.unk_id, self._tokenizer.eos_id
         scores = [
-            TokenScore(stretch, word, log_prob, rank, unknown=id_ == unk_id)
+            TokenScore(stretch, word, log_prob, rank, unknown=id_ == unk_id, count=self._count(id_))
             for (id_, stretch, word), (log_prob, rank) in zip(tokens, figures[:-1], strict=True)
         ]
         log_prob, rank = figures[-1]
-        return LineScore(text, [*scores, TokenScore(EOS, None, log_prob, rank, unknown=False)])
+        end = TokenScore(EOS, None, log_prob, rank, unknown=False, count=self._count(eos_id))
+        return LineScore(text, [*scores, end], of_words=self._tokenizer.kind == "word")
+
+    def _count(self, id_: int) -> int | None:
+        return None if self._frequencies is None else int(self._frequencies.counts[id_])
+
+
+def weighted_log_probs(
+    scorers: Sequence[tuple[float, LineScorer]], sentences: Sequence[str]
+) -> list[float | RnnError]:
+    """ln P of each sentence by several networks, each with its weight, in nats; an error where one cannot read it."""
+    totals = [0.0] * len(sentences)
+    errors: dict[int, RnnError] = {}
+    for weight, scorer in scorers:
+        scores, _ = scorer.score(sentences, scorer.start())
+        for number, score in enumerate(scores):
+            if isinstance(score, RnnError):
+                errors[number] = score
+            else:
+                totals[number] += weight * score.log_prob
+    return [errors.get(number, total) for number, total in enumerate(totals)]
 
 
 def _turned(judged: Judged) -> Judged:

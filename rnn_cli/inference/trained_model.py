@@ -14,11 +14,11 @@ from rnn_cli.errors import ModelFileError, RnnError, UsageError
 from rnn_cli.inference.adding import find_additions, mixed_engine, remembering
 from rnn_cli.inference.additions import Additions, Numbers
 from rnn_cli.inference.building import engine_of, forward_weight_of
-from rnn_cli.inference.choices import checked_choices
 from rnn_cli.inference.completer import Completer
 from rnn_cli.inference.completion import CompletionResult
 from rnn_cli.inference.engine import Engine
 from rnn_cli.inference.evidence import CANDIDATES, find_evidence
+from rnn_cli.inference.frequency import Frequencies, frequencies_for_pmi
 from rnn_cli.inference.interpolation import MixedEngine
 from rnn_cli.inference.line_index import NAME_IN_RUN_FOLDER as INDEX_NAME
 from rnn_cli.inference.line_index import NearLine, read_index
@@ -26,10 +26,10 @@ from rnn_cli.inference.nearest import nearest_words
 from rnn_cli.inference.options import check_together, checked_blank_words, given_options
 from rnn_cli.inference.pieces import PieceTable
 from rnn_cli.inference.prompt import Prompt, lines_of, read_context
-from rnn_cli.inference.request import Request
+from rnn_cli.inference.request import Request, made_request, request_or_error
 from rnn_cli.inference.sampling import Sampling
 from rnn_cli.inference.sides import Side
-from rnn_cli.inference.surprisal import LINES_AT_ONCE, LineScorer, TextScore
+from rnn_cli.inference.surprisal import LINES_AT_ONCE, LineScorer, TextScore, weighted_log_probs
 from rnn_cli.model_file import ModelFile, read_model_file
 from rnn_cli.printable import masked
 from rnn_cli.text.tokenizer import Tokenizer
@@ -64,6 +64,7 @@ class TrainedModel:
         backward: a pair's second network, which reads backwards; None where there is one network.
         direction: "forward", "backward" or "both".
         forward_weight: how much the first network of a pair weighs, from 0 to 1; 0.5 where it was not fitted.
+        frequencies: how often each token stands in the training text; None where the model file does not say so.
         temperature: that its probabilities were calibrated with; 1 where they were not.
     """
 
@@ -80,11 +81,13 @@ class TrainedModel:
         forward_weight: float = 0.5,
         index: Path | None = None,
         fitted: Mapping[str, Numbers] | None = None,
+        frequencies: Frequencies | None = None,
     ) -> None:
         self.engine = engine
         self.backward = backward
         self.direction = direction
         self.forward_weight = forward_weight
+        self.frequencies = frequencies
         self.tokenizer = tokenizer
         self.config = config
         self.metrics = metrics
@@ -98,6 +101,7 @@ class TrainedModel:
             independent_lines=independent_lines,
             backwards=direction == "backward",
             second=None if backward is None else Side(backward, backwards=True, weight=1 - forward_weight),
+            frequencies=frequencies,
         )
 
     @classmethod
@@ -138,6 +142,7 @@ class TrainedModel:
             forward_weight=forward_weight,
             index=index,
             fitted=fitted,
+            frequencies=None if model_file.counts is None else Frequencies(model_file.counts),
         )
 
     def additions(
@@ -207,6 +212,7 @@ class TrainedModel:
         *,
         choices: Sequence[str] | None = None,
         blank_words: tuple[int, int] = (1, 1),
+        pmi: bool = False,
         why: bool = False,
         top: int | None = None,
         max_words: int = 30,
@@ -226,6 +232,8 @@ class TrainedModel:
             choices: rank these for the one blank, and nothing else; a word that the model does not know counts as
                 its unknown word.
             blank_words: the smallest and the largest number of words in a blank.
+            pmi: rank the choices as if all were equally frequent, by how much more probable the text makes each than
+                it is by its frequency in the training text (pointwise mutual information, see `frequency`).
             why: also find out which words around the one blank moved the best completion, away from its rivals, and,
                 where the run kept an index, which training lines are the nearest by hidden state.
             top: how many completions; None: 5 for a blank, 1 for a continuation, all choices, all that are drawn.
@@ -238,14 +246,17 @@ class TrainedModel:
 
         Raises:
             UsageError: an option is out of its range or does not go with the text, or the text is too long, has too
-                many blanks or nothing but blanks, or the choices are none.
-            ModelFileError: the model's numbers grew too large while it read the text.
+                many blanks or nothing but blanks, or the choices are none; `pmi`, and there are no choices, or the
+                model's tokens are no words.
+            ModelFileError: the model's numbers grew too large while it read the text; `pmi`, and it has no counts.
         """
         given_options(top=top, max_words=max_words)
         checked_blank_words(blank_words)
         drawing = given_options(temperature=temperature, top_k=top_k, top_p=top_p, samples=samples, seed=seed)
-        prompt = Prompt.parse(text)
-        request = Request(prompt, None if choices is None else checked_choices(choices, prompt, blank_words))
+        request = made_request(text, choices, blank_words, pmi=pmi)
+        if pmi:
+            self.check_pmi()
+        prompt = request.prompt
         check_together(
             blanks=prompt.blanks, blank_words=blank_words, why=why, drawing=drawing, remembers=self._remembers
         )
@@ -275,6 +286,7 @@ class TrainedModel:
         *,
         choices: Sequence[Sequence[str] | None] | None = None,
         blank_words: tuple[int, int] = (1, 1),
+        pmi: bool = False,
     ) -> list[CompletionResult | RnnError]:
         """The `top` best words for the blanks of each text, or the next word where there is no blank.
 
@@ -285,14 +297,21 @@ class TrainedModel:
             top: how many completions of each; of choices all are given.
             choices: for each text what is to be ranked for its blank, or None.
             blank_words: the smallest and the largest number of words in a blank.
+            pmi: rank the choices as if all were equally frequent, see `complete`; each text has to have choices.
 
         Raises:
-            UsageError: `top` or `blank_words` is out of its range.
+            UsageError: `top` or `blank_words` is out of its range, or the model's tokens are no words for `pmi`.
+            ModelFileError: the model has no counts for `pmi`.
         """
         given_options(top=top)
         checked_blank_words(blank_words)
+        if pmi:
+            self.check_pmi()
         all_choices = [None] * len(texts) if choices is None else choices
-        parsed = [_parse(text, some, blank_words) for text, some in zip(texts, all_choices, strict=True)]
+        parsed = [
+            request_or_error(text, some, blank_words, pmi=pmi)
+            for text, some in zip(texts, all_choices, strict=True)
+        ]
         wanted = [request for request in parsed if isinstance(request, Request)]
         if not self._remembers:
             results = iter(self._completer.answers(wanted, top=top, blank_words=blank_words))
@@ -302,6 +321,15 @@ class TrainedModel:
                 for request in wanted
             )
         return [next(results) if isinstance(request, Request) else request for request in parsed]
+
+    def check_pmi(self) -> None:
+        """See that the model can rank choices by PMI.
+
+        Raises:
+            UsageError: its tokens are no words.
+            ModelFileError: it has no counts.
+        """
+        frequencies_for_pmi(self.frequencies, self.tokenizer)
 
     def _completer_for(self, prompt: Prompt) -> Completer:
         """What completes a prompt: with a cache, one that remembers what stands before its first blank."""
@@ -316,7 +344,7 @@ class TrainedModel:
         return isinstance(self.engine, MixedEngine) and self.engine.cache is not None
 
     def score(self, text: str, *, state_carried: bool | None = None) -> TextScore:
-        """The log-probability, surprisal and rank of every token of `text`, and the sums.
+        """The log-probability, surprisal, rank and frequency of every token of `text`, and the sums.
 
         Each token is judged by those before it; where the model only reads backwards, by those behind it.
 
@@ -346,6 +374,7 @@ class TrainedModel:
             state_carried=carried,
             at_once=at_once,
             backwards=self.direction == "backward",
+            frequencies=self.frequencies,
         )
 
     def sentence_log_probs(self, sentences: Sequence[str]) -> list[float | RnnError]:
@@ -357,16 +386,7 @@ class TrainedModel:
         if self.backward is not None:
             back = LineScorer(self.backward, self.tokenizer, state_carried=False, backwards=True)
             scorers = [(self.forward_weight, scorers[0][1]), (1 - self.forward_weight, back)]
-        totals = [0.0] * len(sentences)
-        errors: dict[int, RnnError] = {}
-        for weight, scorer in scorers:
-            scores, _ = scorer.score(sentences, scorer.start())
-            for number, score in enumerate(scores):
-                if isinstance(score, RnnError):
-                    errors[number] = score
-                else:
-                    totals[number] += weight * score.log_prob
-        return [errors.get(number, total) for number, total in enumerate(totals)]
+        return weighted_log_probs(scorers, sentences)
 
     def nearest_words(self, word: str) -> list[str]:
         """Up to three words of the vocabulary that look like `word`, best first."""
@@ -400,11 +420,3 @@ def _in_one_line(error: Exception) -> str:
     """What is wrong with a part of a file, which may have been written to fill the terminal."""
     text = textwrap.shorten(str(error), 200, placeholder=" …")
     return masked(text)
-
-
-def _parse(text: str, choices: Sequence[str] | None, blank_words: tuple[int, int]) -> Request | RnnError:
-    try:
-        prompt = Prompt.parse(text)
-        return Request(prompt, None if choices is None else checked_choices(choices, prompt, blank_words))
-    except UsageError as error:
-        return error

@@ -127,6 +127,7 @@ def assemble(
                 "unknown": texts.train.unknown,
                 **files,
             },
+            counts=counts,
         ),
         stop=stop,
         on_event=on_event,

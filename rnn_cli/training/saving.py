@@ -3,7 +3,7 @@
 import hashlib
 import json
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,23 +11,29 @@ import torch
 
 from rnn_cli.errors import ModelFileError
 from rnn_cli.model.language_model import LanguageModel
-from rnn_cli.model_file import BACKWARD, ModelFile, Tensors, read_model_file, write_model_file
+from rnn_cli.model_file import BACKWARD, Counts, ModelFile, Tensors, read_model_file, write_model_file
 
 
 @dataclass(frozen=True)
 class Provenance:
-    """What a model file says besides its weights: how it was made, and how its words are read."""
+    """What a model file says besides its weights: how it was made, and how its words are read.
+
+    `counts` is how often each token stands in the training text, (vocab_size,).
+    """
 
     config: dict[str, Any]
     tokenizer_json: str
     training_data: dict[str, Any]
+    counts: Counts | None = None
 
     def fingerprint(self) -> str:
         """One value for the settings, the vocabulary and the training text together.
 
-        The device is none of them: another machine may go on.
+        The device is none of them: another machine may go on. Nor are the counts, which follow from text and
+        vocabulary, so that what was saved before there were any can still be resumed.
         """
-        values = asdict(self)
+        values = asdict(replace(self, counts=None))
+        del values["counts"]
         values["config"].get("training", {}).pop("device", None)
         return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
@@ -63,6 +69,7 @@ def save_model(
             training_data=provenance.training_data,
             metrics=metrics,
             mixture=mixture,
+            counts=provenance.counts,
         ),
     )
 

@@ -61,17 +61,17 @@ def test_every_command_has_a_help_that_begins_with_its_usage(rnn: Rnn, command: 
         (
             "complete",
             [
-                "--model", "--choices", "--blank-words", "--why", "--top", "--max-words", "--temperature",
+                "--model", "--choices", "--pmi", "--blank-words", "--why", "--top", "--max-words", "--temperature",
                 "--top-k", "--top-p", "--samples", "--seed", "--cache", "--ngram", "--context", "--json",
             ],
         ),
-        ("predict", ["--model", "--top", "--blank-words", "--cache", "--ngram"]),
+        ("predict", ["--model", "--top", "--pmi", "--blank-words", "--cache", "--ngram"]),
         ("score", ["--model", "--state", "--totals", "--json"]),
         (
             "eval",
             [
                 "--model", "--answers", "--format", "--calibrate", "--cache", "--dynamic", "--ngram", "--fit",
-                "--blank-words", "--batch-size", "--json",
+                "--pmi", "--blank-words", "--batch-size", "--json",
             ],
         ),
         ("trace", ["--model", "--answer", "--html", "--json"]),

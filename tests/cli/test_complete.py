@@ -6,6 +6,7 @@ import math
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,11 @@ def share(count: float, of: float) -> float:
     return (count + UNSEEN) / (of + 7 * UNSEEN)  # five words, <unk> and <eos>
 
 
-def write_run(folder: Path, *, seconds: int = 0) -> Path:
+COUNTS = (0, 4, 4, 3, 30, 1, 1)
+"""Of <unk>, <eos>, eat, I, rice, soup and you in a text with much more rice than LINES: of 43 tokens."""
+
+
+def write_run(folder: Path, *, seconds: int = 0, counts: Sequence[int] | None = None) -> Path:
     """A finished run whose model gives each next word exactly its share among the pairs in LINES.
 
     x_t is one-hot, h_t = W·[h_{t-1}, x_t] = x_t, and V holds the logarithms of the counts.
@@ -54,7 +59,15 @@ def write_run(folder: Path, *, seconds: int = 0) -> Path:
         "c": none[0],
     }
     write_model_file(
-        folder / "model.safetensors", ModelFile(tensors, config, tokenizer.to_json(), {"lines": 4}, {})
+        folder / "model.safetensors",
+        ModelFile(
+            tensors,
+            config,
+            tokenizer.to_json(),
+            {"lines": 4},
+            {},
+            counts=None if counts is None else np.array(counts),
+        ),
     )
     (folder / "summary.json").write_text("{}")
     os.utime(folder / "summary.json", (seconds, seconds))
@@ -139,6 +152,54 @@ def test_just_the_choices_are_ranked_unknown_ones_among_them(rnn: Rnn, run: Path
     assert found["unknown"] == ["fish"]
     assert found["ranked"]["count"] == 3
     assert words(rnn("complete", "I eat __", "--choices", "soup,rice", "--top", "1", "--json")) == [["rice"]]
+
+
+def test_choices_are_ranked_as_if_all_were_equally_frequent(rnn: Rnn, run: Path) -> None:
+    write_run(run, counts=COUNTS)
+    choices = ["complete", "I eat __", "--choices", "rice,soup,fish"]
+    odds = {
+        "rice": share(3, of=4) / (31 / 50),
+        "soup": share(1, of=4) / (2 / 50),
+        "fish": share(0, of=4) / (1 / 50),  # <unk> stood nowhere
+    }
+    best = sorted(odds, key=lambda word: -odds[word])
+    assert best == ["soup", "rice", "fish"]
+    assert words(rnn(*choices, "--json")) == [["rice"], ["soup"], ["fish"]]
+
+    found = answer(rnn(*choices, "--pmi", "--json"))
+
+    assert [c["words"] for c in found["completions"]] == [[word] for word in best]
+    assert [c["pmi"] for c in found["completions"]] == pytest.approx(
+        [math.log(odds[word]) for word in best], rel=1e-4
+    )
+    shares = [odds[word] / sum(odds.values()) for word in best]
+    assert [c["probability"] for c in found["completions"]] == pytest.approx(shares, rel=1e-4)
+    assert list(found["completions"][0]) == [
+        "text", "words", "probability", "log_prob", "fills", "joint_log_prob", "pmi",
+    ]  # fmt: skip
+    shown = rnn(*choices, "--pmi")
+    assert shown.out == "".join(f"{s:7.2%}  {word}\n" for word, s in zip(best, shares, strict=True))
+    assert shown.err == (
+        'The model does not know "fish".\n'
+        "(3 fillings were ranked by the whole text, as if all choices were equally frequent (PMI); the probabilities "
+        "of all of them sum to 1.)\n"
+    )
+
+
+def test_pmi_needs_choices_and_counts(rnn: Rnn, run: Path) -> None:
+    assert rnn("complete", "I eat __", "--choices", "rice,soup", "--pmi") == Result(
+        1,
+        "",
+        "error: --pmi asks how frequent a word is, and this model was trained before model files said so. "
+        "Leave it out, or train the model again with this rnn_cli.\n",
+    )
+    for text in ("I eat __", "I eat"):
+        assert rnn("complete", text, "--pmi") == Result(
+            2,
+            "",
+            'error: --pmi ranks choices; give --choices (in JSON lines "choices") with the words to rank, or leave '
+            "it out.\n",
+        )
 
 
 def test_a_choice_of_several_words_counts_with_all_of_them(rnn: Rnn, run: Path) -> None:

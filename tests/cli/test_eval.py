@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from rnn_cli.model_file import read_model_file
-from tests.cli.test_complete import share, write_run
+from tests.cli.test_complete import COUNTS, share, write_run
 from tests.conftest import Result, Rnn
 
 CHOICES = '{"text": "I eat __", "choices": ["rice", "soup"], "answer": "rice", "category": "food"}\n'
@@ -113,6 +113,58 @@ def test_choices_of_several_words_are_for_longer_blanks(rnn: Rnn, run: Path) -> 
     )
     ranked = rnn("eval", "set.jsonl", "--blank-words", "1-2", "--json")
     assert (ranked.code, json.loads(ranked.out)["correct"]) == (0, 2)
+
+
+def test_choices_are_ranked_by_pmi_where_it_is_asked_for_and_the_terms_say_so(rnn: Rnn, run: Path) -> None:
+    write_run(run, counts=COUNTS)
+    Path("set.jsonl").write_text(CHOICES + CHOICES.replace('"answer": "rice"', '"answer": "soup"') * 2)
+    Path("q.csv").write_text("id,question,a),b),c),d),e)\n1,I eat _____,I,soup,you,rice,fish\n")
+    Path("a.csv").write_text("id,answer\n1,b\n")
+    plain = json.loads(rnn("eval", "set.jsonl", "--json").out)
+    found = json.loads(rnn("eval", "set.jsonl", "--pmi", "--json").out)
+    assert ("pmi" in plain, plain["correct"], found["pmi"], found["correct"]) == (False, 1, True, 2)
+    odds = [share(1, of=4) / (2 / 50), share(3, of=4) / (31 / 50)]
+    (band,) = found["reliability"]["bands"]
+    assert band["confidence"] == pytest.approx(odds[0] / sum(odds), rel=1e-4)
+    msr = json.loads(rnn("eval", "q.csv", "--answers", "a.csv", "--pmi", "--json").out)
+    assert (msr["pmi"], msr["accuracy"]) == (True, 1.0)
+    terms = (
+        "(choices ranked as if all were equally frequent: by PMI, ln P(text with the choice) - ln P(choice by its "
+        "frequency))"
+    )
+    shown = [" ".join(rnn("eval", "set.jsonl", *options).out.split()) for options in (["--pmi"], [])]
+    assert [terms in out for out in shown] == [True, False]
+
+
+@pytest.mark.parametrize(
+    ("file", "format_"),
+    [("text.txt", "text"), ("pairs.jsonl", "pairs"), ("cloze.jsonl", "cloze"), ("last.jsonl", "last-word")],
+)
+def test_pmi_is_refused_where_there_are_no_choices(rnn: Rnn, run: Path, file: str, format_: str) -> None:
+    Path("text.txt").write_text("I eat soup\n")
+    Path("pairs.jsonl").write_text('{"sentence_good": "I eat", "sentence_bad": "eat I"}\n')
+    Path("cloze.jsonl").write_text('{"text": "I eat __", "answer": "rice"}\n')
+    Path("last.jsonl").write_text('{"text": "I eat rice"}\n')
+    write_run(run, counts=COUNTS)
+    model = (run / "model.safetensors").read_bytes()
+    for options in ([], ["--calibrate", "text.txt"]):
+        assert rnn("eval", file, "--pmi", *options) == Result(
+            2,
+            "",
+            f"error: --pmi ranks choices: it is for questions of the formats msr and choices, and {file} has the "
+            f"format {format_}. Leave it out.\n",
+        )
+    assert (run / "model.safetensors").read_bytes() == model
+
+
+def test_pmi_is_refused_where_the_model_has_no_counts(rnn: Rnn, run: Path) -> None:
+    Path("set.jsonl").write_text(CHOICES)
+    assert rnn("eval", "set.jsonl", "--pmi") == Result(
+        1,
+        "",
+        "error: --pmi asks how frequent a word is, and this model was trained before model files said so. "
+        "Leave it out, or train the model again with this rnn_cli.\n",
+    )
 
 
 def test_a_temperature_is_fitted_stored_applied_and_said(rnn: Rnn, run: Path) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from rnn_cli.cli.lines import LINES_AT_ONCE
-from tests.cli.test_complete import share, write_run
+from tests.cli.test_complete import COUNTS, share, write_run
 from tests.conftest import Result, Rnn
 
 COMMAND = [sys.executable, "-m", "rnn_cli", "predict"]
@@ -134,6 +134,36 @@ def test_a_bad_line_gets_an_error_of_its_own_and_the_others_go_on(rnn: Rnn, line
     assert second == {"error": error, "file": "prompts", "line": 2}
     assert [answer["completions"][0]["words"] for answer in (first, third)] == [["eat"], ["eat"]]
     assert (result.code, result.err) == (1, "")
+
+
+def test_with_pmi_every_line_needs_choices(rnn: Rnn, run: Path) -> None:
+    write_run(run, counts=COUNTS)
+    line = b'{"text": "I eat __", "choices": ["rice", "soup"]}\n'
+    assert best_words(predict_file(rnn, line)) == [["rice"]]
+    result = predict_file(rnn, line + b"I eat __\n" + line, "--pmi")
+    first, second, third = answers(result)
+    assert (
+        first
+        == third
+        == json.loads(rnn("complete", "I eat __", "--choices", "rice,soup", "--pmi", "--json").out)
+    )
+    assert first["completions"][0]["words"] == ["soup"]
+    assert second == {
+        "error": '--pmi ranks choices; give --choices (in JSON lines "choices") with the words to rank, or leave '
+        "it out.",
+        "file": "prompts",
+        "line": 2,
+    }
+    assert result.code == 1
+
+
+def test_a_model_without_counts_is_refused_before_any_line_is_read(rnn: Rnn) -> None:
+    assert rnn("predict", "gone", "--pmi") == Result(
+        1,
+        "",
+        "error: --pmi asks how frequent a word is, and this model was trained before model files said so. "
+        "Leave it out, or train the model again with this rnn_cli.\n",
+    )
 
 
 def test_other_keys_of_a_json_object_are_left_alone(rnn: Rnn) -> None:

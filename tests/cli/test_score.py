@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.test_complete import share, write_run
+from tests.cli.test_complete import COUNTS, share, write_run
 from tests.conftest import Result, Rnn
 
 
@@ -38,20 +38,31 @@ def test_every_token_has_a_row_and_every_line_a_total(rnn: Rnn) -> None:
     assert (result.code, result.err) == (0, "")
     first = [share(3, of=4), share(3, of=3), share(1, of=4), share(1, of=1)]
     assert rows(result)[:6] == [
-        ["line", "token", "word", "text", "log_prob", "surprisal_bits", "rank", "unknown"],
-        ["1", "1", "1", "I", *cells(first[0]), "1", "0"],
-        ["1", "2", "2", "eat", *cells(first[1]), "1", "0"],
-        ["1", "3", "3", "soup", *cells(first[2]), "2", "0"],
-        ["1", "4", "", "<eos>", *cells(first[3]), "1", "0"],
-        ["1", "total", "", "", *cells(math.prod(first)), "", "0"],
+        ["line", "token", "word", "text", "log_prob", "surprisal_bits", "rank", "unknown", "count"],
+        ["1", "1", "1", "I", *cells(first[0]), "1", "0", ""],
+        ["1", "2", "2", "eat", *cells(first[1]), "1", "0", ""],
+        ["1", "3", "3", "soup", *cells(first[2]), "2", "0", ""],
+        ["1", "4", "", "<eos>", *cells(first[3]), "1", "0", ""],
+        ["1", "total", "", "", *cells(math.prod(first)), "", "0", ""],
     ]
     assert [row[:4] + row[7:] for row in rows(result)[6:]] == [
-        ["2", "1", "1", "you", "0"],
-        ["2", "2", "2", "\\t", "1"],
-        ["2", "3", "2", "fish", "1"],
-        ["2", "4", "", "<eos>", "0"],
-        ["2", "total", "", "", "2"],
+        ["2", "1", "1", "you", "0", ""],
+        ["2", "2", "2", "\\t", "1", ""],
+        ["2", "3", "2", "fish", "1", ""],
+        ["2", "4", "", "<eos>", "0", ""],
+        ["2", "total", "", "", "2", ""],
     ]
+
+
+def test_the_last_column_is_how_often_a_token_stands_in_the_training_text(rnn: Rnn, run: Path) -> None:
+    write_run(run, counts=COUNTS)
+    result = score_file(rnn, b"I eat fish\n")
+    assert [(row[3], row[8]) for row in rows(result)] == [
+        ("text", "count"), ("I", "3"), ("eat", "4"), ("fish", "0"), ("<eos>", "4"), ("", ""),
+    ]  # fmt: skip
+    (found,) = (json.loads(line) for line in score_file(rnn, b"I eat fish\n", "--json").out.splitlines())
+    assert [token["count"] for token in found["tokens"]] == [3, 4, 0, 4]
+    assert [word["count"] for word in found["words"]] == [3, 4, 0]
 
 
 def test_totals_are_one_row_a_line(rnn: Rnn) -> None:

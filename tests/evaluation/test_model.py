@@ -27,6 +27,8 @@ def test_a_text_and_questions_are_measured_from_python(model: Model, tmp_path: P
     assert isinstance(questions, SetEvaluation)
     assert questions.accuracy.accuracy == 1
     assert model.complete("I eat __", choices=["soup", "rice"]).completions[0].words == ["rice"]
+    with pytest.raises(UsageError, match="it is for questions of the formats msr and choices, and"):
+        model.evaluate(tmp_path / "set.jsonl", pmi=True)
     assert model.score("I eat soup").log_prob == pytest.approx(-text.perplexity.nll)
 
 

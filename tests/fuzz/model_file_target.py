@@ -12,7 +12,7 @@ import numpy as np
 
 from rnn_cli.errors import ModelFileError
 from rnn_cli.inference import TrainedModel
-from rnn_cli.model_file import CELLS, ModelFile, read_model_file, write_model_file
+from rnn_cli.model_file import CELLS, COUNTS, ModelFile, read_model_file, write_model_file
 from rnn_cli.tensor_file import write_tensor_file
 from tests.fuzz import nasty
 from tests.fuzz.models import KINDS, tiny_model_file
@@ -39,6 +39,7 @@ _ODD_VALUES: tuple[Any, ...] = (
 )
 _ODD_SHAPES = ((), (0,), (0, 5), (1, 1, 1), (2**8, 0), (6,))
 _ODD_FLOATS = (math.nan, math.inf, -math.inf, 3e38, -3e38, 1e-45, 1e31, 1e20, 0.0)
+_ODD_COUNTS = (-1, 0, 1, 2**53 + 1, 2**63 - 1, -(2**63))
 _DTYPES = ("float64", "float16", "int32", "uint8", "bool")
 
 
@@ -72,6 +73,8 @@ class ModelFileTarget:
         if rng.random() < 0.5:
             return _damaged_file(rng, seed.content)
         tensors: dict[str, Any] = dict(seed.file.tensors)
+        if seed.file.counts is not None:
+            tensors[COUNTS] = seed.file.counts
         metadata = dict(seed.metadata)
         for _ in range(rng.choice((1, 1, 2))):
             if rng.random() < 0.5:
@@ -104,6 +107,7 @@ class ModelFileTarget:
         )  # NaN is not equal to NaN
         assert again.tokenizer_json == read.tokenizer_json, "the tokenizer changed"
         assert _same_tensors(again, read), "the tensors changed"
+        assert np.array_equal(again.counts, read.counts), "the counts changed"  # type: ignore[arg-type]
 
     def _one_line(self, message: str) -> str:
         assert message.isprintable(), "a message that cannot be printed on one line"
@@ -117,6 +121,7 @@ def _same(one: ModelFile, other: ModelFile) -> bool:
         one.tokenizer_json == other.tokenizer_json
         and one.config == other.config
         and _same_tensors(one, other)
+        and np.array_equal(one.counts, other.counts)  # type: ignore[arg-type]
     )
 
 
@@ -210,3 +215,7 @@ def _change_tensor(rng: random.Random, tensors: dict[str, Any]) -> None:
             changed = tensor.copy()
             changed.flat[rng.randrange(changed.size)] = rng.choice(_ODD_FLOATS)
             tensors[name] = changed if rng.random() < 0.7 else np.full_like(tensor, rng.choice(_ODD_FLOATS))
+        case _ if tensor.size and tensor.dtype == np.int64:
+            changed = tensor.copy()
+            changed.flat[rng.randrange(changed.size)] = rng.choice(_ODD_COUNTS)
+            tensors[name] = changed if rng.random() < 0.7 else np.full_like(tensor, rng.choice(_ODD_COUNTS))

@@ -88,6 +88,48 @@ def test_words_are_the_sums_of_their_tokens(make_model: MakeModel, settings: dic
     assert total + line.tokens[-1].log_prob == pytest.approx(line.log_prob)
 
 
+def with_counts(model_file: ModelFile) -> TrainedModel:
+    """Each token stands ten times its id in the training text."""
+    counts = 10 * np.arange(len(model_file.tensors["c"]))
+    return TrainedModel.from_model_file(replace(model_file, counts=counts), name="counted")
+
+
+def test_each_token_says_how_often_it_stands_in_the_training_text(
+    make_model_file: Callable[..., ModelFile],
+) -> None:
+    model = with_counts(make_model_file())
+    tokens = [*model.tokenizer.pieces]
+    expected = [10 * tokens.index(token) for token in (" My", " <unk>", " dish", "?", "\n")]
+
+    line = model.score("My ramen dish?").lines[0]
+
+    assert [token.count for token in line.tokens] == expected
+    assert [(word.text, word.count) for word in line.words] == [
+        ("My", expected[0]), ("ramen", expected[1]), ("dish?", None),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("word", "settings"), [("A", {"kind": "char"}), ("is", {"kind": "bpe", "max_size": 290})]
+)
+def test_a_piece_that_is_all_of_a_word_has_a_count_and_the_word_has_none(
+    make_model_file: Callable[..., ModelFile], word: str, settings: dict[str, Any]
+) -> None:
+    model = with_counts(make_model_file(**settings))
+    (id_,) = model.tokenizer.encode(word)
+
+    line = model.score(word).lines[0]
+
+    assert [token.count for token in line.tokens] == [10 * id_, 10 * model.tokenizer.eos_id]
+    assert [found.count for found in line.words] == [None]
+
+
+def test_without_counts_there_are_none(make_model: MakeModel) -> None:
+    line = make_model().score("My dish").lines[0]
+
+    assert {token.count for token in line.tokens} == {word.count for word in line.words} == {None}
+
+
 def test_rank_1_is_the_first_guess(make_model: MakeModel) -> None:
     model = make_model()
     best = model.complete("My dish is __", top=1000).completions
@@ -127,6 +169,14 @@ def test_scores_are_json(make_model: MakeModel) -> None:
     record = json.loads(json.dumps(line.to_dict(), allow_nan=False))
 
     assert list(record) == ["text", "log_prob", "surprisal_bits", "unknown", "words", "tokens"]
-    assert list(record["tokens"][0]) == ["text", "word", "log_prob", "surprisal_bits", "rank", "unknown"]
-    assert list(record["words"][0]) == ["text", "log_prob", "surprisal_bits", "unknown"]
+    assert list(record["tokens"][0]) == [
+        "text",
+        "word",
+        "log_prob",
+        "surprisal_bits",
+        "rank",
+        "unknown",
+        "count",
+    ]
+    assert list(record["words"][0]) == ["text", "log_prob", "surprisal_bits", "unknown", "count"]
     assert make_model().score("").lines == []

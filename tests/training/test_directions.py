@@ -43,6 +43,10 @@ def test_a_pair_is_a_forward_and_a_backward_network_in_one_file(
     assert stored.config["model"]["direction"] == "both"
     assert stored.metrics["valid"] == forward.valid.to_dict()  # type: ignore[union-attr]
     assert stored.metrics["backward"]["valid"] == backward.valid.to_dict()  # type: ignore[union-attr]
+    alone = [read_model_file(tmp_path / name / "model.safetensors") for name in ("forward", "backward")]
+    for one in (stored, *alone):  # one text, read from either end
+        assert one.counts is not None
+        assert one.counts.tolist() == stored.counts.tolist()  # type: ignore[union-attr]
     assert stored.mixture is not None
     assert pair.mixture is not None
     assert (

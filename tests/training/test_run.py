@@ -3,6 +3,7 @@
 import itertools
 import json
 import signal
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from rnn_cli.errors import Interrupted, ModelFileError
 from rnn_cli.model_file import read_model_file
 from rnn_cli.tensor_file import read_metadata
 from rnn_cli.text.streams import StreamWindows
+from rnn_cli.text.tokenizer import Tokenizer
 from rnn_cli.training import bptt, loop, run, validation
 from rnn_cli.training.events import Event, Notice, Trained
 from rnn_cli.training.outcome import Outcome
@@ -228,6 +230,19 @@ def test_the_model_file_says_what_it_was_trained_on(make_config: MakeConfig, tmp
     assert stored.training_data["files"][0]["name"] == "train.txt"
     assert len(stored.training_data["files"][0]["sha256"]) == 64
     assert stored.config["model"]["hidden_size"] == 6
+
+
+def test_the_model_file_says_how_often_each_token_stands_in_the_training_text(
+    make_config: MakeConfig, tmp_path: Path
+) -> None:
+    train_in(tmp_path / "run", make_config())
+    stored = read_model_file(tmp_path / "run/model.safetensors")
+    tokenizer = Tokenizer.from_json(stored.tokenizer_json)
+    lines = (tmp_path / "train.txt").read_text().splitlines()
+    expected = Counter(id_ for line in lines for id_ in [*tokenizer.encode(line), tokenizer.eos_id])
+    assert stored.counts is not None
+    assert stored.counts.tolist() == [expected[id_] for id_ in range(tokenizer.vocab_size)]
+    assert stored.counts.sum() == stored.training_data["tokens"]
 
 
 def test_a_checkpoint_of_another_shape_is_refused(

@@ -1,5 +1,8 @@
 """A network into its model file, and back."""
 
+import hashlib
+import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +27,15 @@ def make_model(*, seed: int = 0, tied: bool = False, num_layers: int = 2) -> Lan
     return model
 
 
+COUNTS = np.array([9, 5, 4, 3, 0, 2**53 + 1, 1])
+
+
 def provenance(*, tied: bool = False, num_layers: int = 2) -> Provenance:
     model = {"cell": "elman", "embedding_size": 4, "hidden_size": 4, "num_layers": num_layers}
     config: dict[str, Any] = {"model": model, "output": {"tie_embeddings": tied}}
-    return Provenance(config=config, tokenizer_json='{"été": 1}', training_data={"tokens": 145})
+    return Provenance(
+        config=config, tokenizer_json='{"été": 1}', training_data={"tokens": 145}, counts=COUNTS
+    )
 
 
 def test_every_weight_is_stored_under_its_letter(tmp_path: Path) -> None:
@@ -47,7 +55,16 @@ def test_the_file_says_how_the_model_was_made_and_what_it_reached(tmp_path: Path
     assert stored.config == provenance().config
     assert stored.tokenizer_json == '{"été": 1}'
     assert stored.training_data == {"tokens": 145}
+    assert stored.counts is not None
+    assert stored.counts.tolist() == COUNTS.tolist()
     assert stored.metrics == {"step": 3, "valid": {"perplexity": 1.5}}
+
+
+def test_a_state_saved_before_there_were_counts_can_be_resumed() -> None:
+    made = provenance()
+    said = {"config": made.config, "tokenizer_json": made.tokenizer_json, "training_data": made.training_data}
+    before = hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
+    assert made.fingerprint() == replace(made, counts=None).fingerprint() == before
 
 
 def test_tied_weights_are_stored_once(tmp_path: Path) -> None:
