@@ -13,14 +13,8 @@ import pytest
 from safetensors.numpy import save
 
 from rnn_cli.errors import ModelFileError
-from rnn_cli.model_file import (
-    CELLS,
-    ModelFile,
-    cell_shapes,
-    read_model_file,
-    store_fitted,
-    write_model_file,
-)
+from rnn_cli.model_file import ModelFile, read_model_file, store_fitted, write_model_file
+from rnn_cli.model_tensors import CELLS, cell_shapes
 from rnn_cli.tensor_file import read_metadata, write_tensor_file
 from tests.conftest import Result, Rnn
 

@@ -10,7 +10,7 @@ from rnn_cli.config import HIDDEN_ACTIVATIONS, Config, config_to_dict
 from rnn_cli.inference import load
 from rnn_cli.model.language_model import LanguageModel
 from rnn_cli.model.losses import log_probs
-from rnn_cli.model_file import CELLS
+from rnn_cli.model_tensors import CELLS
 from rnn_cli.text.tokenizer import Tokenizer
 from rnn_cli.training.build import build_model
 from rnn_cli.training.saving import Provenance, load_weights, save_model

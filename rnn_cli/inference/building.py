@@ -5,7 +5,8 @@ import reprlib
 from rnn_cli.inference.activations import ACTIVATIONS
 from rnn_cli.inference.cells import GATED, WITH_ACTIVATION
 from rnn_cli.inference.engine import OUTPUT_ACTIVATIONS, Engine
-from rnn_cli.model_file import ModelFile, Tensors
+from rnn_cli.model_file import ModelFile
+from rnn_cli.model_tensors import Tensors
 
 _LOWEST, _HIGHEST = 0.01, 100.0  # temperatures; beyond these float32 has no room for the scores
 

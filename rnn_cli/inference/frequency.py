@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rnn_cli.errors import ModelFileError, UsageError
-from rnn_cli.model_file import Counts
+from rnn_cli.model_tensors import Counts
 from rnn_cli.text.tokenizer import Tokenizer
 
 

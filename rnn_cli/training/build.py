@@ -22,7 +22,7 @@ from rnn_cli.model.losses import (
     softmax_cross_entropy,
 )
 from rnn_cli.model.penalties import Penalties
-from rnn_cli.model_file import network_shapes
+from rnn_cli.model_tensors import network_shapes
 from rnn_cli.text.corpus import Corpus
 from rnn_cli.text.streams import LineWindows, StreamWindows, Windows, fit_batch_size
 from rnn_cli.training.device import CPU, has_bfloat16_products, memory_bytes, training_device

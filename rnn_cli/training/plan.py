@@ -6,7 +6,7 @@ from typing import Any
 import torch
 
 from rnn_cli.config import Config
-from rnn_cli.model_file import BACKWARD
+from rnn_cli.model_tensors import BACKWARD
 from rnn_cli.training.build import (
     COPIES_IN_TRAINING,
     build_model,

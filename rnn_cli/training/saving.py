@@ -11,7 +11,8 @@ import torch
 
 from rnn_cli.errors import ModelFileError
 from rnn_cli.model.language_model import LanguageModel
-from rnn_cli.model_file import BACKWARD, Counts, ModelFile, Tensors, read_model_file, write_model_file
+from rnn_cli.model_file import ModelFile, read_model_file, write_model_file
+from rnn_cli.model_tensors import BACKWARD, Counts, Tensors
 
 
 @dataclass(frozen=True)

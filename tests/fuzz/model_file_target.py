@@ -12,7 +12,8 @@ import numpy as np
 
 from rnn_cli.errors import ModelFileError
 from rnn_cli.inference import TrainedModel
-from rnn_cli.model_file import CELLS, COUNTS, ModelFile, read_model_file, write_model_file
+from rnn_cli.model_file import ModelFile, read_model_file, write_model_file
+from rnn_cli.model_tensors import CELLS, COUNTS
 from rnn_cli.tensor_file import write_tensor_file
 from tests.fuzz import nasty
 from tests.fuzz.models import KINDS, tiny_model_file

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from rnn_cli.model_file import ModelFile, cell_shapes
+from rnn_cli.model_file import ModelFile
+from rnn_cli.model_tensors import cell_shapes
 from rnn_cli.text.tokenizer import Tokenizer
 
 KINDS = ("word", "char", "bpe")

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from rnn_cli.inference import TrainedModel
-from rnn_cli.model_file import ModelFile, Tensors, cell_shapes
+from rnn_cli.model_file import ModelFile
+from rnn_cli.model_tensors import Tensors, cell_shapes
 from rnn_cli.text.tokenizer import Tokenizer
 
 LINES = [

@@ -13,7 +13,8 @@ from rnn_cli.inference.additions import Additions
 from rnn_cli.inference.engine import Engine
 from rnn_cli.inference.line_index import LineIndex, write_index
 from rnn_cli.inference.mixture import fit_weight
-from rnn_cli.model_file import BACKWARD, ModelFile, write_model_file
+from rnn_cli.model_file import ModelFile, write_model_file
+from rnn_cli.model_tensors import BACKWARD
 from tests.inference.conftest import LINES, random_tensors
 from tests.inference.test_interpolation import ngrams_of
 

@@ -10,7 +10,7 @@ from rnn_cli.inference.activations import ACTIVATIONS
 from rnn_cli.inference.engine import Engine
 from rnn_cli.model.language_model import LanguageModel
 from rnn_cli.model.losses import log_probs as torch_log_probs
-from rnn_cli.model_file import CELLS, Tensors
+from rnn_cli.model_tensors import CELLS, Tensors
 
 MakeTensors = Callable[..., Tensors]
 

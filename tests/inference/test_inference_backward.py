@@ -10,7 +10,7 @@ from rnn_cli.errors import UsageError
 from rnn_cli.inference.dynamic import DynamicNetwork
 from rnn_cli.inference.engine import Engine
 from rnn_cli.model.cells import Cell, ElmanCell, GRUCell, IndRNNCell, LSTMCell
-from rnn_cli.model_file import Tensors
+from rnn_cli.model_tensors import Tensors
 
 VOCAB_SIZE, T = 9, 7
 IDS = np.array([1, 4, 4, 2, 0, 8, 3])

@@ -8,7 +8,7 @@ import pytest
 from rnn_cli.inference import judging as judging_module
 from rnn_cli.inference.engine import Engine
 from rnn_cli.inference.judging import judge
-from rnn_cli.model_file import Tensors
+from rnn_cli.model_tensors import Tensors
 
 INPUTS = [[1, 2, 3, 4, 5, 6], [1], [1, 2], [3, 3, 3, 1, 2, 2, 4], [5, 2]]
 TARGETS = [[2, 3, 4, 5, 6, 0], [7], [0, 0], [1, 2, 3, 4, 5, 6, 7], [2, 5]]

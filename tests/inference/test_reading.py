@@ -8,7 +8,7 @@ import pytest
 from rnn_cli.inference import reading as reading_module
 from rnn_cli.inference.engine import Engine
 from rnn_cli.inference.reading import Readers, read_on
-from rnn_cli.model_file import Tensors
+from rnn_cli.model_tensors import Tensors
 
 TEXTS = [[3, 1, 4], [], [5], [2, 2, 2, 2], [0, 6]]
 STARTS = [0, 3, 1, 2, 0]

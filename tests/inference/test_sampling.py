@@ -9,7 +9,7 @@ from rnn_cli.inference.pieces import PieceTable
 from rnn_cli.inference.rules import Memory, OneWord, Sentence
 from rnn_cli.inference.sampling import Sampling, draw, sample_drafts
 from rnn_cli.inference.search import beam_search
-from rnn_cli.model_file import Tensors
+from rnn_cli.model_tensors import Tensors
 
 PIECES = [" <unk>", "\n", " a", " b", " c", ".", ","]
 LOG_PROBS = np.log(np.array([0.1, 0.4, 0.05, 0.25, 0.2], np.float32))

@@ -11,7 +11,7 @@ from rnn_cli.inference.engine import Engine
 from rnn_cli.inference.pieces import PieceTable
 from rnn_cli.inference.rules import Memory, OneWord, Sentence
 from rnn_cli.inference.search import beam_search
-from rnn_cli.model_file import Tensors
+from rnn_cli.model_tensors import Tensors
 
 EVERYTHING = 100_000  # wider than all that is written in these tests
 MakeTensors = Callable[..., Tensors]

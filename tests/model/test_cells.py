@@ -17,7 +17,7 @@ from rnn_cli.model.cells import (
     LSTMCell,
     make_cell,
 )
-from rnn_cli.model_file import CELLS, cell_shapes
+from rnn_cli.model_tensors import CELLS, cell_shapes
 
 E, H = 2, 3
 

@@ -8,7 +8,7 @@ import torch
 from rnn_cli.model.dropout import Dropout, Masks
 from rnn_cli.model.fused import read_window
 from rnn_cli.model.language_model import LanguageModel
-from rnn_cli.model_file import CELLS
+from rnn_cli.model_tensors import CELLS
 
 VOCAB, E, H, T, B = 4000, 30, 40, 5, 50
 RATES = {

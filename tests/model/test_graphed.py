@@ -13,7 +13,7 @@ from rnn_cli.model.cells import Cell, make_cell
 from rnn_cli.model.fused import read_window
 from rnn_cli.model.graphed import MOST_SHAPES, GraphedWindows
 from rnn_cli.model.language_model import WindowReader
-from rnn_cli.model_file import CELLS
+from rnn_cli.model_tensors import CELLS
 
 T, B, E, H = 5, 3, 4, 6
 FLOAT32 = functools.partial(read_window, product_dtype=torch.float32)

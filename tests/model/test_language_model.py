@@ -6,7 +6,7 @@ from torch.nn import functional
 
 from rnn_cli.model.dropout import Masks
 from rnn_cli.model.language_model import LanguageModel
-from rnn_cli.model_file import CELLS
+from rnn_cli.model_tensors import CELLS
 
 ALL_CELLS = pytest.mark.parametrize("cell", CELLS)
 

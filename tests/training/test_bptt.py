@@ -14,7 +14,7 @@ from rnn_cli.model.fused import read_window
 from rnn_cli.model.language_model import LanguageModel, State, WindowReader, step_by_step
 from rnn_cli.model.losses import ExactSoftmax, LossFunction, OneHotSigmoid, SampledSoftmax
 from rnn_cli.model.penalties import NO_PENALTIES, Penalties
-from rnn_cli.model_file import CELLS
+from rnn_cli.model_tensors import CELLS
 from rnn_cli.text.streams import Window
 from rnn_cli.training.bptt import Update, train_on_window
 from rnn_cli.training.optimizer import build_optimizer

@@ -16,7 +16,7 @@ from rnn_cli.model.fused import read_window
 from rnn_cli.model.language_model import LanguageModel, step_by_step
 from rnn_cli.model.losses import ExactSoftmax, LossFunction, OneHotSigmoid, SampledSoftmax
 from rnn_cli.model.penalties import Penalties
-from rnn_cli.model_file import CELLS, cell_shapes
+from rnn_cli.model_tensors import CELLS, cell_shapes
 from rnn_cli.text.streams import LineWindows, StreamWindows, Windows
 from rnn_cli.training.build import (
     build_loss,

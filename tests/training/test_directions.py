@@ -11,7 +11,8 @@ import pytest
 from rnn_cli.config import Config
 from rnn_cli.evaluation.model import Model
 from rnn_cli.inference import load
-from rnn_cli.model_file import BACKWARD, read_model_file
+from rnn_cli.model_file import read_model_file
+from rnn_cli.model_tensors import BACKWARD
 from rnn_cli.training.outcome import Outcome
 from tests.training.conftest import LINES, MakeConfig
 from tests.training.test_run import train_in, train_with_a_stop_at, weights

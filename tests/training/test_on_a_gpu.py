@@ -9,7 +9,8 @@ import torch
 
 from rnn_cli.inference import load
 from rnn_cli.model.graphed import GraphedWindows
-from rnn_cli.model_file import CELLS, read_model_file
+from rnn_cli.model_file import read_model_file
+from rnn_cli.model_tensors import CELLS
 from rnn_cli.training.build import build_model
 from rnn_cli.training.device import device_name, training_device
 from rnn_cli.training.events import Measured, Notice, Started

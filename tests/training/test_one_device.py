@@ -11,7 +11,8 @@ import torch
 from rnn_cli.config import Config, load_config
 from rnn_cli.errors import Interrupted
 from rnn_cli.model.graphed import GraphedWindows
-from rnn_cli.model_file import CELLS, read_model_file
+from rnn_cli.model_file import read_model_file
+from rnn_cli.model_tensors import CELLS
 from rnn_cli.training import build
 from rnn_cli.training.events import Event, Notice, RolledBack, Started, Trained
 from rnn_cli.training.run import train
