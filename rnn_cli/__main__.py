@@ -14,6 +14,16 @@ DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 def main(arguments: list[str] | None = None) -> None:
     """Run a command line (that of the process, if none is given) and exit."""
+    try:
+        _run(arguments)
+    except (
+        KeyboardInterrupt
+    ):  # while nothing is under way yet; a training and a batch say themselves what was saved
+        print("Stopped.", file=sys.stderr)
+        sys.exit(130)
+
+
+def _run(arguments: list[str] | None) -> None:
     from rnn_cli.cli.app import app
     from rnn_cli.parent import end_with_parent
 

@@ -21,6 +21,7 @@ from rnn_cli.cli.runs import runs
 from rnn_cli.cli.score import score
 from rnn_cli.cli.trace import trace
 from rnn_cli.cli.train import train
+from rnn_cli.errors import Interrupted
 
 P = ParamSpec("P")
 
@@ -33,11 +34,15 @@ app = typer.Typer(
 
 
 def _exits(command: Callable[P, int]) -> Callable[P, None]:
-    """A command returns its exit code; typer wants it raised."""
+    """A command returns its exit code; typer wants it raised, and would say nothing of a Ctrl-C."""
 
     @functools.wraps(command)
     def run(*args: P.args, **kwargs: P.kwargs) -> None:
-        raise typer.Exit(command(*args, **kwargs))
+        try:
+            exit_code = command(*args, **kwargs)
+        except KeyboardInterrupt:
+            raise Interrupted("Stopped.") from None
+        raise typer.Exit(exit_code)
 
     return run
 

@@ -5,10 +5,13 @@ import re
 from pathlib import Path
 
 from rnn_cli.errors import UsageError
+from rnn_cli.printable import masked
 
 CONFIG_ENDINGS = (".yaml", ".yml")
 DEFAULT_BUDGET = "10m"
 LEAST_BUDGET_S = 10.0
+MOST_BUDGET_H = 10_000
+"""More than a year; a config has a limit of its own, in minutes."""
 
 _UNITS_S = {"s": 1.0, "m": 60.0, "h": 3600.0}
 _BUDGET = re.compile(r"(\d+(?:\.\d+)?)\s*([smh])", re.ASCII)
@@ -23,7 +26,7 @@ def parse_budget(text: str) -> float:
     """Seconds of "90s", "10m" or "1.5h".
 
     Raises:
-        UsageError: it is not written like that, or too short.
+        UsageError: it is not written like that, too short or too long.
     """
     found = _BUDGET.fullmatch(text.strip().lower())
     if found is None:
@@ -32,6 +35,10 @@ def parse_budget(text: str) -> float:
     if seconds < LEAST_BUDGET_S:
         raise UsageError(
             f"--budget {text}: too short to learn anything. Allowed are {LEAST_BUDGET_S:.0f}s and more."
+        )
+    if seconds > 3600 * MOST_BUDGET_H:
+        raise UsageError(
+            f"--budget {masked(text, 30)}: longer than a training can be. Allowed are {MOST_BUDGET_H}h and less."
         )
     return seconds
 

@@ -182,8 +182,15 @@ class _Text:
 
     def check(self) -> Callable[[], "Config"]:
         """Everything that can be told at once; the choice itself takes some seconds."""
+        from rnn_cli.config import read_overrides
+
         started_at = time.perf_counter()
         files = text_files(self.path)
+        if "train" in (read_overrides(self.overrides).get("data") or {}):
+            raise UsageError(
+                f"--set data.train names another text than {self.path}, for which everything is chosen. Give that "
+                "text itself: rnn train TEXT"
+            )
         return partial(self._choose, files, started_at)
 
     def _choose(self, files: list[Path], started_at: float) -> "Config":

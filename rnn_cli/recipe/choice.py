@@ -36,6 +36,7 @@ FEWEST_MEASURED_LINES = 10.0
 chance, and of parts that have so many one in 20,000 is empty."""
 
 FEWEST_MEASURED_CHARACTERS = 5_000
+FEWEST_LINES_TO_PART = 40
 MEASURED_SHARE = 0.05
 MEASURED_CHARACTERS_PER_MINUTE = 30_000
 LEAST_MEASURED, MOST_MEASURED = 60_000, 1_000_000
@@ -158,8 +159,14 @@ def _split(
         share = max(share, min(0.1, FEWEST_MEASURED_LINES / look.distinct_lines))
     share = float(f"{share:.2g}")
     wanted = [name for name in ("valid", "test") if name not in has]
-    if look.characters < 2 * FEWEST_MEASURED_CHARACTERS or look.lines < 40:
+    if look.lines < FEWEST_LINES_TO_PART and look.characters >= 2 * FEWEST_MEASURED_CHARACTERS:
         kept: list[str] = []
+        why = (
+            f"{look.lines:,} line{'' if look.lines == 1 else 's'}, and a line is never cut: nothing tells how good "
+            "the model is; put in line ends, or name a text in data.valid"
+        )
+    elif look.characters < 2 * FEWEST_MEASURED_CHARACTERS:
+        kept = []
         why = "too short to spare a part of it: nothing tells how good the model is"
     elif independent and 0.1 * look.distinct_lines < FEWEST_MEASURED_LINES:
         kept = []

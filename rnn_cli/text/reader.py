@@ -132,7 +132,7 @@ def hash_file(path: Path) -> str:
 def _check_text(path: Path, encoding: Encoding, cutter: "_LineCutter") -> None:
     """Refuse a file that was read to its end and gave no text."""
     if not cutter.has_text:
-        raise TextError(f"{path} has no text: it is empty or holds only white space.")
+        raise TextError(f"{path} has no text: it is empty or holds only white space. Leave it out.")
     if 2 * cutter.invalid_bytes > cutter.characters:
         raise TextError(
             f"{path} cannot be read as {encoding.name}: {cutter.invalid_bytes:,} bytes are invalid, and only "
@@ -218,6 +218,11 @@ def _unpacked_blocks(path: Path, raw: "_HashedFile | BufferedReader") -> Iterato
             while raw.read(BLOCK_BYTES):
                 pass  # what lies behind the end of the archive is part of the file's hash
         except Exception as error:  # every compression has exceptions of its own
+            if "too much memory" in str(error):
+                raise TextError(
+                    f"{path} needs more memory to be unpacked than is given to that (zstd --long). Pack it anew "
+                    "without --long."
+                ) from error
             raise TextError(
                 f"{path} cannot be unpacked: it is damaged, cut short or not a {path.suffix} file ({error})."
             ) from error

@@ -51,21 +51,24 @@ class Part:
         return self.name == part_at(place, valid=self.valid, test=self.test)
 
 
-def too_few_lines(name: PartName, path: str | Path, *, valid: float, test: float) -> str:
+def too_few_lines(part: Part, path: str | Path) -> str:
     """What to say where a part of a text has no line.
 
     Args:
         path: what the text is called.
-        valid, test: the shares.
     """
     found = {
-        "train": f"valid {valid:g} and test {test:g} leave",
-        "valid": f"valid {valid:g} gives",
-        "test": f"test {test:g} gives",
-    }[name]
+        "train": f"valid {part.valid:g} and test {part.test:g} leave",
+        "valid": f"valid {part.valid:g} gives",
+        "test": f"test {part.test:g} gives",
+    }[part.name]
+    why = {
+        "stream": "the text has too few lines for it, and a line is never cut",
+        "lines": "the text has too few different lines for it, and equal ones stay together",
+    }[part.mode]
     return (
-        f"data.split: {found} no line of {path} for {name}: the text has too few lines for it. "
-        "Change the share, or set it to 0."
+        f"data.split: {found} no line of {path} for {part.name}: {why}. Change the share, or set it to 0 and name "
+        f"another text{'' if part.name == 'train' else f' in data.{part.name}'}."
     )
 
 

@@ -145,7 +145,7 @@ def _check_vocabulary(
         return
     part = shards[0].part
     if part is not None and not any(line.strip() for shard in shards for line in shard.lines()):
-        raise TextError(too_few_lines(part.name, paths[0], valid=part.valid, test=part.test))
+        raise TextError(too_few_lines(part, paths[0]))
     texts = f"{paths[0]} and {len(paths) - 1:,} more" if len(paths) > 1 else str(paths[0])
     if min_count > 1:
         raise TextError(

@@ -83,12 +83,12 @@ def make_plan(config: Config, *, on_event: OnEvent) -> Plan:
     if config.model.direction == "both":
         networks = 2
         parameters |= {f"{BACKWARD}{name}": count for name, count in parameters.items()}
-    model_bytes = 4 * networks * model.parameter_count
+    weight_bytes = 4 * model.parameter_count
     return Plan(
         vocab_size=model.vocab_size,
         parameters=parameters,
-        model_bytes=model_bytes,
-        training_bytes=COPIES_IN_TRAINING * model_bytes // networks,  # one network at a time
+        model_bytes=networks * weight_bytes + counts.nbytes,
+        training_bytes=COPIES_IN_TRAINING * weight_bytes,  # one network at a time
         train_tokens=texts.train.tokens,
         windows_per_epoch=windows_per_epoch,
         total_windows=windows_per_epoch * config.training.max_epochs * networks,

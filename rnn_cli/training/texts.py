@@ -72,9 +72,8 @@ def build_texts(config: Config, on_event: OnEvent) -> Texts:
             on_progress=on_progress(split),
         )
         blank = corpus.tokens == corpus.lines  # each line is a lone <eos>, if there is one
-        if corpus.tokens == 0 or (blank and data.mode == "lines"):
-            shares = data.split
-            raise TextError(too_few_lines(split, data.train[0], valid=shares.valid, test=shares.test))
+        if part is not None and (corpus.tokens == 0 or (blank and data.mode == "lines")):
+            raise TextError(too_few_lines(part, data.train[0]))
         if part is not None and split != "train":
             found = [_describe_part(split, corpus)]
         else:

@@ -155,3 +155,14 @@ def test_no_help_waits_for_torch_or_numpy() -> None:
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]"
+
+
+@pytest.mark.parametrize(
+    "stopped", ["rnn_cli.parent.end_with_parent", "rnn_cli.inference.find_model"]
+)
+def test_ctrl_c_is_told_in_a_word(rnn: Rnn, monkeypatch: pytest.MonkeyPatch, stopped: str) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(stopped, interrupted)
+    assert rnn("complete", "a ____") == Result(130, "", "Stopped.\n")

@@ -63,7 +63,9 @@ def test_a_file_that_is_no_config_is_one_clear_message(
 def test_an_empty_text_is_an_error_that_names_the_file(rnn: Rnn, tiny: Path, tmp_path: Path) -> None:
     (tmp_path / "train.txt").write_text("\n \n")
     assert rnn("check", "tiny.yaml") == Result(
-        1, "", f"error: {tmp_path}/train.txt has no text: it is empty or holds only white space.\n"
+        1,
+        "",
+        f"error: {tmp_path}/train.txt has no text: it is empty or holds only white space. Leave it out.\n",
     )
 
 
@@ -101,7 +103,7 @@ def test_the_plan_has_the_parameters_bytes_and_windows_of_the_training(rnn: Rnn,
     assert found == {
         "vocab_size": 11,
         "parameters": {"embedding": 88, "V": 88, "c": 11, "cells.0.W": 128, "cells.0.b": 8},
-        "model_bytes": 4 * 323,
+        "model_bytes": 4 * 323 + 8 * 11,
         "training_bytes": 16 * 323,
         "train_tokens": 174,
         "windows_per_epoch": 18,

@@ -165,11 +165,25 @@ def test_wrong_input_is_told_at_once(
     assert (result.code, result.err) == (2, f"error: {message}\n")
 
 
+def test_a_text_is_not_another_one_by_set(rnn: Rnn, tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("tea\n" * 100)
+    result = rnn("train", "a.txt", "--set", "data.train=b.txt")
+    assert (result.code, result.err) == (
+        2,
+        "error: --set data.train names another text than a.txt, for which everything is chosen. Give that text "
+        "itself: rnn train TEXT\n",
+    )
+    assert not (tmp_path / "runs").exists()
+
+
 def test_a_text_without_text_is_an_error_that_leaves_no_run(rnn: Rnn, tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("\n \n")
     result = rnn("train", "a.txt")
     assert result.code == 1
-    assert result.err == f"error: {tmp_path}/a.txt has no text: it is empty or holds only white space.\n"
+    assert (
+        result.err
+        == f"error: {tmp_path}/a.txt has no text: it is empty or holds only white space. Leave it out.\n"
+    )
     assert list((tmp_path / "runs").iterdir()) == []
 
 
@@ -189,6 +203,12 @@ def test_ctrl_c_while_the_text_is_looked_at_leaves_nothing(
 @pytest.mark.parametrize(("text", "seconds"), [("90s", 90), ("10m", 600), ("1.5h", 5400), (" 2 M ", 120)])
 def test_a_budget_is_a_number_and_a_unit(text: str, seconds: float) -> None:
     assert parse_budget(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["10001h", f"1{400 * '0'}s"])
+def test_a_budget_of_more_than_a_year_is_refused_at_once(text: str) -> None:
+    with pytest.raises(UsageError, match=r"longer than a training can be\. Allowed are 10000h and less\.$"):
+        parse_budget(text)
 
 
 @pytest.mark.parametrize("text", ["", "m", "-5m", "1e9h", "10min", "5m30s", "٣m"])

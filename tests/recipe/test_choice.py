@@ -120,6 +120,13 @@ def test_lines_are_independent_where_their_order_means_nothing(look: Look, mode:
         ),
         (replace(NOVEL, characters=30_000), 600, {"valid": 0.1, "test": 0.0}, "too short for a test as well"),
         (
+            replace(NOVEL, lines=1),
+            600,
+            {"valid": 0.0, "test": 0.0},
+            "1 line, and a line is never cut: nothing tells how good the model is; put in line ends, or name a text "
+            "in data.valid",
+        ),
+        (
             replace(NOVEL, characters=224_000_000),
             600,
             {"valid": 0.0013, "test": 0.0013},

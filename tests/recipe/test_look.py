@@ -77,7 +77,7 @@ def test_an_empty_text_is_refused(tmp_path: Path) -> None:
     path.write_text(" \n\n")
     with pytest.raises(TextError) as caught:
         look_at([path], encoding="auto")
-    assert str(caught.value) == f"{path} has no text: it is empty or holds only white space."
+    assert str(caught.value) == f"{path} has no text: it is empty or holds only white space. Leave it out."
 
 
 def test_an_encoding_that_is_sure_need_not_be_found_out_again(tmp_path: Path) -> None:

@@ -227,7 +227,7 @@ def test_nul_emoji_marks_and_right_to_left_text_come_through(write: Callable[...
 @pytest.mark.parametrize("content", [b"", b"\n", b" \r\n\t\n", codecs.BOM_UTF8])
 def test_a_file_without_text_is_refused(write: Callable[..., Path], content: bytes) -> None:
     path = write(content)
-    assert complaint([path]) == f"{path} has no text: it is empty or holds only white space."
+    assert complaint([path]) == f"{path} has no text: it is empty or holds only white space. Leave it out."
 
 
 def test_a_missing_file_is_named_before_anything_is_read(write: Callable[..., Path], tmp_path: Path) -> None:

@@ -56,8 +56,8 @@ def test_a_part_without_lines_is_no_matter_of_words(
             [path], cache_dir=cache, part=Part("train", valid=0.5, test=0.4, mode="lines"), **settings
         )
     assert str(caught.value) == (
-        f"data.split: valid 0.5 and test 0.4 leave no line of {path} for train: the text has too few lines for it. "
-        "Change the share, or set it to 0."
+        f"data.split: valid 0.5 and test 0.4 leave no line of {path} for train: the text has too few different lines "
+        "for it, and equal ones stay together. Change the share, or set it to 0 and name another text."
     )
 
 

@@ -44,7 +44,7 @@ def test_sizes_are_those_of_the_network_and_the_text(make_config: MakeConfig) ->
         "cells.1.W": 72,
         "cells.1.b": 6,
     }
-    assert plan.model_bytes == 4 * 299
+    assert plan.model_bytes == 4 * 299 + 8 * 11  # weights, and the counts of 11 words
     assert plan.training_bytes == 16 * 299  # weights, gradients and two moments
     assert (plan.train_tokens, plan.windows_per_epoch, plan.total_windows) == (145, 13, 39)
     assert plan.softmax == "exact"

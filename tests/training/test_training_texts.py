@@ -93,8 +93,8 @@ def test_a_text_too_short_for_its_parts_is_refused(make_config: MakeConfig, tmp_
     with pytest.raises(TextError) as caught:
         build_texts(make_config(data={"valid": None, "split": {"valid": 0.2}}), ignore)
     assert str(caught.value) == (
-        f"data.split: valid 0.2 gives no line of {tmp_path}/train.txt for valid: the text has too few lines for it. "
-        "Change the share, or set it to 0."
+        f"data.split: valid 0.2 gives no line of {tmp_path}/train.txt for valid: the text has too few lines for it, "
+        "and a line is never cut. Change the share, or set it to 0 and name another text in data.valid."
     )
 
 
@@ -106,8 +106,9 @@ def test_independent_lines_that_are_all_blank_are_no_part(make_config: MakeConfi
     with pytest.raises(TextError) as caught:
         build_texts(make_config(data={**data, "mode": "lines"}), ignore)
     assert str(caught.value) == (
-        f"data.split: valid {BLANK} gives no line of {tmp_path}/train.txt for valid: the text has too few lines "
-        "for it. Change the share, or set it to 0."
+        f"data.split: valid {BLANK} gives no line of {tmp_path}/train.txt for valid: the text has too few different "
+        "lines for it, and equal ones stay together. Change the share, or set it to 0 and name another text in "
+        "data.valid."
     )
 
 
