@@ -1,4 +1,4 @@
-"""What to make of a text in a given time: pure functions from facts to settings, each with its reason.
+"""Which network a text gets in a given time: pure functions from facts to settings, each with its reason.
 
 The numbers come from trials on WikiText-2, tinyshakespeare and a million words with a vocabulary of 10,000; see
 docs/results.md.
@@ -6,45 +6,10 @@ docs/results.md.
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any
 
-from rnn_cli.recipe.look import Look
-from rnn_cli.recipe.reasons import PLAIN_KEYS, Reason, Settings, Speed, network_reasons
-
-Kind = Literal["word", "char", "bpe"]
-
-WORDS_FOR_WORDS = 20_000
-"""With fewer, most words are seen once or twice, and characters say more."""
-
-LONGEST_MEAN_WORD = 20.0
-MOST_DISTINCT = 0.7
-"""Chinese, base64, a list of names: what lies between white space is no word that comes again."""
-
-UNRELATED = 1.5
-FEWEST_LINES = 100
-MOST_BLANK = 0.05
-"""Lines are taken as independent if there are many, none of them blank, and neighbours share hardly more rare words
-than lines far apart do. (LAMBADA 1.1, favourites 0.9; tinyshakespeare 5, WikiText-2 33.)"""
-
-MOST_WORDS = 50_000
-"""A larger vocabulary would spend the time on words that occur a few times in millions."""
-
-FEWEST_MEASURED_LINES = 10.0
-"""Different lines that a part of independent lines is to have on average: equal ones go together, to a part by
-chance, and of parts that have so many one in 20,000 is empty."""
-
-FEWEST_MEASURED_CHARACTERS = 5_000
-FEWEST_LINES_TO_PART = 40
-MEASURED_SHARE = 0.05
-MEASURED_CHARACTERS_PER_MINUTE = 30_000
-LEAST_MEASURED, MOST_MEASURED = 60_000, 1_000_000
-"""Characters that validation and test take each: enough to be sure of the figure, few enough for the time."""
-
-MEASURING_SHARE = 0.15
-FEWEST_MEASURED_TOKENS = 10_000
-"""What the last measurements of validation and test text may take of the time, and what is measured at least."""
+from rnn_cli.recipe.reasons import PLAIN_KEYS, Choices, Kind, Settings, Speed, network_reasons
 
 SIZES: dict[str, tuple[tuple[int, int, int], ...]] = {
     "word": ((128, 0, 0), (256, 100_000, 0), (400, 700_000, 12_000_000), (650, 1_500_000, 60_000_000)),
@@ -67,9 +32,12 @@ and no worse for so many updates as there is time for.)"""
 
 GATED = ("gru", "lstm")
 
-FEW_READINGS, MANY_READINGS = 6.0, 20.0
-"""What is read less often than the first is hardly learnt by heart, and its words may move faster; for more readings
-than the second, adagrad has not been tried."""
+FEW_READINGS, MANY_READINGS, MANY_READINGS_BY_GATES = 6.0, 20.0, 15.0
+"""What is read less often than the first is hardly learnt by heart, and its words may move faster. For more readings
+than the second adagrad has not been tried; for more than the third, cells with gates go on learning with sgd and
+dropout on W (a million words, 30 readings: 70; 10 readings with adagrad: 78)."""
+
+DROPOUT_OF_W = 0.3
 
 ADAGRAD_FROM = 500_000
 """Tokens: a tenth of WikiText-2, 210,000, it learns by heart and ends 15 % behind sgd (docs/results.md)."""
@@ -77,133 +45,6 @@ ADAGRAD_FROM = 500_000
 MOST_EPOCHS = 40
 LEAST_UPDATES = 1_500
 """A tiny text is read more often: a network needs some hundreds of updates to say anything at all."""
-
-
-@dataclass(frozen=True)
-class Choices:
-    """Settings, and the reasons for them."""
-
-    settings: Settings
-    reasons: tuple[Reason, ...]
-
-
-def choose_text(
-    look: Look,
-    *,
-    budget_s: float,
-    kind: Kind | None = None,
-    mode: str | None = None,
-    has: frozenset[str] = frozenset(),
-) -> Choices:
-    """How the text is read, and what of it is kept apart.
-
-    Args:
-        kind, mode: what the user asks for; None: to be chosen.
-        has: those of "valid" and "test" that have a text of their own.
-    """
-    kind_reason = _kind(look) if kind is None else Reason("tokens", kind, "as asked")
-    mode_reason = _mode(look) if mode is None else Reason("lines", mode, "as asked")
-    tokenizer: dict[str, Any] = {"kind": kind_reason.choice}
-    reasons = [kind_reason, mode_reason]
-    if tokenizer["kind"] == "word":
-        tokenizer |= {"split": "whitespace"} if look.is_split else {"min_count": 2}
-        tokenizer["max_size"] = MOST_WORDS
-        words = "words as they stand between spaces" if look.is_split else "words seen twice or more"
-        why = (
-            "the text marks rare words itself"
-            if look.is_split
-            else "what is seen once teaches what <unk> is like"
-        )
-        keys = tuple(f"data.tokenizer.{key}" for key in ("split", "min_count", "max_size"))
-        reasons.append(Reason("vocabulary", f"{words}, {MOST_WORDS:,} at most", why, keys))
-    split, reason = _split(look, budget_s, has, independent=mode_reason.choice == "lines")
-    return Choices(
-        {"data": {"mode": mode_reason.choice, "split": split, "tokenizer": tokenizer}}, (*reasons, reason)
-    )
-
-
-def _kind(look: Look) -> Reason:
-    if look.characters_per_word > LONGEST_MEAN_WORD:
-        return Reason("tokens", "char", f"no spaces: one in {look.characters_per_word:,.0f} characters")
-    if look.words < WORDS_FOR_WORDS:
-        return Reason("tokens", "char", f"{look.words:,} words are too few to learn words from")
-    if look.distinct_share > MOST_DISTINCT:
-        return Reason("tokens", "char", f"{look.distinct_share:.0%} of the words never come again")
-    return Reason("tokens", "word", f"about {look.words:,} words")
-
-
-def _mode(look: Look) -> Reason:
-    if look.lines < FEWEST_LINES or look.blank_share > MOST_BLANK:
-        few = look.lines < FEWEST_LINES
-        return Reason("lines", "stream", "few lines" if few else "blank lines part paragraphs: running text")
-    if look.likeness < UNRELATED:
-        return Reason("lines", "lines", "a line has no more to do with the next than with any other")
-    return Reason(
-        "lines", "stream", f"a line shares {look.likeness:.1f} times as much with the next as with others"
-    )
-
-
-def _split(
-    look: Look, budget_s: float, has: frozenset[str], *, independent: bool
-) -> tuple[dict[str, float], Reason]:
-    """The shares of validation and test text.
-
-    Args:
-        independent: whether equal lines are in one part, all of them.
-    """
-    affordable = min(max(MEASURED_CHARACTERS_PER_MINUTE * budget_s / 60, LEAST_MEASURED), MOST_MEASURED)
-    share = min(MEASURED_SHARE, affordable / look.characters)
-    if share * look.characters < FEWEST_MEASURED_CHARACTERS:
-        share = min(0.1, FEWEST_MEASURED_CHARACTERS / 2 / look.characters)
-    if independent:
-        share = max(share, min(0.1, FEWEST_MEASURED_LINES / look.distinct_lines))
-    share = float(f"{share:.2g}")
-    wanted = [name for name in ("valid", "test") if name not in has]
-    if look.lines < FEWEST_LINES_TO_PART and look.characters >= 2 * FEWEST_MEASURED_CHARACTERS:
-        kept: list[str] = []
-        why = (
-            f"{look.lines:,} line{'' if look.lines == 1 else 's'}, and a line is never cut: nothing tells how good "
-            "the model is; put in line ends, or name a text in data.valid"
-        )
-    elif look.characters < 2 * FEWEST_MEASURED_CHARACTERS:
-        kept = []
-        why = "too short to spare a part of it: nothing tells how good the model is"
-    elif independent and 0.1 * look.distinct_lines < FEWEST_MEASURED_LINES:
-        kept = []
-        why = "too few different lines to spare some of them: nothing tells how good the model is"
-    elif look.characters < 8 * FEWEST_MEASURED_CHARACTERS and "valid" in wanted:
-        kept, share = ["valid"], 0.1
-        why = "too short for a test as well"
-    else:
-        kept, why = wanted, "lines here and there; the vocabulary is learnt without them"
-        if look.blank_share > MOST_BLANK or look.likeness >= UNRELATED:
-            why = "blocks, for neighbouring lines tell of the same; the vocabulary is learnt without them"
-    if not wanted:
-        return {}, Reason("kept apart", "nothing", "validation and test have texts of their own")
-    shown = ", ".join(f"{name} {share:.2%}" for name in kept) or "nothing"
-    keys = ("data.split.valid", "data.split.test")
-    return {name: share if name in kept else 0.0 for name in wanted}, Reason("kept apart", shown, why, keys)
-
-
-def choose_measured(parts: Mapping[str, int], *, token_s: float, training_s: float) -> Choices:
-    """How much of the validation and the test text is measured: all of it where there is time.
-
-    Args:
-        parts: the tokens of each.
-        token_s: seconds that measuring a token takes.
-    """
-    tokens = sum(parts.values())
-    affordable = int(MEASURING_SHARE * training_s / max(token_s, 1e-9))
-    each = int(float(f"{max(affordable / max(len(parts), 1), FEWEST_MEASURED_TOKENS):.2g}"))
-    if tokens <= affordable or each >= max(parts.values()):
-        return Choices({"data": {}}, ())
-    reason = Reason(
-        "measured",
-        f"{each:,} tokens of {' and '.join(parts)}",
-        f"all {tokens:,} would take {tokens * token_s:,.0f} s; `rnn eval` measures a whole text",
-        ("data.measured_tokens",),
-    )
-    return Choices({"data": {"measured_tokens": each}}, (reason,))
 
 
 def sizes_to_try(kind: Kind, tokens: int) -> list[tuple[int, int]]:
@@ -268,6 +109,7 @@ def choose_network(
             "hidden_size": speed.units,
             "dropout": dropout,
             **({} if char or cell != "elman" else {"recurrent_init": "identity"}),
+            **({"dropout_weights": DROPOUT_OF_W} if not char and is_long_for_gates(epochs, cell) else {}),
         },
         "output": {"tie_embeddings": tied, **softmax},
         "training": {
@@ -320,6 +162,11 @@ def dropout_for(epochs: float, tokens: int, *, char: bool = False) -> float:
     return (round(twentieths / 3) if char and tokens >= MANY_CHARACTERS else twentieths) / 20
 
 
+def is_long_for_gates(epochs: float, cell: str) -> bool:
+    """Whether a cell with gates reads the text so often that it has to be kept from learning it by heart."""
+    return cell in GATED and epochs >= MANY_READINGS_BY_GATES
+
+
 def softmax_for(vocab_size: int) -> dict[str, Any]:
     """Over all words where they are few, else over some."""
     if vocab_size < 4_000:
@@ -337,7 +184,8 @@ def rates_for(
     """
     rule = table_optimizer
     if rule is None and kind != "char":
-        rule = "adagrad" if epochs < MANY_READINGS and tokens >= ADAGRAD_FROM else "sgd"
+        many = epochs >= MANY_READINGS or is_long_for_gates(epochs, cell)
+        rule = "sgd" if many or tokens < ADAGRAD_FROM else "adagrad"
     tables: dict[str, Any] = {}
     if rule is not None:
         adagrad_rate = 0.3 if epochs < FEW_READINGS else 0.12

@@ -8,18 +8,10 @@ from typing import Any
 
 from rnn_cli.config import Config, config_from_choices, read_overrides
 from rnn_cli.config.nodes import dotted_keys
-from rnn_cli.recipe.choice import (
-    MEASURED_SHARE,
-    Choices,
-    Kind,
-    cells_to_try,
-    choose_measured,
-    choose_network,
-    choose_text,
-    sizes_to_try,
-)
+from rnn_cli.recipe.choice import cells_to_try, choose_network, sizes_to_try
 from rnn_cli.recipe.look import look_at
-from rnn_cli.recipe.reasons import CELL_NAMES, Reason, Settings, Speed
+from rnn_cli.recipe.reasons import CELL_NAMES, Choices, Kind, Reason, Settings, Speed
+from rnn_cli.recipe.text_choice import MEASURED_SHARE, choose_measured, choose_text
 from rnn_cli.training.build import build_model, build_windows, build_workers
 from rnn_cli.training.engine_choice import TRYING_S, choose_engine
 from rnn_cli.training.events import Notice, OnEvent, Preparing

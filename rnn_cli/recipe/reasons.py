@@ -2,7 +2,9 @@
 
 from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
+
+Kind = Literal["word", "char", "bpe"]
 
 Settings = dict[str, dict[str, Any]]
 """A config, section by section, as plain data."""
@@ -46,6 +48,14 @@ class Reason:
             str(value) if name == self.what else f"{name} {value}" for name, value in said.items()
         )
         return Reason(self.what, choice, "as asked", self.keys)
+
+
+@dataclass(frozen=True)
+class Choices:
+    """Settings, and the reasons for them."""
+
+    settings: Settings
+    reasons: tuple[Reason, ...]
 
 
 @dataclass(frozen=True)
@@ -96,11 +106,11 @@ def network_reasons(
         *memory,
         Reason(
             "dropout",
-            f"{model['dropout']:g}",
+            f"{model['dropout']:g}" + (f", of W {of_w:g}" if (of_w := model.get("dropout_weights")) else ""),
             "hardly read twice, nothing is learnt by heart"
             if model["dropout"] == 0
             else f"for a text read {times}",
-            ("model.dropout",),
+            ("model.dropout", *(["model.dropout_weights"] if "dropout_weights" in model else [])),
         ),
         Reason(
             "softmax",

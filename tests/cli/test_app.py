@@ -157,9 +157,7 @@ def test_no_help_waits_for_torch_or_numpy() -> None:
     assert done.stdout.splitlines()[-1] == "[]"
 
 
-@pytest.mark.parametrize(
-    "stopped", ["rnn_cli.parent.end_with_parent", "rnn_cli.inference.find_model"]
-)
+@pytest.mark.parametrize("stopped", ["rnn_cli.parent.end_with_parent", "rnn_cli.inference.find_model"])
 def test_ctrl_c_is_told_in_a_word(rnn: Rnn, monkeypatch: pytest.MonkeyPatch, stopped: str) -> None:
     def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt

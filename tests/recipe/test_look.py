@@ -7,8 +7,8 @@ import pytest
 
 from rnn_cli.errors import TextError
 from rnn_cli.recipe import look as look_module
-from rnn_cli.recipe.choice import UNRELATED
 from rnn_cli.recipe.look import look_at, look_of
+from rnn_cli.recipe.text_choice import UNRELATED
 
 
 def running_text(topics: int = 200, lines_each: int = 5) -> list[str]:

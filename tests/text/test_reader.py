@@ -144,6 +144,16 @@ def test_compressed_files_are_read_as_they_are(write: Callable[..., Path], suffi
     assert facts.characters == len(MIXED) - 1
 
 
+def test_an_archive_that_asks_for_too_much_memory_is_not_called_damaged(write: Callable[..., Path]) -> None:
+    window_of_2_gib = (
+        b"\x28\xb5\x2f\xfd\x00\xa8\x01\x00\x00"  # the header of `zstd --long=31`, and an empty block
+    )
+    path = write(window_of_2_gib, "text.zst")
+    assert complaint([path]) == (
+        f"{path} needs more memory to be unpacked than is given to that (zstd --long). Pack it anew without --long."
+    )
+
+
 @pytest.mark.parametrize("suffix", PACKERS)
 def test_a_damaged_archive_is_named(write: Callable[..., Path], suffix: str) -> None:
     whole = PACKERS[suffix](MIXED.encode() * 100)
