@@ -27,6 +27,7 @@ class ListedRun:
             before its first step), or failed.
         step, total_windows: updates done, and in all; None where it has not begun.
         valid, test: perplexities; None where there are none.
+        in_part: whether they are of stretches of the texts, see `data.measured_tokens`.
         changed: when something was last written, in local time.
     """
 
@@ -36,6 +37,7 @@ class ListedRun:
     total_windows: int | None
     valid: float | None
     test: float | None
+    in_part: bool
     changed: datetime
 
     def to_dict(self) -> dict[str, Any]:
@@ -91,6 +93,7 @@ def _listed(path: Path, root: Path) -> ListedRun:
         total_windows=metrics.progress.total_windows,
         valid=metrics.progress.best,
         test=tests[-1] if tests else None,
+        in_part=any("of_tokens" in record for record in records),
         changed=datetime.fromtimestamp(files[0].stat().st_mtime).astimezone(),
     )
 

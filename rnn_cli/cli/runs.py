@@ -36,15 +36,18 @@ def runs(
             ("test", "right"),
         ]
         show_table([*columns, ("changed", "left")], [_row(run) for run in found])
+        if any(run.in_part for run in found):
+            show_note("* on a part of the text (data.measured_tokens); `rnn eval` measures all of it")
     return 0
 
 
 def _row(run: "ListedRun") -> list[str]:
     done = f"{run.step / run.total_windows:.0%}" if run.total_windows and run.step is not None else "-"
+    mark = "*" if run.in_part else ""
     return [
         run.name,
         run.state,
         done,
-        *("-" if figure is None else f"{figure:,.2f}" for figure in (run.valid, run.test)),
+        *("-" if figure is None else f"{figure:,.2f}{mark}" for figure in (run.valid, run.test)),
         f"{run.changed:%Y-%m-%d %H:%M}",
     ]

@@ -84,6 +84,7 @@ def test_a_run_is_one_object_of_json(tmp_path: Path) -> None:
     assert found.pop("changed").startswith("20")
     assert found == {
         "name": "done", "state": "finished", "step": 100, "total_windows": 100, "valid": 20.0, "test": 25.0,
+        "in_part": False,
     }  # fmt: skip
 
 

@@ -19,6 +19,16 @@ def test_a_finished_run_is_listed_with_its_figures(rnn: Rnn, tiny: Path, tmp_pat
     assert json.loads(rnn("runs", "--json").out)["name"] == "tiny"
 
 
+def test_figures_of_a_part_of_the_text_are_marked(rnn: Rnn, tiny: Path, tmp_path: Path) -> None:
+    rnn("train", str(tiny), "--set", "training.max_epochs=1", "--set", "data.measured_tokens=3")
+    summary = json.loads((tmp_path / "runs/tiny/summary.json").read_text())
+    assert (summary["test"]["tokens"], summary["test"]["of_tokens"]) == (6, 13)
+    result = rnn("runs")
+    valid, test = (f"{summary[split]['perplexity']:,.2f}*" for split in ("valid", "test"))
+    assert result.out.splitlines()[1].split()[3:5] == [valid, test]
+    assert result.err == "* on a part of the text (data.measured_tokens); `rnn eval` measures all of it\n"
+
+
 def test_an_empty_folder_says_so(rnn: Rnn, tmp_path: Path) -> None:
     (tmp_path / "runs").mkdir()
     result = rnn("runs")

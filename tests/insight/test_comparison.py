@@ -1,6 +1,7 @@
 """Runs side by side, with figures that are known."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -63,6 +64,12 @@ def test_the_figures_are_those_of_the_summary_or_what_there_is_of_them(runs: lis
         Difference("tokens/s, median", ["1,000", "-"]),
         Difference("went wrong", ["2 times", "-"]),
     ]
+
+
+def test_a_figure_of_a_part_of_the_text_says_so(runs: list[Run]) -> None:
+    part = replace(runs[0], summary={"test": {"perplexity": 6.5, "tokens": 1_200, "of_tokens": 24_000}})
+    (row,) = (row for row in comparison([part, runs[1]]).figures if row.what == "test perplexity")
+    assert row.runs[0] == "6.50 (1,200 of 24,000 tokens)"
 
 
 def test_a_perplexity_is_reached_at_the_first_validation_that_is_as_low(runs: list[Run]) -> None:
