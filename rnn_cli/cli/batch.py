@@ -1,6 +1,7 @@
 """`rnn batch`: the trainings that a plan says, side by side, and their figures in one table."""
 
 import json
+import os
 import shlex
 from contextlib import nullcontext
 from pathlib import Path
@@ -223,9 +224,9 @@ def _show(results: "Results | SearchResults", path: Path) -> None:
     show_table(results.columns(), results.rows())
     for run in results.runs:
         if run.outcome.state is State.FAILED:
-            show_error(
-                f"{run.planned.name}: {run.outcome.reason} Its log: {log_of_failure(Path(run.folder))}"
-            )
+            log = log_of_failure(Path(run.folder))
+            where = f" Its log: {log}" if os.access(log, os.R_OK) else ""  # its folder may be gone
+            show_error(f"{run.planned.name}: {run.outcome.reason}{where}")
     show_line(f"Every figure of every run: {path}/results.csv and {path}/results.json")
 
 

@@ -11,7 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from rnn_cli.batch.job import Outcome, State
+from rnn_cli.batch.plan import load_plan
 from rnn_cli.batch.record import Record
+from rnn_cli.batch.results import Results, RunResult
+from rnn_cli.cli.batch import _show
 from tests.conftest import Rnn
 
 STUDY = """\
@@ -85,6 +89,18 @@ def test_a_run_that_fails_is_reported_with_its_log_and_the_exit_code_is_1(
     assert result.err.endswith(f" Its log: {run}/train.log\n")
     stored = json.loads((tmp_path / "runs/study/results.json").read_text())
     assert [found["state"] for found in stored["runs"]] == ["failed"]
+
+
+def test_a_log_that_is_gone_is_not_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("tiny.yaml").write_text("data: {train: tiny.yaml}")
+    Path("study.yaml").write_text("configs: tiny.yaml")
+    (planned,) = load_plan(Path("study.yaml")).runs
+    failed = RunResult(planned, "runs/study/tiny", Outcome(State.FAILED, "it was killed (SIGTERM)."), {})
+    _show(Results(None, [failed], []), Path("runs/study"))
+    assert capfd.readouterr().err == "error: tiny: it was killed (SIGTERM).\n"
 
 
 def start(folder: Path) -> "subprocess.Popen[str]":
