@@ -99,7 +99,7 @@ def planned_run(
     """The training that a config makes with these choices laid over it, and what is wrong with it."""
     root = base
     for key, node in choices.items():
-        root = merge(root, _under(key, node))
+        root = merge(root, as_sections(key, node))
     config, problems = check_config(root)
     if config is None:
         return None, problems
@@ -124,7 +124,7 @@ def read_bases(axes: Axes, problems: dict[Problem, None]) -> Iterator[tuple[str,
             continue
         root = spelled_out(root)
         for key, change in axes.changes.items():
-            root = merge(root, spelled_out(_under(key, change)))
+            root = merge(root, spelled_out(as_sections(key, change)))
         yield name, root
 
 
@@ -142,7 +142,7 @@ def _combinations(axes: Axes) -> Iterator[dict[str, Node]]:
             yield dict(zip(axes.grid, values, strict=True)) | {key: draw[key] for key in axes.sample} | seed
 
 
-def _under(key: str, node: Node) -> Node:
+def as_sections(key: str, node: Node) -> Node:
     """The value of a key written in full, as sections."""
     for name in reversed(key.split(".")):
         node = Node({name: node}, node.key_place, node.key_place)

@@ -125,6 +125,64 @@ after:
     ]
 
 
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            "grid: {model: [{hidden_size: 4}, {hidden_size: 5}], model.hidden_size: [6, 7]}",
+            "plan.yaml:2:53: grid.model.hidden_size: is varied by grid.model already.",
+        ),
+        (
+            "grid: {model.hidden_size: [6, 7], model: [{dropout: 0.1}, {hidden_size: 5}]}",
+            "plan.yaml:2:35: grid.model: model.hidden_size is varied by grid already.",
+        ),
+        (
+            "seeds: 2\ngrid: {training: [{seed: 1}, {seed: 2}]}",
+            "plan.yaml:3:8: grid.training: training.seed is varied by seeds already.",
+        ),
+        (
+            "seeds: 2\ndraws: 2\nsample: {training: [{seed: 1}, {seed: 2}]}",
+            "plan.yaml:4:10: sample.training: training.seed is varied by seeds already.",
+        ),
+        (
+            "grid: {model: [{dropout: 0.1}]}\ndraws: 2\nsample: {model.dropout: {low: 0, high: 0.5}}",
+            "plan.yaml:4:10: sample.model.dropout: is varied by grid.model already.",
+        ),
+        (
+            "search: {trials: 2}\nsample: {model: [{dropout: 0.1}], model.dropout: {low: 0, high: 0.5}}",
+            "plan.yaml:3:35: sample.model.dropout: is varied by sample.model already.",
+        ),
+        (
+            "grid: {data.tokenizer: [word, char], data.tokenizer.lowercase: [true, false]}",
+            "plan.yaml:2:38: grid.data.tokenizer.lowercase: is varied by grid.data.tokenizer already.",
+        ),
+        (
+            "set: {model: {hidden_size: 4}, model.hidden_size: 5}",
+            "plan.yaml:2:32: set.model.hidden_size: is said by set.model already.",
+        ),
+    ],
+)
+def test_what_a_section_varies_is_not_varied_a_second_time_by_its_key_in_full(
+    write_plan: WritePlan, text: str, message: str
+) -> None:
+    assert problems(write_plan(f"configs: tiny.yaml\n{text}")) == [
+        f"{message} Take it out of one of the two."
+    ]
+
+
+def test_parts_of_one_section_may_be_varied_apart_and_what_is_set_may_be_varied(plan_of: LoadPlan) -> None:
+    plan = plan_of("""\
+configs: tiny.yaml
+set: {model: {hidden_size: 4}, model.dropout: 0.1, data.tokenizer: char, data.tokenizer.lowercase: true}
+grid: {model: [{hidden_size: 6}, {hidden_size: 7}], model.hidden_activation: [tanh], model.dropout: [0.2]}
+seeds: 1
+""")
+    assert [(run.config.model.hidden_size, run.config.model.dropout) for run in plan.runs] == [
+        (6, 0.2),
+        (7, 0.2),
+    ]
+
+
 def test_a_range_of_whole_numbers_has_whole_ends(write_plan: WritePlan) -> None:
     plan = write_plan("""\
 configs: tiny.yaml
