@@ -298,6 +298,9 @@ def _read_after(
                 "names the file for the output: letters, digits, points, - and _ only, such as answers.jsonl."
             )
             problems.append(Problem(command.key_place, under, text))
+        if (logged := name.removesuffix(".log")) != name and logged in _entries(node):
+            text = f"is where the errors and messages of {logged} are kept. Choose another name for one of the two."
+            problems.append(Problem(command.key_place, under, text))
         try:
             words = shlex.split(str(command.value))
         except ValueError:

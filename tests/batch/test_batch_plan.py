@@ -58,6 +58,16 @@ after:
     assert command_on(Path("runs/x"), plan.after["b"]) == ["predict", "runs/x/prompts.txt"]
 
 
+def test_the_output_of_a_command_does_not_go_where_the_log_of_another_is_kept(
+    write_plan: WritePlan,
+) -> None:
+    plan = write_plan("configs: tiny.yaml\nafter: {a.log: complete x, a: complete x, b.log: complete x}")
+    assert problems(plan) == [
+        "plan.yaml:2:9: after.a.log: is where the errors and messages of a are kept. "
+        "Choose another name for one of the two."
+    ]
+
+
 def test_everything_wrong_with_a_plan_is_said_at_once_in_its_order(
     write_plan: WritePlan, folder: Path
 ) -> None:
