@@ -164,7 +164,7 @@ def test_a_killed_training_is_reported_ctrl_c_lets_the_other_save_and_a_second_s
     assert "everything is saved" in (saved / "train.log").read_text()
     assert (exit_code_of(killed), exit_code_of(saved)) == (-signal.SIGKILL, 130)
     assert [line.split()[:2] for line in rnn("runs", "runs").out.splitlines()[1:]] == [
-        ["study/tiny,seed=1", "failed"],
+        ["study/tiny,seed=1", "half"],
         ["study/tiny,seed=2", "half"],
     ]
 
