@@ -34,6 +34,7 @@ class State(Enum):
     STOPPED = "stopped"
     WAITING = "waiting"
     RUNNING = "running"
+    GONE = "gone"
 
 
 @dataclass(frozen=True)

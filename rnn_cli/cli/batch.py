@@ -210,7 +210,8 @@ def _search(
         _show(results, path)
         _show_best(results)
     if stop.received:
-        done = results.count(State.FINISHED) + results.count(State.PRUNED) + results.count(State.FAILED)
+        ended = (State.FINISHED, State.GONE, State.PRUNED, State.FAILED)
+        done = sum(results.count(state) for state in ended)
         raise Interrupted(f"Stopped: {done} trials are done. Go on with: {again}")
     return 1 if results.count(State.FAILED) else 0
 
@@ -234,8 +235,10 @@ def _show_best(results: "SearchResults") -> None:
     from rnn_cli.batch.job import State
     from rnn_cli.console import show_line
 
+    if gone := results.best_gone:
+        show_line(f"The model of the best trial is gone: somebody has removed {gone.folder}")
     if results.best is not None:
-        show_line(f"The best model: {results.best.folder}")
+        show_line(f"The best model{' that is left' if gone else ''}: {results.best.folder}")
     for state, what in (
         (State.STOPPED, "half done; it goes on when the plan is started again with trials and minutes left"),
         (State.RUNNING, "trained by another process; the last one to end writes the complete results"),
