@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from rnn_cli.batch.choices import Choices, Values
+from rnn_cli.batch.choices import Choices, Values, probes
 from rnn_cli.config.loader import check_config
 from rnn_cli.config.nodes import Node, Problem, merge, plain
 from rnn_cli.config.schema import Config
@@ -85,12 +85,25 @@ def expand(axes: Axes) -> tuple[list[PlannedRun], list[Problem]]:
     problems: dict[Problem, None] = {}
     runs = []
     for source, base in read_bases(axes, problems):
+        of_ends = _problems_of_ends(source, base, axes)
+        problems.update(dict.fromkeys(of_ends))
+        # A number that is drawn stands nowhere in the plan: where an end of its range is wrong, that is told instead.
+        told = {(problem.place, problem.keys) for problem in of_ends}
         for choices in _combinations(axes):
             run, found = planned_run(source, base, choices)
-            problems.update(dict.fromkeys(found))
+            new = [problem for problem in found if (problem.place, problem.keys) not in told]
+            problems.update(dict.fromkeys(new))
             if run is not None:
                 runs.append(run)
     return with_names_of_their_own(runs), list(problems)
+
+
+def _problems_of_ends(source: str, base: Node, axes: Axes) -> list[Problem]:
+    """What is wrong with the ends of what is drawn from, whether or not they are drawn."""
+    first = next(_combinations(axes))
+    return [
+        problem for probe in probes(axes.sample) for problem in planned_run(source, base, first | probe)[1]
+    ]
 
 
 def planned_run(

@@ -210,6 +210,27 @@ sample:
     ]
 
 
+@pytest.mark.parametrize("draws", [1, 2, 20])
+def test_what_may_be_drawn_is_checked_by_the_ends_that_the_plan_says_however_few_are_drawn(
+    write_plan: WritePlan, draws: int
+) -> None:
+    plan = write_plan(f"""\
+configs: tiny.yaml
+draws: {draws}
+sample:
+  training.seed: {{low: -5, high: 5}}
+  model.dropout: {{low: 0.1, high: 1.5}}
+  model.hidden_size: [8, 16, many]
+grid: {{training.batch_size: [2, none]}}
+""")
+    assert problems(plan) == [
+        "plan.yaml:4:18: training.seed: found -5, allowed: a whole number of 0 or more and at most 4294967295.",
+        "plan.yaml:5:18: model.dropout: found 1.5, allowed: a number of 0 or more and below 1.",
+        'plan.yaml:6:30: model.hidden_size: found "many", allowed: a whole number of 1 or more.',
+        'plan.yaml:7:33: training.batch_size: found "none", allowed: a whole number of 1 or more.',
+    ]
+
+
 def test_what_a_config_may_not_say_is_told_where_the_plan_or_the_config_says_it(
     write_plan: WritePlan, folder: Path
 ) -> None:
