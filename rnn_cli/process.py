@@ -84,7 +84,8 @@ class Child:
         exit_code = self._process.poll()
         if exit_code == Interrupted.exit_code:
             return "it was stopped from outside; it goes on when the plan is started again."
-        return self.last_error() or f"it ended with exit code {exit_code}."
+        unheard = "" if os.access(self._log, os.R_OK) else ", and its log cannot be read"
+        return self.last_error() or f"it ended with exit code {exit_code}{unheard}."
 
     def killed_by(self) -> str | None:
         """The name of the signal that ended it, if one did."""
@@ -102,7 +103,10 @@ class Child:
         return errors[-1] if errors else None
 
     def said(self) -> str:
-        """What it wrote into the log."""
-        with self._log.open("rb") as file:
-            file.seek(self._log_begins)
-            return file.read().decode("utf-8", "replace")
+        """What it wrote into the log; nothing where the log is gone, as with a folder that somebody has removed."""
+        try:
+            with self._log.open("rb") as file:
+                file.seek(self._log_begins)
+                return file.read().decode("utf-8", "replace")
+        except OSError:
+            return ""

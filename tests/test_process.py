@@ -75,6 +75,14 @@ def test_why_it_failed_is_its_last_error_or_the_signal(code: str, why: str, tmp_
     assert child.why() == why
 
 
+def test_a_log_that_somebody_has_removed_says_nothing(tmp_path: Path) -> None:
+    child = start("import sys; sys.exit('error: Unheard.')", tmp_path)
+    code_of(child)
+    (tmp_path / "log").unlink()
+    assert (child.said(), child.last_error()) == ("", None)
+    assert child.why() == "it ended with exit code 1, and its log cannot be read."
+
+
 def test_an_error_in_the_first_instant_is_heard(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     class Quick(subprocess.Popen[bytes]):
         def __init__(self, *arguments: Any, **options: Any) -> None:

@@ -5,7 +5,7 @@
         run_study(study, jobs=2, stop=stop, on_event=print)
         results = gather(plan, study)
 
-plan        the file, checked: every problem at once
+plan        the file, checked: every problem at once; overlaps: what it says twice
 choices     what a key may take: a list of values, or a range to draw from
 expansion   configs x grid x draws x seeds -> trainings with a name and a resolved config
 study       the folder: what is done, half done, changed; the record of each run

@@ -2,6 +2,7 @@
 
 import math
 import random
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from pydantic import Field, ValidationError
@@ -71,6 +72,12 @@ class Numbers:
 
 
 Choices = Values | Numbers
+
+
+def probes(choices: Mapping[str, Choices]) -> list[dict[str, Node]]:
+    """What is tried to see whether keys may take what is written: each end of one with the first of the others."""
+    first = {key: of_key.ends()[0] for key, of_key in choices.items()}
+    return [first | {key: node} for key, of_key in choices.items() for node in of_key.ends()]
 
 
 def read_choices(node: Node, under: Keys) -> tuple[Choices | None, list[Problem]]:

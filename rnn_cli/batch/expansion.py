@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from rnn_cli.batch.choices import Choices, Values
+from rnn_cli.batch.choices import Choices, Values, probes
 from rnn_cli.config.loader import check_config
 from rnn_cli.config.nodes import Node, Problem, merge, plain
 from rnn_cli.config.schema import Config
@@ -85,12 +85,25 @@ def expand(axes: Axes) -> tuple[list[PlannedRun], list[Problem]]:
     problems: dict[Problem, None] = {}
     runs = []
     for source, base in read_bases(axes, problems):
+        of_ends = _problems_of_ends(source, base, axes)
+        problems.update(dict.fromkeys(of_ends))
+        # A number that is drawn stands nowhere in the plan: where an end of its range is wrong, that is told instead.
+        told = {(problem.place, problem.keys) for problem in of_ends}
         for choices in _combinations(axes):
             run, found = planned_run(source, base, choices)
-            problems.update(dict.fromkeys(found))
+            new = [problem for problem in found if (problem.place, problem.keys) not in told]
+            problems.update(dict.fromkeys(new))
             if run is not None:
                 runs.append(run)
     return with_names_of_their_own(runs), list(problems)
+
+
+def _problems_of_ends(source: str, base: Node, axes: Axes) -> list[Problem]:
+    """What is wrong with the ends of what is drawn from, whether or not they are drawn."""
+    first = next(_combinations(axes))
+    return [
+        problem for probe in probes(axes.sample) for problem in planned_run(source, base, first | probe)[1]
+    ]
 
 
 def planned_run(
@@ -99,7 +112,7 @@ def planned_run(
     """The training that a config makes with these choices laid over it, and what is wrong with it."""
     root = base
     for key, node in choices.items():
-        root = merge(root, _under(key, node))
+        root = merge(root, as_sections(key, node))
     config, problems = check_config(root)
     if config is None:
         return None, problems
@@ -124,7 +137,7 @@ def read_bases(axes: Axes, problems: dict[Problem, None]) -> Iterator[tuple[str,
             continue
         root = spelled_out(root)
         for key, change in axes.changes.items():
-            root = merge(root, spelled_out(_under(key, change)))
+            root = merge(root, spelled_out(as_sections(key, change)))
         yield name, root
 
 
@@ -142,7 +155,7 @@ def _combinations(axes: Axes) -> Iterator[dict[str, Node]]:
             yield dict(zip(axes.grid, values, strict=True)) | {key: draw[key] for key in axes.sample} | seed
 
 
-def _under(key: str, node: Node) -> Node:
+def as_sections(key: str, node: Node) -> Node:
     """The value of a key written in full, as sections."""
     for name in reversed(key.split(".")):
         node = Node({name: node}, node.key_place, node.key_place)

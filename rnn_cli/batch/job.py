@@ -3,6 +3,7 @@
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -33,6 +34,7 @@ class State(Enum):
     STOPPED = "stopped"
     WAITING = "waiting"
     RUNNING = "running"
+    GONE = "gone"
 
 
 @dataclass(frozen=True)
@@ -247,5 +249,6 @@ class Job:
 
 
 def _forget_if_empty(log: Path) -> None:
-    if log.exists() and log.stat().st_size == 0:
-        log.unlink()
+    with suppress(OSError):  # it is gone already, as when somebody has removed the folder
+        if log.stat().st_size == 0:
+            log.unlink()

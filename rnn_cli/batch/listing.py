@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from rnn_cli.batch.progress import MetricsReader
-from rnn_cli.batch.record import Record
+from rnn_cli.batch.record import NAME, Record
 from rnn_cli.errors import UsageError
 from rnn_cli.training.run_folder import RunFolder
 from rnn_cli.training.run_lock import is_held
@@ -23,8 +23,8 @@ class ListedRun:
 
     Attributes:
         name: its folder, as seen from the folder listed.
-        state: finished, running, half (it can go on), pruned (by a search), not begun (a plan's run that was stopped
-            before its first step), or failed.
+        state: finished, running, half (it was stopped or killed and can go on), pruned (given up by a search), not
+            begun (a plan's run that was stopped before its first step), or failed.
         step, total_windows: updates done, and in all; None where it has not begun.
         valid, test: perplexities; None where there are none.
         in_part: whether they are of stretches of the texts, see `data.measured_tokens`.
@@ -105,10 +105,17 @@ def _state(path: Path) -> str:
     if folder.summary.exists():
         return "finished"
     record = Record.read(path)
-    if record is not None and record.reason:
-        return "failed"
-    if record is not None and record.pruned:
-        return "pruned"
+    if record is not None and not _has_gone_on(path):
+        if record.pruned:
+            return "pruned"
+        if record.reason and not (record.was_cut_off and folder.states()):
+            return "failed"
     if folder.states():
         return "half"
     return "failed" if folder.metrics.exists() else "not begun"
+
+
+def _has_gone_on(path: Path) -> bool:
+    """Whether it has trained since its record was written, as by hand: how it ended before says nothing then."""
+    metrics = RunFolder(path).metrics
+    return metrics.exists() and metrics.stat().st_mtime_ns > (path / NAME).stat().st_mtime_ns

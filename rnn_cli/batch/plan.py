@@ -12,6 +12,7 @@ from pydantic import BeforeValidator, Field, ValidationError, WithJsonSchema
 from rnn_cli.batch.choices import Choices, Values, read_choices, read_values
 from rnn_cli.batch.expansion import MOST_RUNS, Axes, PlannedRun, expand
 from rnn_cli.batch.figures import is_measured, metric_problem
+from rnn_cli.batch.overlaps import overlaps
 from rnn_cli.batch.space import SearchSettings, Space, read_space
 from rnn_cli.config.loader import config_error, validation_problems
 from rnn_cli.config.nodes import Node, Problem, from_plain, plain
@@ -258,14 +259,10 @@ def _misfits(root: dict[str, Node], file: PlanFile) -> list[Problem]:
     if isinstance(root.get("seeds", root["configs"]).value, list) and file.seeds:
         _, found = read_values(root["seeds"], ("seeds",))
         problems += found
-    taken = {"training.seed": "seeds"} if file.seeds else {}
-    for part in ("grid", "sample"):
-        for key, node in _entries(root.get(part)).items():
-            if key in taken:
-                text = f"is varied by {taken[key]} already. Take it out of one of the two."
-                problems.append(Problem(node.key_place, (part, key), text))
-            taken[key] = part
-    return problems
+    varied = [(part, _entries(root.get(part))) for part in ("grid", "sample")]
+    # What is varied may be in set as well: what is trained is what the run's name says.
+    problems += overlaps([("set", _entries(root.get("set")))], seeds=False)
+    return problems + overlaps(varied, seeds=bool(file.seeds))
 
 
 def _search_misfits(root: dict[str, Node], file: PlanFile, search: SearchSettings) -> list[Problem]:
@@ -300,6 +297,9 @@ def _read_after(
             text = (
                 "names the file for the output: letters, digits, points, - and _ only, such as answers.jsonl."
             )
+            problems.append(Problem(command.key_place, under, text))
+        if (logged := name.removesuffix(".log")) != name and logged in _entries(node):
+            text = f"is where the errors and messages of {logged} are kept. Choose another name for one of the two."
             problems.append(Problem(command.key_place, under, text))
         try:
             words = shlex.split(str(command.value))

@@ -2,10 +2,11 @@
 
 import json
 import math
+import os
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 _NUMBERS = {
     "start": ("step", "total_windows"),
@@ -15,6 +16,7 @@ _NUMBERS = {
     "end": ("step",),
 }
 """What is asked of each kind of record; others are of no use here."""
+_COMPARED = 256  # bytes before what is new, by which a file is known again; records tell seconds and losses
 _NEVER_NULL = {"step", "total_windows"}  # what is measured may be beyond all numbers
 
 
@@ -39,13 +41,17 @@ class Progress:
 
 
 class MetricsReader:
-    """Reads what has come to a `metrics.jsonl` since it was last looked at, also when the file begins anew."""
+    """Reads what has come to a `metrics.jsonl` since it was last looked at, all of it when the file begins anew.
+
+    `progress` is what has come of it so far; a file that begins anew, or was cut by a resume, makes a new one.
+    """
 
     def __init__(self, path: Path) -> None:
         self.progress = Progress()
         self._path = path
         self._file_number = -1
         self._offset = 0
+        self._read_last = b""
         self._first: tuple[float, int] | None = None
 
     def stamp(self) -> tuple[int, int] | None:
@@ -68,15 +74,15 @@ class MetricsReader:
     def _new_records(self) -> list[dict[str, Any]]:
         try:
             with self._path.open("rb") as file:
-                stat = self._path.stat()
-                if stat.st_ino != self._file_number or stat.st_size < self._offset:
-                    self._file_number, self._offset = stat.st_ino, 0
+                if not self._goes_on(file):
+                    self._offset, self._read_last, self.progress = 0, b"", Progress()
                 file.seek(self._offset)
                 new = file.read()
         except OSError:  # not there yet
             return []
         whole = new[: new.rfind(b"\n") + 1]
         self._offset += len(whole)
+        self._read_last = (self._read_last + whole)[-_COMPARED:]
         records = []
         for line in whole.splitlines():
             try:
@@ -86,6 +92,13 @@ class MetricsReader:
             if _is_record(record):
                 records.append(record)
         return records
+
+    def _goes_on(self, file: IO[bytes]) -> bool:
+        """Whether what was read last still stands there: a resume cuts the file, which soon is as long again."""
+        number, before = self._file_number, self._read_last
+        self._file_number = os.fstat(file.fileno()).st_ino
+        file.seek(self._offset - len(before))
+        return self._file_number == number and file.read(len(before)) == before
 
     def _note(self, record: dict[str, Any]) -> None:
         progress = self.progress

@@ -10,7 +10,7 @@ from typing import Any, Self
 from rnn_cli.config import Config, config_from_dict, config_to_dict
 from rnn_cli.config.nodes import dotted_keys, plain
 from rnn_cli.config.sources import read_file
-from rnn_cli.errors import ConfigError
+from rnn_cli.errors import ConfigError, Interrupted
 from rnn_cli.files import write_text
 
 NAME = "batch.json"
@@ -47,6 +47,11 @@ class Record:
     reason: str = ""
     after: dict[str, Followed] = field(default_factory=dict)
     pruned: bool = False
+
+    @property
+    def was_cut_off(self) -> bool:
+        """Whether a signal ended the training, which by itself would have gone on."""
+        return self.exit_code is not None and (self.exit_code < 0 or self.exit_code == Interrupted.exit_code)
 
     @classmethod
     def of(cls, config: Config, digests: "Digests") -> Self:

@@ -68,7 +68,7 @@ class OpenTrial:
 
 @dataclass(frozen=True)
 class TrialSeen:
-    """How a trial of the journal stands; `value` is its metric where it is finished."""
+    """How a trial of the journal stands; `value` is its metric where it is finished, or gone since."""
 
     number: int
     run: PlannedRun
@@ -195,9 +195,12 @@ class Search:
         return outcome
 
     def seen(self) -> list[TrialSeen]:
-        """Every trial, the best first, then those that were pruned, then the others."""
+        """Every trial, the best first, then those that were pruned, then the others.
+
+        A finished one whose folder somebody has removed stands among the finished: its value is in the journal.
+        """
         trials = [seen for trial in self._trials() if (seen := self._seen(trial)) is not None]
-        rank = {State.FINISHED: 0, State.PRUNED: 1}
+        rank = {State.FINISHED: 0, State.GONE: 0, State.PRUNED: 1}
         return sorted(
             trials,
             key=lambda seen: (
@@ -302,7 +305,9 @@ class Search:
         path = self.path / planned.name
         match trial.state:
             case TrialState.COMPLETE:
-                return TrialSeen(trial.number, planned, path, Outcome(State.FINISHED), trial.value)
+                gone = Outcome(State.GONE, "its folder was removed.")
+                outcome = Outcome(State.FINISHED) if path.is_dir() else gone
+                return TrialSeen(trial.number, planned, path, outcome, trial.value)
             case TrialState.PRUNED:
                 return TrialSeen(trial.number, planned, path, Outcome(State.PRUNED), None)
             case TrialState.FAIL:

@@ -21,7 +21,7 @@ MOST_ROWS = 20
 
 @dataclass(frozen=True)
 class SearchResults:
-    """The trials: those that are finished, the best first; then those that were pruned; then the others."""
+    """The trials: those that were finished, the best first; then those that were pruned; then the others."""
 
     metric: str
     runs: Sequence[RunResult]
@@ -32,9 +32,14 @@ class SearchResults:
 
     @property
     def best(self) -> RunResult | None:
-        """The best that is finished."""
+        """The best that is finished and still has its folder."""
+        return next((run for run in self.runs if run.outcome.state is State.FINISHED), None)
+
+    @property
+    def best_gone(self) -> RunResult | None:
+        """The best of all, where its folder was removed."""
         first = next(iter(self.runs), None)
-        return first if first is not None and first.outcome.state is State.FINISHED else None
+        return first if first is not None and first.outcome.state is State.GONE else None
 
     def to_dict(self) -> dict[str, Any]:
         """For `results.json`."""
@@ -90,7 +95,7 @@ def gather_search(search: Search) -> SearchResults:
 
 def _figures(search: Search, seen: TrialSeen, digests: Digests) -> Figures:
     """Those of a finished trial, if only the metric in the journal; of a pruned one, its best validation."""
-    if seen.outcome.state is State.FINISHED:
+    if seen.outcome.state in (State.FINISHED, State.GONE):
         figures = figures_of(look_at_run(seen.run, seen.path, digests), search.plan.after)
         return figures if seen.value is None else figures | {str(search.plan.metric): seen.value}
     if seen.outcome.state is State.PRUNED:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
-from rnn_cli.batch.choices import Choices, Values
+from rnn_cli.batch.choices import Choices, Values, probes
 from rnn_cli.batch.expansion import (
     DRAW_SEED,
     MOST_RUNS,
@@ -128,12 +128,11 @@ class Space:
 
     def problems(self) -> Iterator[Problem]:
         """What is wrong with trainings of this space: each value of a key with the first of the others; draws."""
-        first = {key: choices.ends()[0] for key, choices in self.choices.items()}
-        probes = [first | {key: node} for key, choices in self.choices.items() for node in choices.ends()]
+        tried = probes(self.choices)
         drawn = itertools.islice(self.draws(random.Random(DRAW_SEED)), PROBES)
-        probes += [{key: self._node(key, params[key]) for key in self.choices} for params in drawn]
+        tried += [{key: self._node(key, params[key]) for key in self.choices} for params in drawn]
         for source, base in self.bases.items():
-            for probe in probes:
+            for probe in tried:
                 yield from planned_run(source, base, probe)[1]
 
     def _node(self, key: str, param: Any) -> Node:

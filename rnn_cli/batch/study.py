@@ -34,7 +34,7 @@ class StudyRun:
     train.log       what its trainings printed
     planned.yaml    the config that it is trained with
     batch.json      what is remembered of it
-    after/NAME      what the commands printed that follow the training
+    after/NAME      what the commands printed that follow the training; their errors and messages in after/NAME.log
     and the files of a training, as in `RunFolder`.
     """
 

@@ -1,6 +1,7 @@
 """`rnn batch`: the trainings that a plan says, side by side, and their figures in one table."""
 
 import json
+import os
 import shlex
 from contextlib import nullcontext
 from pathlib import Path
@@ -209,7 +210,8 @@ def _search(
         _show(results, path)
         _show_best(results)
     if stop.received:
-        done = results.count(State.FINISHED) + results.count(State.PRUNED) + results.count(State.FAILED)
+        ended = (State.FINISHED, State.GONE, State.PRUNED, State.FAILED)
+        done = sum(results.count(state) for state in ended)
         raise Interrupted(f"Stopped: {done} trials are done. Go on with: {again}")
     return 1 if results.count(State.FAILED) else 0
 
@@ -223,9 +225,9 @@ def _show(results: "Results | SearchResults", path: Path) -> None:
     show_table(results.columns(), results.rows())
     for run in results.runs:
         if run.outcome.state is State.FAILED:
-            show_error(
-                f"{run.planned.name}: {run.outcome.reason} Its log: {log_of_failure(Path(run.folder))}"
-            )
+            log = log_of_failure(Path(run.folder))
+            where = f" Its log: {log}" if os.access(log, os.R_OK) else ""  # its folder may be gone
+            show_error(f"{run.planned.name}: {run.outcome.reason}{where}")
     show_line(f"Every figure of every run: {path}/results.csv and {path}/results.json")
 
 
@@ -233,8 +235,10 @@ def _show_best(results: "SearchResults") -> None:
     from rnn_cli.batch.job import State
     from rnn_cli.console import show_line
 
+    if gone := results.best_gone:
+        show_line(f"The model of the best trial is gone: somebody has removed {gone.folder}")
     if results.best is not None:
-        show_line(f"The best model: {results.best.folder}")
+        show_line(f"The best model{' that is left' if gone else ''}: {results.best.folder}")
     for state, what in (
         (State.STOPPED, "half done; it goes on when the plan is started again with trials and minutes left"),
         (State.RUNNING, "trained by another process; the last one to end writes the complete results"),

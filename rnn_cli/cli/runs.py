@@ -17,7 +17,12 @@ def runs(
     ),
     json_: Annotated[bool, typer.Option("--json", help="Print one JSON object a run.")] = False,
 ) -> int:
-    """List the runs in FOLDER: finished, running, half (rnn train --resume goes on), pruned or failed; figures."""
+    """List the runs in FOLDER: their states and figures.
+
+    A run is finished, running, failed, pruned (given up by a search),
+    half (stopped or killed: rnn train --resume goes on with it)
+    or not begun (its plan was stopped before its first step).
+    """
     from rnn_cli.batch.listing import list_runs
     from rnn_cli.console import show_note, show_table
 

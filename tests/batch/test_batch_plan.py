@@ -58,6 +58,16 @@ after:
     assert command_on(Path("runs/x"), plan.after["b"]) == ["predict", "runs/x/prompts.txt"]
 
 
+def test_the_output_of_a_command_does_not_go_where_the_log_of_another_is_kept(
+    write_plan: WritePlan,
+) -> None:
+    plan = write_plan("configs: tiny.yaml\nafter: {a.log: complete x, a: complete x, b.log: complete x}")
+    assert problems(plan) == [
+        "plan.yaml:2:9: after.a.log: is where the errors and messages of a are kept. "
+        "Choose another name for one of the two."
+    ]
+
+
 def test_everything_wrong_with_a_plan_is_said_at_once_in_its_order(
     write_plan: WritePlan, folder: Path
 ) -> None:
@@ -125,6 +135,64 @@ after:
     ]
 
 
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            "grid: {model: [{hidden_size: 4}, {hidden_size: 5}], model.hidden_size: [6, 7]}",
+            "plan.yaml:2:53: grid.model.hidden_size: is varied by grid.model already.",
+        ),
+        (
+            "grid: {model.hidden_size: [6, 7], model: [{dropout: 0.1}, {hidden_size: 5}]}",
+            "plan.yaml:2:35: grid.model: model.hidden_size is varied by grid already.",
+        ),
+        (
+            "seeds: 2\ngrid: {training: [{seed: 1}, {seed: 2}]}",
+            "plan.yaml:3:8: grid.training: training.seed is varied by seeds already.",
+        ),
+        (
+            "seeds: 2\ndraws: 2\nsample: {training: [{seed: 1}, {seed: 2}]}",
+            "plan.yaml:4:10: sample.training: training.seed is varied by seeds already.",
+        ),
+        (
+            "grid: {model: [{dropout: 0.1}]}\ndraws: 2\nsample: {model.dropout: {low: 0, high: 0.5}}",
+            "plan.yaml:4:10: sample.model.dropout: is varied by grid.model already.",
+        ),
+        (
+            "search: {trials: 2}\nsample: {model: [{dropout: 0.1}], model.dropout: {low: 0, high: 0.5}}",
+            "plan.yaml:3:35: sample.model.dropout: is varied by sample.model already.",
+        ),
+        (
+            "grid: {data.tokenizer: [word, char], data.tokenizer.lowercase: [true, false]}",
+            "plan.yaml:2:38: grid.data.tokenizer.lowercase: is varied by grid.data.tokenizer already.",
+        ),
+        (
+            "set: {model: {hidden_size: 4}, model.hidden_size: 5}",
+            "plan.yaml:2:32: set.model.hidden_size: is said by set.model already.",
+        ),
+    ],
+)
+def test_what_a_section_varies_is_not_varied_a_second_time_by_its_key_in_full(
+    write_plan: WritePlan, text: str, message: str
+) -> None:
+    assert problems(write_plan(f"configs: tiny.yaml\n{text}")) == [
+        f"{message} Take it out of one of the two."
+    ]
+
+
+def test_parts_of_one_section_may_be_varied_apart_and_what_is_set_may_be_varied(plan_of: LoadPlan) -> None:
+    plan = plan_of("""\
+configs: tiny.yaml
+set: {model: {hidden_size: 4}, model.dropout: 0.1, data.tokenizer: char, data.tokenizer.lowercase: true}
+grid: {model: [{hidden_size: 6}, {hidden_size: 7}], model.hidden_activation: [tanh], model.dropout: [0.2]}
+seeds: 1
+""")
+    assert [(run.config.model.hidden_size, run.config.model.dropout) for run in plan.runs] == [
+        (6, 0.2),
+        (7, 0.2),
+    ]
+
+
 def test_a_range_of_whole_numbers_has_whole_ends(write_plan: WritePlan) -> None:
     plan = write_plan("""\
 configs: tiny.yaml
@@ -139,6 +207,27 @@ sample:
         "takes.",
         "plan.yaml:5:39: sample.training.bptt_steps.high: found 9.5, allowed: a whole number, as training.bptt_steps "
         "takes.",
+    ]
+
+
+@pytest.mark.parametrize("draws", [1, 2, 20])
+def test_what_may_be_drawn_is_checked_by_the_ends_that_the_plan_says_however_few_are_drawn(
+    write_plan: WritePlan, draws: int
+) -> None:
+    plan = write_plan(f"""\
+configs: tiny.yaml
+draws: {draws}
+sample:
+  training.seed: {{low: -5, high: 5}}
+  model.dropout: {{low: 0.1, high: 1.5}}
+  model.hidden_size: [8, 16, many]
+grid: {{training.batch_size: [2, none]}}
+""")
+    assert problems(plan) == [
+        "plan.yaml:4:18: training.seed: found -5, allowed: a whole number of 0 or more and at most 4294967295.",
+        "plan.yaml:5:18: model.dropout: found 1.5, allowed: a number of 0 or more and below 1.",
+        'plan.yaml:6:30: model.hidden_size: found "many", allowed: a whole number of 1 or more.',
+        'plan.yaml:7:33: training.batch_size: found "none", allowed: a whole number of 1 or more.',
     ]
 
 

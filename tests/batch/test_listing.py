@@ -1,6 +1,7 @@
 """What lies in a folder of runs."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -59,7 +60,7 @@ def test_the_runs_of_a_study_are_listed_with_it(run_plan: RunPlan, folder: Path)
     assert [(run.name, run.state) for run in list_runs(folder)] == [
         ("study/tiny,seed=1", "finished"),
         ("study/tiny,seed=13", "failed"),
-        ("study/tiny,seed=66", "failed"),
+        ("study/tiny,seed=66", "half"),
     ]
     (folder / "study/tiny,seed=2").mkdir()
     Record({}, {}, exit_code=130).write(folder / "study/tiny,seed=2")
@@ -70,6 +71,29 @@ def test_the_runs_of_a_study_are_listed_with_it(run_plan: RunPlan, folder: Path)
         "tiny,seed=13",
         "tiny,seed=66",
     ]
+
+
+@pytest.mark.parametrize(
+    ("record", "states", "state", "after_a_resume"),
+    [
+        (Record({}, {}, exit_code=-9, reason="it was killed (SIGKILL)."), True, "half", "half"),
+        (Record({}, {}, exit_code=-9, reason="it was killed (SIGKILL)."), False, "failed", "failed"),
+        (Record({}, {}, exit_code=130, reason="it was stopped from outside."), True, "half", "half"),
+        (Record({}, {}, exit_code=1, reason="The text is unlucky."), True, "failed", "half"),
+        (Record({}, {}, exit_code=130, pruned=True), True, "pruned", "half"),
+        (Record({}, {}, exit_code=130), True, "half", "half"),
+    ],
+)
+def test_a_run_that_was_killed_or_resumed_by_hand_since_its_batch_is_half_where_it_can_go_on(
+    record: Record, states: bool, state: str, after_a_resume: str, tmp_path: Path
+) -> None:
+    run = make_run(tmp_path / "run", step=3, states=states)
+    record.write(run)
+    for file, written in (("metrics.jsonl", 1_000), ("batch.json", 1_001)):
+        os.utime(run / file, (written, written))
+    assert [found.state for found in list_runs(tmp_path)] == [state]
+    os.utime(run / "metrics.jsonl", (1_002, 1_002))
+    assert [found.state for found in list_runs(tmp_path)] == [after_a_resume]
 
 
 def test_a_run_itself_is_listed_alone(tmp_path: Path) -> None:

@@ -58,6 +58,34 @@ def test_a_file_that_is_cut_or_begins_anew_is_read_from_its_beginning(tmp_path: 
     assert reader.progress.step == 0
 
 
+def test_a_file_that_a_resume_has_cut_and_written_beyond_where_it_was_read_is_read_from_its_beginning(
+    tmp_path: Path,
+) -> None:
+    metrics = tmp_path / "metrics.jsonl"
+    reader = MetricsReader(metrics)
+    append(metrics, START, trained(10))
+    saved = metrics.stat().st_size
+    append(metrics, {"event": "validation", "perplexity": 9.0})
+    reader.read()
+    with metrics.open("a") as file:
+        file.truncate(saved)
+    again = [{**START, "step": 10, "resumed": True}, {"event": "validation", "perplexity": 12.0}, trained(20)]
+    append(metrics, *again)
+    assert reader.read() == [START, trained(10), *again]
+    assert (reader.progress.step, reader.progress.best) == (20, 12.0)
+
+
+def test_a_file_that_begins_anew_says_nothing_of_the_training_before(tmp_path: Path) -> None:
+    metrics, beside = tmp_path / "metrics.jsonl", tmp_path / "beside"
+    reader = MetricsReader(metrics)
+    append(metrics, START, {"event": "validation", "perplexity": 9.0})
+    reader.read()
+    append(beside, START, {"event": "validation", "perplexity": 12.0}, trained(20))
+    beside.replace(metrics)
+    reader.read()
+    assert reader.progress.best == 12.0
+
+
 def test_a_training_that_has_ended_is_at_its_last_step(tmp_path: Path) -> None:
     metrics = tmp_path / "metrics.jsonl"
     append(metrics, START, trained(90), {"event": "end", "step": 100})

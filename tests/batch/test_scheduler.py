@@ -84,6 +84,27 @@ def test_a_run_that_fails_or_is_killed_does_not_stop_the_rest(run_plan: RunPlan)
     }
 
 
+def test_a_run_whose_folder_somebody_removes_does_not_stop_the_rest(run_plan: RunPlan) -> None:
+    removed = FAKE.replace("import json", "import shutil, json").replace(
+        'print("error: The text is unlucky."', 'shutil.rmtree(run) or print("error: The text is unlucky."'
+    )
+    assert run_plan(plan(13, 1, 2), fake=removed) == {
+        "tiny,seed=13": Outcome(State.FAILED, "it ended with exit code 1, and its log cannot be read."),
+        "tiny,seed=1": FINISHED,
+        "tiny,seed=2": FINISHED,
+    }
+    assert run_plan(plan(13, 1, 2))["tiny,seed=13"] == Outcome(State.FAILED, "The text is unlucky.")
+
+
+def test_a_command_whose_folder_somebody_removes_does_not_stop_the_rest(run_plan: RunPlan) -> None:
+    removed = FAKE.replace("import json", "import shutil, json").replace(
+        'sys.exit("fail" in rest)', 'shutil.rmtree(os.environ["RNN_MODEL"])\n    sys.exit(1)'
+    )
+    outcomes = run_plan(plan(1, 2) + "after: {a: complete x, b: eval}", fake=removed)
+    failed = Outcome(State.FAILED, "a: it ended with exit code 1, and its log cannot be read.")
+    assert outcomes == {"tiny,seed=1": failed, "tiny,seed=2": failed}
+
+
 def test_started_again_finished_runs_are_skipped_half_ones_go_on_and_failed_ones_begin_anew(
     run_plan: RunPlan,
 ) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -21,6 +22,7 @@ from rnn_cli.batch.search_results import SearchResults, best_validation, gather_
 from rnn_cli.batch.searching import run_search
 from rnn_cli.batch.sittings import Sittings
 from rnn_cli.batch.study import Study
+from rnn_cli.cli.batch import _show_best
 from rnn_cli.errors import UsageError
 from rnn_cli.training.interrupt import StopSignal
 from tests.batch.conftest import FAKE_SEARCH, LoadPlan
@@ -114,6 +116,29 @@ def test_started_again_it_is_over_with_more_trials_it_goes_on_and_the_same_are_c
         Path("study", name).unlink(missing_ok=True)
     Path("study").rename("before")
     assert sizes(search(plan("trials: 4"))) == sizes(grown)
+
+
+def test_a_best_trial_whose_folder_was_removed_is_gone_and_the_best_model_is_the_next(
+    search: RunSearch, folder: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    first, second, _ = search(plan("trials: 3")).runs
+    shutil.rmtree(first.folder)
+    results = search(plan("trials: 3"))
+    assert states(results) == ["gone", "finished", "finished"]
+    assert results.runs[0].outcome.reason == "its folder was removed."
+    assert results.runs[0].figures == {"valid.perplexity": first.figures["valid.perplexity"]}
+    results.write(folder)
+    assert json.loads(Path("results.json").read_text())["best"]["folder"] == second.folder
+    row = Path("results.csv").read_text().splitlines()[1]
+    assert row.endswith(f",gone,tiny,{sizes(results)[0]},,,{first.figures['valid.perplexity']}")
+    _show_best(results)
+    assert capfd.readouterr().out.splitlines() == [
+        f"The model of the best trial is gone: somebody has removed {first.folder}",
+        f"The best model that is left: {second.folder}",
+    ]
+    for run in results.runs[1:]:
+        shutil.rmtree(run.folder)
+    assert search(plan("trials: 3")).best is None
 
 
 def test_a_training_worse_than_the_median_is_stopped_and_stands_behind_those_that_are_finished(

@@ -11,7 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from rnn_cli.batch.job import Outcome, State
+from rnn_cli.batch.plan import load_plan
 from rnn_cli.batch.record import Record
+from rnn_cli.batch.results import Results, RunResult
+from rnn_cli.cli.batch import _show
 from tests.conftest import Rnn
 
 STUDY = """\
@@ -87,6 +91,18 @@ def test_a_run_that_fails_is_reported_with_its_log_and_the_exit_code_is_1(
     assert [found["state"] for found in stored["runs"]] == ["failed"]
 
 
+def test_a_log_that_is_gone_is_not_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("tiny.yaml").write_text("data: {train: tiny.yaml}")
+    Path("study.yaml").write_text("configs: tiny.yaml")
+    (planned,) = load_plan(Path("study.yaml")).runs
+    failed = RunResult(planned, "runs/study/tiny", Outcome(State.FAILED, "it was killed (SIGTERM)."), {})
+    _show(Results(None, [failed], []), Path("runs/study"))
+    assert capfd.readouterr().err == "error: tiny: it was killed (SIGTERM).\n"
+
+
 def start(folder: Path) -> "subprocess.Popen[str]":
     command = [
         sys.executable,
@@ -148,7 +164,7 @@ def test_a_killed_training_is_reported_ctrl_c_lets_the_other_save_and_a_second_s
     assert "everything is saved" in (saved / "train.log").read_text()
     assert (exit_code_of(killed), exit_code_of(saved)) == (-signal.SIGKILL, 130)
     assert [line.split()[:2] for line in rnn("runs", "runs").out.splitlines()[1:]] == [
-        ["study/tiny,seed=1", "failed"],
+        ["study/tiny,seed=1", "half"],
         ["study/tiny,seed=2", "half"],
     ]
 
