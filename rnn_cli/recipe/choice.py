@@ -34,10 +34,11 @@ GATED = ("gru", "lstm")
 
 FEW_READINGS, MANY_READINGS, MANY_READINGS_BY_GATES = 6.0, 20.0, 15.0
 """What is read less often than the first is hardly learnt by heart, and its words may move faster. For more readings
-than the second adagrad has not been tried; for more than the third, cells with gates go on learning with sgd and
-dropout on W (a million words, 30 readings: 70; 10 readings with adagrad: 78)."""
+than the second adagrad has not been tried; with more than the third, cells with gates come further by sgd."""
 
 DROPOUT_OF_W = 0.3
+"""Of cells with gates and many readings, as the runs had that did best (30 and 24 readings, docs/results.md). After 16
+readings by 256 units it costs 2 %."""
 
 ADAGRAD_FROM = 500_000
 """Tokens: a tenth of WikiText-2, 210,000, it learns by heart and ends 15 % behind sgd (docs/results.md)."""
@@ -109,7 +110,11 @@ def choose_network(
             "hidden_size": speed.units,
             "dropout": dropout,
             **({} if char or cell != "elman" else {"recurrent_init": "identity"}),
-            **({"dropout_weights": DROPOUT_OF_W} if not char and is_long_for_gates(epochs, cell) else {}),
+            **(
+                {"dropout_weights": DROPOUT_OF_W}
+                if cell in GATED and epochs >= MANY_READINGS and not char
+                else {}
+            ),
         },
         "output": {"tie_embeddings": tied, **softmax},
         "training": {
@@ -162,11 +167,6 @@ def dropout_for(epochs: float, tokens: int, *, char: bool = False) -> float:
     return (round(twentieths / 3) if char and tokens >= MANY_CHARACTERS else twentieths) / 20
 
 
-def is_long_for_gates(epochs: float, cell: str) -> bool:
-    """Whether a cell with gates reads the text so often that it has to be kept from learning it by heart."""
-    return cell in GATED and epochs >= MANY_READINGS_BY_GATES
-
-
 def softmax_for(vocab_size: int) -> dict[str, Any]:
     """Over all words where they are few, else over some."""
     if vocab_size < 4_000:
@@ -184,8 +184,8 @@ def rates_for(
     """
     rule = table_optimizer
     if rule is None and kind != "char":
-        many = epochs >= MANY_READINGS or is_long_for_gates(epochs, cell)
-        rule = "sgd" if many or tokens < ADAGRAD_FROM else "adagrad"
+        many = MANY_READINGS_BY_GATES if cell in GATED else MANY_READINGS
+        rule = "adagrad" if epochs < many and tokens >= ADAGRAD_FROM else "sgd"
     tables: dict[str, Any] = {}
     if rule is not None:
         adagrad_rate = 0.3 if epochs < FEW_READINGS else 0.12

@@ -125,8 +125,9 @@ def test_the_more_often_a_text_is_read_the_slower_its_words_move(
     ("cell", "readings", "rule", "of_w"),
     [
         ("gru", 14, "adagrad", None),
-        ("gru", 16, "sgd", 0.3),
-        ("lstm", 16, "sgd", 0.3),
+        ("gru", 16, "sgd", None),
+        ("gru", 21, "sgd", 0.3),
+        ("lstm", 21, "sgd", 0.3),
         ("elman", 16, "adagrad", None),
         ("elman", 21, "sgd", None),
     ],
