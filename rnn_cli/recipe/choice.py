@@ -37,8 +37,8 @@ FEW_READINGS, MANY_READINGS, MANY_READINGS_BY_GATES = 6.0, 20.0, 15.0
 than the second adagrad has not been tried; with more than the third, cells with gates come further by sgd."""
 
 DROPOUT_OF_W = 0.3
-"""Of cells with gates and many readings, as the runs had that did best (30 and 24 readings, docs/results.md). After 16
-readings by 256 units it costs 2 %."""
+"""Of cells with gates and many readings, as the runs had that did best (30 and 24 readings, docs/results.md); after
+16 readings by 256 units it costs 2 %."""
 
 ADAGRAD_FROM = 500_000
 """Tokens: a tenth of WikiText-2, 210,000, it learns by heart and ends 15 % behind sgd (docs/results.md)."""
