@@ -61,25 +61,10 @@ def make_recipe(
         ConfigError: an override is wrong.
         TextError: a text cannot be used.
     """
-    train = {"train": [str(path) for path in paths]}
     said = read_overrides(overrides)
     asked = {section: keys if isinstance(keys, dict) else {} for section, keys in said.items()}
-    data = asked.get("data", {})
-    has = frozenset(name for name in ("valid", "test") if data.get(name) is not None)
-    split = {} if "valid" in has else {"valid": MEASURED_SHARE}  # or patience would have nothing to go by
-    # This refuses what is wrong at once.
-    encoding = config_from_choices({**TO_COME, "data": {**train, "split": split}}, overrides).data.encoding
-    look = look_at(paths, encoding=encoding, on_progress=lambda *done: on_event(Preparing("the text", *done)))
-    text = choose_text(
-        look,
-        budget_s=budget_s,
-        kind=(data.get("tokenizer") or {}).get("kind"),
-        mode=data.get("mode"),
-        has=has,
-    )
-    if not has:  # texts of their own may be in another encoding
-        encoding = look.encoding
-    chosen = {**TO_COME, "data": {**train, "encoding": encoding, **text.settings["data"]}}
+    text = _text(paths, overrides, asked.get("data", {}), budget_s, on_event)
+    chosen = {**TO_COME, **text.settings}
     config = config_from_choices(chosen, overrides)
     # What is found in the text is told when it is trained on.
     texts = build_texts(config, lambda event: on_event(event) if isinstance(event, Preparing) else None)
@@ -110,6 +95,36 @@ def make_recipe(
     keys, values = dotted_keys(asked), dotted_keys(config.model_dump())
     reasons = (*text.reasons, *network.reasons, *measured.reasons)
     return Recipe(config, tuple(reason.as_asked(keys, values) for reason in reasons))
+
+
+def _text(
+    paths: Sequence[Path],
+    overrides: Sequence[str],
+    asked: Mapping[str, Any],
+    budget_s: float,
+    on_event: OnEvent,
+) -> Choices:
+    """How the text is read, by a look at it.
+
+    Args:
+        asked: keys of `data` that the user gives.
+    """
+    train = {"train": [str(path) for path in paths]}
+    has = frozenset(name for name in ("valid", "test") if asked.get(name) is not None)
+    split = {} if "valid" in has else {"valid": MEASURED_SHARE}  # or patience would have nothing to go by
+    # This refuses what is wrong at once.
+    encoding = config_from_choices({**TO_COME, "data": {**train, "split": split}}, overrides).data.encoding
+    look = look_at(paths, encoding=encoding, on_progress=lambda *done: on_event(Preparing("the text", *done)))
+    text = choose_text(
+        look,
+        budget_s=budget_s,
+        kind=(asked.get("tokenizer") or {}).get("kind"),
+        mode=asked.get("mode"),
+        has=has,
+    )
+    if not has:  # texts of their own may be in another encoding
+        encoding = look.encoding
+    return Choices({"data": {**train, "encoding": encoding, **text.settings["data"]}}, text.reasons)
 
 
 def _training_s(config: Config, budget_s: float, started_at: float, on_event: OnEvent) -> float:
