@@ -71,6 +71,11 @@ class Progress:
     ranks: int = 1
     device: str = "cpu"
 
+    @property
+    def epoch_at_hand(self) -> int:
+        """The epoch of the latest update, from 1."""
+        return self.epoch + (self.window > 0)
+
     def age(self) -> tuple[int, int, int, int]:
         """Orders the states of one training: what came after a rollback is later than all before it."""
         return int(self.first is not None), len(self.rollbacks), self.epoch, self.window

@@ -22,7 +22,7 @@ from rnn_cli.training.optimizer import Optimizer
 from rnn_cli.training.ranks import ALONE, Ranks
 from rnn_cli.training.run_folder import RunFolder
 from rnn_cli.training.samples import Sampler
-from rnn_cli.training.saving import Provenance, save_model, stored_loss
+from rnn_cli.training.saving import Provenance, lost, save_model, stored_loss
 from rnn_cli.training.time_limit import TimeLimit
 from rnn_cli.training.workers import Workers
 
@@ -266,6 +266,7 @@ class Training:
                 good_is_damaged = other == folder.good
         if ranks.any(good_is_damaged):
             self.save_state(folder.good)  # there must be one to come back to
+        self._forget_lost_model()
         if self.time_limit is not None:
             self._take_best_loss()
         if before != ranks.count:
@@ -281,6 +282,19 @@ class Training:
                     f"Up to step {step:,} the device was {device}, now it is {self.model.device.type}: the result "
                     "will not be the same bit for bit."
                 )
+            )
+
+    def _forget_lost_model(self) -> None:
+        """Where the best model so far is no longer there, the next one measured is the best again."""
+        if self.progress.best_loss is None:
+            return
+        what = (
+            lost(self.folder.model, self.model, second=self.first is not None) if self.ranks.first else None
+        )
+        if self.ranks.any(what is not None):
+            self.progress.best_loss = None
+            self.on_event(
+                Notice(f"{what}, and with it the best model so far. The next validation writes a new one.")
             )
 
     def _take_best_loss(self) -> None:

@@ -81,13 +81,33 @@ def load_weights(path: Path, model: LanguageModel, *, second: bool = False) -> d
 
     Args:
         second: those of a pair's second network.
+
+    Raises:
+        ModelFileError: the file cannot be read, or has no such network; the weights are what they were.
     """
-    stored = read_model_file(path)
+    stored = _read_for(path, model, second=second)
     tensors = stored.network(backwards=second)
     for name, parameter in model.named_parameters():
         parameter.copy_(torch.from_numpy(tensors[name]))
     metrics: dict[str, Any] = stored.metrics[_SECOND] if second else stored.metrics
     return metrics
+
+
+def lost(path: Path, model: LanguageModel, *, second: bool = False) -> str | None:
+    """What has become of a model file that `load_weights` would refuse, in words; None for one that it takes."""
+    try:
+        _read_for(path, model, second=second)
+    except ModelFileError:
+        return f"{path} cannot be used" if path.exists() else f"{path} is gone"
+    return None
+
+
+def _read_for(path: Path, model: LanguageModel, *, second: bool) -> ModelFile:
+    stored = read_model_file(path)
+    found = {name: tensor.shape for name, tensor in stored.network(backwards=second).items()}
+    if found != {name: tuple(parameter.shape) for name, parameter in model.named_parameters()}:
+        raise ModelFileError(f"{path} holds another network.")
+    return stored
 
 
 def stored_loss(path: Path, *, second: bool = False) -> float:
