@@ -90,7 +90,11 @@ def assemble(
     """
     torch.manual_seed(config.training.seed)
     counts = texts.train.counts()
-    files = {"files": _files(texts.train), "valid_files": _files(texts.valid) if texts.valid else []}
+    files = {
+        "files": _files(texts.train),
+        "valid_files": _files(texts.valid) if texts.valid else [],
+        "test_files": _files(texts.test) if texts.test else [],
+    }
     if network.backwards:
         texts = texts.backwards()
         windows = build_windows(config, texts.train, lambda _: None)

@@ -234,7 +234,7 @@ class Training:
             optimizer=self.optimizer,
             loss_function=self.loss_function,
             average=self.average,
-            fingerprint=self.provenance.fingerprint(),
+            fingerprints=self.provenance.fingerprints(),
             ranks=self.ranks,
         )
         self.state = [layer[self.ranks.share(len(layer))] for layer in state]

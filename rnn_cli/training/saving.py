@@ -27,8 +27,13 @@ class Provenance:
     training_data: dict[str, Any]
     counts: Counts | None = None
 
+    def fingerprints(self) -> tuple[str, str]:
+        """The fingerprint, and what it was while the test text was no part of it: states of then are gone on from."""
+        untested = {name: value for name, value in self.training_data.items() if name != "test_files"}
+        return self.fingerprint(), replace(self, training_data=untested).fingerprint()
+
     def fingerprint(self) -> str:
-        """One value for the settings, the vocabulary and the training text together.
+        """One value for the settings, the vocabulary and all texts together.
 
         The device is none of them: another machine may go on. Nor are the counts, which follow from text and
         vocabulary, so that what was saved before there were any can still be resumed.
