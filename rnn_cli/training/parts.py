@@ -14,7 +14,7 @@ from rnn_cli.model.penalties import NO_PENALTIES, Penalties
 from rnn_cli.model_file import ModelFile
 from rnn_cli.text.corpus import Corpus
 from rnn_cli.text.streams import Windows
-from rnn_cli.training.averaging import UPDATES_APART, WeightAverage
+from rnn_cli.training.averaging import WeightAverage, updates_apart
 from rnn_cli.training.checkpoint import Progress, is_whole, latest_first, load_checkpoint, save_checkpoint
 from rnn_cli.training.events import Notice, OnEvent
 from rnn_cli.training.interrupt import StopSignal
@@ -108,21 +108,37 @@ class Training:
 
     def average_weights(self) -> None:
         """Take the weights into their mean, if that is due."""
-        if self.average is None or self.progress.step % UPDATES_APART:
+        average, step = self.average, self.progress.step
+        if average is None or not self._is_in_the_last(average.share):
             return
-        if self._is_in_the_last(self.average.share):
-            self.average.take(self.model)
+        if step % updates_apart(average.share * self._expected_steps()) == 0:
+            average.take(self.model)
+
+    def last_loss_came(self) -> bool:
+        """Whether an update was made with `last_loss`, or was about to be."""
+        return self._is_in_the_last(self.last_share, self.progress.step - 1)
 
     def weights_to_keep(self) -> AbstractContextManager[None]:
         """Inside, the model has the weights that are measured and kept."""
         return nullcontext() if self.average is None else self.average.in_place(self.model)
 
-    def _is_in_the_last(self, share: float) -> bool:
-        """Whether the next update is one of the last `share` of all, by their number or by the clock."""
-        last = self.progress.step >= round((1 - share) * self.total_steps)
+    def _is_in_the_last(self, share: float, step: int | None = None) -> bool:
+        """Whether the update after so many (None: the next) is one of the last `share`, by their number or the clock.
+
+        The very last one always is.
+        """
+        step = self.progress.step if step is None else step
+        last = step >= min(round((1 - share) * self.total_steps), self.total_steps - 1)
         if self.time_limit is not None:
             last = last or self.time_limit.share(self.progress.elapsed_s) >= 1 - share
         return last
+
+    def _expected_steps(self) -> float:
+        """About how many updates there will be: fewer than the epochs ask for where the clock ends them before."""
+        if self.time_limit is None:
+            return self.total_steps
+        spent = self.time_limit.share(self.progress.elapsed_s)
+        return min(self.total_steps, self.progress.step / max(spent, 1e-9))
 
     def start_state(self, streams: int) -> None:
         """No memory, for this rank's share of so many streams."""

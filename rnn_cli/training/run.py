@@ -25,6 +25,7 @@ from rnn_cli.training.device import device_name, training_device
 from rnn_cli.training.engine_choice import choose_engine, with_engine
 from rnn_cli.training.events import Event, Measured, Notice, OnEvent, Started
 from rnn_cli.training.interrupt import Stopped, StopSignal
+from rnn_cli.training.last_share import phases_that_never_came
 from rnn_cli.training.launch import resume_command
 from rnn_cli.training.outcome import Outcome
 from rnn_cli.training.parts import Training
@@ -156,6 +157,8 @@ def _train_and_test(
         if not training.folder.model.exists():
             training.save_model({"step": training.progress.step})
         raise _interrupted(training)
+    for sentence in phases_that_never_came(training, reason):
+        training.on_event(Notice(sentence))
     try:
         return _finish(texts, training, network, reason, first, opening)
     except Stopped:
