@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from rnn_cli.cli.json_line import json_line
+from rnn_cli.cli.texts import config_name
 from rnn_cli.errors import UsageError
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ def batch(
     from rnn_cli.console import show_note
 
     read = load_plan(plan, commands=set(command_names()) - NOT_AFTER_TRAINING)
-    path = run_dir or Path("runs") / plan.stem
+    path = run_dir or Path("runs") / config_name(plan)
     if read.search is not None and force:
         raise UsageError(
             "--force is for runs that a plan has changed. A search that is changed needs a folder of its own: "

@@ -93,9 +93,14 @@ def text_files(path: Path) -> list[Path]:
     raise UsageError(f"{path}: there is no such text or config.{meant}")
 
 
+def config_name(path: Path) -> str:
+    """What the run of a config, or the folder of a plan, is called: never "..", as the stem of "...yaml" is."""
+    return path.stem if path.stem.strip(".") else "config"
+
+
 def run_name(path: Path) -> str:
     """What the run of a config or text is called: the name without its endings."""
     if is_config(path):
-        return path.stem
+        return config_name(path)
     name = os.path.basename(os.path.realpath(path)).lstrip(".")  # noqa: PTH119 - a circle of links has a name, too
     return name.split(".")[0] or "text"

@@ -3,6 +3,7 @@
 import shlex
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -222,14 +223,17 @@ def _train_anew(
     as_json: bool,
 ) -> int:
     make_config = source.check()
+    from rnn_cli.training.interrupt import StopSignal
     from rnn_cli.training.run_folder import RunFolder, free_run_path
 
     runs = Path("runs")
-    path = run_dir or (runs / name if force else free_run_path(runs, name))
-    with RunFolder.create(path, force=force) as folder:
-        return _train(
-            make_config(), folder, ranks, as_json=as_json, resume=False, budget_s=source.budget_s_in_force
-        )
+    # Where no run has begun SIGTERM, too, has to leave by way of the folder, which goes then.
+    with StopSignal() if ranks is None else nullcontext():
+        path = run_dir or (runs / name if force else free_run_path(runs, name))
+        with RunFolder.create(path, force=force) as folder:
+            return _train(
+                make_config(), folder, ranks, as_json=as_json, resume=False, budget_s=source.budget_s_in_force
+            )
 
 
 def _resume(run: Path, ranks: "Ranks | None", *, as_json: bool) -> int:

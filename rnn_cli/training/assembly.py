@@ -1,5 +1,6 @@
 """From a config and its texts to the training of one network; with `model.direction: both` there are two, in turn."""
 
+import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -8,7 +9,9 @@ from typing import Any
 import torch
 
 from rnn_cli.config import Config, config_to_dict
+from rnn_cli.errors import ModelFileError
 from rnn_cli.inference.mixture import tokens_to_score
+from rnn_cli.model.language_model import LanguageModel
 from rnn_cli.model_file import ModelFile, check_lengths, read_model_file
 from rnn_cli.text.corpus import Corpus
 from rnn_cli.text.streams import Windows
@@ -24,11 +27,12 @@ from rnn_cli.training.build import (
 )
 from rnn_cli.training.events import OnEvent
 from rnn_cli.training.interrupt import StopSignal
+from rnn_cli.training.launch import train_command
 from rnn_cli.training.parts import Training
 from rnn_cli.training.ranks import ALONE, Ranks
 from rnn_cli.training.run_folder import RunFolder
 from rnn_cli.training.samples import Sampler, prompts_in
-from rnn_cli.training.saving import Provenance
+from rnn_cli.training.saving import Provenance, lost
 from rnn_cli.training.texts import Texts
 from rnn_cli.training.time_limit import TimeLimit
 from rnn_cli.training.validation import seconds_per_token
@@ -86,7 +90,11 @@ def assemble(
     """
     torch.manual_seed(config.training.seed)
     counts = texts.train.counts()
-    files = {"files": _files(texts.train), "valid_files": _files(texts.valid) if texts.valid else []}
+    files = {
+        "files": _files(texts.train),
+        "valid_files": _files(texts.valid) if texts.valid else [],
+        "test_files": _files(texts.test) if texts.test else [],
+    }
     if network.backwards:
         texts = texts.backwards()
         windows = build_windows(config, texts.train, lambda _: None)
@@ -132,6 +140,7 @@ def assemble(
         stop=stop,
         on_event=on_event,
         average=WeightAverage(settings.average_share) if settings.average_share else None,
+        first=_first_of_pair(folder, model) if network.is_second and ranks.first else None,
         ranks=ranks,
     )
     made = training.provenance  # what is too long is said before the first update
@@ -139,14 +148,26 @@ def assemble(
     if config.logging.samples and ranks.first and not network.backwards:  # which cannot write from its end
         training.sampler = _sampler(config, texts, prompts)
     training.time_limit = _time_limit(config, network, texts, training)
-    if network.is_second and ranks.first:
-        stored = read_model_file(folder.model)
-        training.first = replace(
-            stored,
-            tensors=stored.network(backwards=False),
-            metrics={name: value for name, value in stored.metrics.items() if name != "backward"},
-        )
     return training
+
+
+def _first_of_pair(folder: RunFolder, second: LanguageModel) -> ModelFile:
+    """The model file, with the first network alone.
+
+    Raises:
+        ModelFileError: it is not there any more.
+    """
+    if what := lost(folder.model, second):
+        raise ModelFileError(
+            f"{what}, and with it the network that reads forward, which was finished. Put a copy of the file back, "
+            f"or train both anew: {train_command()} {shlex.quote(str(folder.config))}"
+        )
+    stored = read_model_file(folder.model)
+    return replace(
+        stored,
+        tensors=stored.network(backwards=False),
+        metrics={name: value for name, value in stored.metrics.items() if name != "backward"},
+    )
 
 
 def _sampler(config: Config, texts: Texts, prompts: Sequence[str]) -> Sampler:

@@ -13,6 +13,14 @@ from torch import Tensor, nn
 UPDATES_APART = 10
 """Weights of neighbouring updates are nearly the same; so far apart they cost a fiftieth of the time of an update."""
 
+FEWEST_WEIGHTS = 10
+"""So many are in the mean at least, where there are so many updates."""
+
+
+def updates_apart(updates: float) -> int:
+    """How many updates lie between two weights that go into the mean, where it is over so many updates in all."""
+    return max(1, min(UPDATES_APART, int(updates / FEWEST_WEIGHTS)))
+
 
 class WeightAverage:
     """The running mean of a network's weights.

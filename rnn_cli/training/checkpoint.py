@@ -1,6 +1,7 @@
 """Everything that a training needs to go on as if it had never stopped, in one file."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -70,6 +71,11 @@ class Progress:
     first: dict[str, Any] | None = None
     ranks: int = 1
     device: str = "cpu"
+
+    @property
+    def epoch_at_hand(self) -> int:
+        """The epoch of the latest update, from 1."""
+        return self.epoch + (self.window > 0)
 
     def age(self) -> tuple[int, int, int, int]:
         """Orders the states of one training: what came after a rollback is later than all before it."""
@@ -159,18 +165,19 @@ def load_checkpoint(
     optimizer: Optimizer,
     loss_function: LossFunction,
     average: WeightAverage | None,
-    fingerprint: str,
+    fingerprints: Sequence[str],
     ranks: Ranks = ALONE,
 ) -> tuple[State, Progress]:
     """Put everything back in place; returns the carried hidden state and where the training stands.
 
     Args:
+        fingerprints: the file has to have one of these.
         ranks: the first of them reads the file; the others need not see it.
 
     Raises:
         ModelFileError: the file is not a checkpoint of this training.
     """
-    tensors, metadata = ranks.from_first(lambda: _read(path, fingerprint))
+    tensors, metadata = ranks.from_first(lambda: _read(path, fingerprints))
     try:
         entries = {**tensors, **json.loads(metadata["numbers"])}
         _restore_weights(model, tensors)
@@ -194,27 +201,27 @@ def load_checkpoint(
 
 
 def load_checkpoint_weights(
-    path: Path, *, model: LanguageModel, fingerprint: str, ranks: Ranks = ALONE
+    path: Path, *, model: LanguageModel, fingerprints: Sequence[str], ranks: Ranks = ALONE
 ) -> None:
     """Put only the weights of a checkpoint into a network of the same shape.
 
     Raises:
         ModelFileError: the file is not a checkpoint of this training.
     """
-    tensors, _ = ranks.from_first(lambda: _read(path, fingerprint))
+    tensors, _ = ranks.from_first(lambda: _read(path, fingerprints))
     try:
         _restore_weights(model, tensors)
     except (KeyError, RuntimeError) as error:
         raise _unfit(path, error) from error
 
 
-def _read(path: Path, fingerprint: str) -> Said:
+def _read(path: Path, fingerprints: Sequence[str]) -> Said:
     arrays, metadata = read_tensor_file(path)
     if metadata.get("format") != FORMAT:
         raise ModelFileError(f"{path} is not a checkpoint of rnn_cli.")
-    if metadata.get("fingerprint") != fingerprint:
+    if metadata.get("fingerprint") not in fingerprints:
         raise ModelFileError(
-            f"{path} cannot be used to go on: the training text or the settings have changed since. "
+            f"{path} cannot be used to go on: a text or the settings have changed since. "
             f"Put them back as they were, or start anew: {train_command()} CONFIG."
         )
     return Said({name: torch.from_numpy(array) for name, array in arrays.items()}, metadata)

@@ -68,10 +68,10 @@ def _train(training: Training) -> str:
             _count(training, update, learning_rate)
             training.average_weights()
             if training.time_is_up():
-                _validate(training)
+                validate(training)
                 return _ended(training, "time is up")
             if training.validation_is_due():
-                _validate(training)
+                validate(training)
                 if training.is_out_of_patience():
                     return _ended(training, "stopped early")
             _save_if_due(training)
@@ -79,7 +79,7 @@ def _train(training: Training) -> str:
         else:
             done = progress.epoch + 1
             if training.validates_after_epoch(done):
-                _validate(training)
+                validate(training)
             progress.epoch, progress.window = done, 0
             training.take_time()
             training.keep_good_state()
@@ -140,7 +140,7 @@ def _count(training: Training, update: Update, learning_rate: float) -> None:
     progress.words = 0
 
 
-def _validate(training: Training) -> None:
+def validate(training: Training) -> None:
     """Measure on the validation text and keep the model if it is the best so far (without one: the latest)."""
     with training.weights_to_keep():
         _measure_and_keep(training)
@@ -180,7 +180,7 @@ def _measure_and_keep(training: Training) -> None:
     training.on_event(
         Measured(
             step=progress.step,
-            epoch=progress.epoch + 1,
+            epoch=progress.epoch_at_hand,
             split="valid",
             result=result,
             best=best,
@@ -201,9 +201,9 @@ def _report_gradient_flow(training: Training) -> None:
         return
     progress = training.progress
     by_lag = gradient_by_lag(training.model, next(training.windows.epoch(0)), training.output_activation)
-    training.on_event(GradientFlow(progress.step, progress.epoch + 1, by_lag))
+    training.on_event(GradientFlow(progress.step, progress.epoch_at_hand, by_lag))
 
 
 def _save_best(training: Training, metrics: dict[str, Any]) -> None:
     progress = training.progress
-    training.save_model({"step": progress.step, "epoch": progress.epoch + 1, **metrics})
+    training.save_model({"step": progress.step, "epoch": progress.epoch_at_hand, **metrics})

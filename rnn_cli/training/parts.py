@@ -14,7 +14,7 @@ from rnn_cli.model.penalties import NO_PENALTIES, Penalties
 from rnn_cli.model_file import ModelFile
 from rnn_cli.text.corpus import Corpus
 from rnn_cli.text.streams import Windows
-from rnn_cli.training.averaging import UPDATES_APART, WeightAverage
+from rnn_cli.training.averaging import WeightAverage, updates_apart
 from rnn_cli.training.checkpoint import Progress, is_whole, latest_first, load_checkpoint, save_checkpoint
 from rnn_cli.training.events import Notice, OnEvent
 from rnn_cli.training.interrupt import StopSignal
@@ -22,7 +22,7 @@ from rnn_cli.training.optimizer import Optimizer
 from rnn_cli.training.ranks import ALONE, Ranks
 from rnn_cli.training.run_folder import RunFolder
 from rnn_cli.training.samples import Sampler
-from rnn_cli.training.saving import Provenance, save_model, stored_loss
+from rnn_cli.training.saving import Provenance, lost, save_model, stored_loss
 from rnn_cli.training.time_limit import TimeLimit
 from rnn_cli.training.workers import Workers
 
@@ -108,21 +108,37 @@ class Training:
 
     def average_weights(self) -> None:
         """Take the weights into their mean, if that is due."""
-        if self.average is None or self.progress.step % UPDATES_APART:
+        average, step = self.average, self.progress.step
+        if average is None or not self._is_in_the_last(average.share):
             return
-        if self._is_in_the_last(self.average.share):
-            self.average.take(self.model)
+        if step % updates_apart(average.share * self._expected_steps()) == 0:
+            average.take(self.model)
+
+    def last_loss_came(self) -> bool:
+        """Whether an update was made with `last_loss`, or was about to be."""
+        return self._is_in_the_last(self.last_share, self.progress.step - 1)
 
     def weights_to_keep(self) -> AbstractContextManager[None]:
         """Inside, the model has the weights that are measured and kept."""
         return nullcontext() if self.average is None else self.average.in_place(self.model)
 
-    def _is_in_the_last(self, share: float) -> bool:
-        """Whether the next update is one of the last `share` of all, by their number or by the clock."""
-        last = self.progress.step >= round((1 - share) * self.total_steps)
+    def _is_in_the_last(self, share: float, step: int | None = None) -> bool:
+        """Whether the update after so many (None: the next) is one of the last `share`, by their number or the clock.
+
+        The very last one always is.
+        """
+        step = self.progress.step if step is None else step
+        last = step >= min(round((1 - share) * self.total_steps), self.total_steps - 1)
         if self.time_limit is not None:
             last = last or self.time_limit.share(self.progress.elapsed_s) >= 1 - share
         return last
+
+    def _expected_steps(self) -> float:
+        """About how many updates there will be: fewer than the epochs ask for where the clock ends them before."""
+        if self.time_limit is None:
+            return self.total_steps
+        spent = self.time_limit.share(self.progress.elapsed_s)
+        return min(self.total_steps, self.progress.step / max(spent, 1e-9))
 
     def start_state(self, streams: int) -> None:
         """No memory, for this rank's share of so many streams."""
@@ -234,7 +250,7 @@ class Training:
             optimizer=self.optimizer,
             loss_function=self.loss_function,
             average=self.average,
-            fingerprint=self.provenance.fingerprint(),
+            fingerprints=self.provenance.fingerprints(),
             ranks=self.ranks,
         )
         self.state = [layer[self.ranks.share(len(layer))] for layer in state]
@@ -266,6 +282,7 @@ class Training:
                 good_is_damaged = other == folder.good
         if ranks.any(good_is_damaged):
             self.save_state(folder.good)  # there must be one to come back to
+        self._forget_lost_model()
         if self.time_limit is not None:
             self._take_best_loss()
         if before != ranks.count:
@@ -281,6 +298,19 @@ class Training:
                     f"Up to step {step:,} the device was {device}, now it is {self.model.device.type}: the result "
                     "will not be the same bit for bit."
                 )
+            )
+
+    def _forget_lost_model(self) -> None:
+        """Where the best model so far is no longer there, the next one measured is the best again."""
+        if self.progress.best_loss is None:
+            return
+        what = (
+            lost(self.folder.model, self.model, second=self.first is not None) if self.ranks.first else None
+        )
+        if self.ranks.any(what is not None):
+            self.progress.best_loss = None
+            self.on_event(
+                Notice(f"{what}, and with it the best model so far. The next validation writes a new one.")
             )
 
     def _take_best_loss(self) -> None:

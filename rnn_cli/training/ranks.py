@@ -181,8 +181,8 @@ class Ranks:
         firsts = self.from_first(lambda: Said({}, {"fingerprint": fingerprint})).texts["fingerprint"]
         if self.any(fingerprint != firsts):
             raise TrainingError(
-                "The processes of this training do not read the same text. See that the files of data.train and "
-                "data.valid are the same on every machine."
+                "The processes of this training do not read the same text. See that the files of data.train, "
+                "data.valid and data.test are the same on every machine."
             )
         self.take_weights_of_first(model)
 

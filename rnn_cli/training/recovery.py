@@ -121,7 +121,7 @@ def _good_loss(training: Training, window: Window, state: State) -> float:
     load_checkpoint_weights(
         training.folder.good,
         model=good,
-        fingerprint=training.provenance.fingerprint(),
+        fingerprints=training.provenance.fingerprints(),
         ranks=training.ranks,
     )
     return _loss_under(good, training, window, state)

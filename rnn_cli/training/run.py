@@ -2,13 +2,14 @@
 
 import json
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
 import torch
 
 from rnn_cli.config import Config, config_to_yaml
-from rnn_cli.errors import Interrupted, RankLostError, TrainingError, ran_out_of_memory
+from rnn_cli.errors import Interrupted, ModelFileError, RankLostError, TrainingError, ran_out_of_memory
 from rnn_cli.inference import load
 from rnn_cli.inference.line_index import LONGEST_LINE, MOST_PLACES, LineIndex, write_index
 from rnn_cli.inference.mixture import MOST_BLANKS, Mixture, fit_weight
@@ -24,12 +25,13 @@ from rnn_cli.training.device import device_name, training_device
 from rnn_cli.training.engine_choice import choose_engine, with_engine
 from rnn_cli.training.events import Event, Measured, Notice, OnEvent, Started
 from rnn_cli.training.interrupt import Stopped, StopSignal
+from rnn_cli.training.last_share import phases_that_never_came
 from rnn_cli.training.launch import resume_command
 from rnn_cli.training.outcome import Outcome
 from rnn_cli.training.parts import Training
 from rnn_cli.training.ranks import ALONE, Ranks, Said
 from rnn_cli.training.run_folder import RunFolder
-from rnn_cli.training.saving import load_weights
+from rnn_cli.training.saving import load_weights, lost
 from rnn_cli.training.tensorboard import TensorBoard, check_tensorboard
 from rnn_cli.training.texts import Texts, build_texts
 from rnn_cli.training.validation import measure
@@ -155,6 +157,8 @@ def _train_and_test(
         if not training.folder.model.exists():
             training.save_model({"step": training.progress.step})
         raise _interrupted(training)
+    for sentence in phases_that_never_came(training, reason):
+        training.on_event(Notice(sentence))
     try:
         return _finish(texts, training, network, reason, first, opening)
     except Stopped:
@@ -238,10 +242,7 @@ def _finish(
     Only the first rank knows what the model file says, and weighs.
     """
     model, progress, folder, ranks = training.model, training.progress, training.folder, training.ranks
-    metrics: dict[str, Any] = {"step": progress.step}
-    if ranks.first:
-        metrics = load_weights(folder.model, model, second=network.is_second)
-    ranks.take_weights_of_first(model)
+    metrics = _take_best_weights(training, second=network.is_second)
     valid = metrics.get("valid")
     test = None
     if texts.test is not None:
@@ -279,6 +280,26 @@ def _finish(
         first=first,
         mixture=_weigh(folder, texts) if network.is_second and ranks.first else None,
     )
+
+
+def _take_best_weights(training: Training, *, second: bool) -> dict[str, Any]:
+    """Give the network the weights of the model file, or where that is lost its last ones; returns their metrics.
+
+    Ranks that do not read the file know of the step alone.
+    """
+    model, path, ranks = training.model, training.folder.model, training.ranks
+    metrics: dict[str, Any] | None = None
+    if ranks.first:
+        with suppress(ModelFileError):
+            metrics = load_weights(path, model, second=second)
+    if ranks.any(ranks.first and metrics is None):
+        what = lost(path, model, second=second)
+        training.on_event(Notice(f"{what}, and with it the best model: the last weights take its place."))
+        training.progress.best_loss = None
+        loop.validate(training)
+        metrics = load_weights(path, model, second=second) if ranks.first else None
+    ranks.take_weights_of_first(model)
+    return metrics or {"step": training.progress.step}
 
 
 def _index_lines(folder: RunFolder, texts: Texts) -> None:

@@ -1,5 +1,6 @@
 """The folder that one training writes to, and nothing else writes to."""
 
+import errno
 import json
 import os
 import shutil
@@ -18,6 +19,13 @@ from rnn_cli.training.run_lock import RunLock
 
 ESCAPES = "backslashreplace"
 """In JSON, "\\udce9" is what a byte of a path that is not UTF-8 may be written as."""
+
+MENDS = {
+    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT, errno.EFBIG), "Make room"),
+    **dict.fromkeys((errno.EACCES, errno.EPERM), "Get the right to write there"),
+    errno.EROFS: "Make the disk writable",
+}
+"""What helps where a folder cannot be written to."""
 
 
 class RunFolder:
@@ -177,14 +185,21 @@ class RunFolder:
         try:
             yield
         except OSError as error:
-            next_step = (
-                f"Make room, then go on from the last checkpoint: {resume_command(self.path)}"
-                if self.states()
-                else "Make room and start again, or choose another folder with --run-dir."
-            )
             raise TrainingError(
-                f"{self.path} cannot be written to ({error.strerror or error}). {next_step}"
+                f"{self.path} cannot be written to ({error.strerror or error}). {self._next_step(error)}"
             ) from error
+
+    def _next_step(self, error: OSError) -> str:
+        try:
+            gone, states = not self.path.is_dir(), self.states()
+        except OSError:  # no right to look into it, or a disk that fails
+            gone, states = False, []
+        if gone:
+            return "The folder was removed while it was written to: start again."
+        mend = MENDS.get(error.errno or 0, "Mend that")
+        if states:
+            return f"{mend}, then go on from the last checkpoint: {resume_command(self.path)}"
+        return f"{mend} and start again, or choose another folder with --run-dir."
 
     def _check_there_is_more(self) -> None:
         if self.summary.exists():

@@ -27,8 +27,13 @@ class Provenance:
     training_data: dict[str, Any]
     counts: Counts | None = None
 
+    def fingerprints(self) -> tuple[str, str]:
+        """The fingerprint, and what it was while the test text was no part of it: states of then are gone on from."""
+        untested = {name: value for name, value in self.training_data.items() if name != "test_files"}
+        return self.fingerprint(), replace(self, training_data=untested).fingerprint()
+
     def fingerprint(self) -> str:
-        """One value for the settings, the vocabulary and the training text together.
+        """One value for the settings, the vocabulary and all texts together.
 
         The device is none of them: another machine may go on. Nor are the counts, which follow from text and
         vocabulary, so that what was saved before there were any can still be resumed.
@@ -81,13 +86,33 @@ def load_weights(path: Path, model: LanguageModel, *, second: bool = False) -> d
 
     Args:
         second: those of a pair's second network.
+
+    Raises:
+        ModelFileError: the file cannot be read, or has no such network; the weights are what they were.
     """
-    stored = read_model_file(path)
+    stored = _read_for(path, model, second=second)
     tensors = stored.network(backwards=second)
     for name, parameter in model.named_parameters():
         parameter.copy_(torch.from_numpy(tensors[name]))
     metrics: dict[str, Any] = stored.metrics[_SECOND] if second else stored.metrics
     return metrics
+
+
+def lost(path: Path, model: LanguageModel, *, second: bool = False) -> str | None:
+    """What has become of a model file that `load_weights` would refuse, in words; None for one that it takes."""
+    try:
+        _read_for(path, model, second=second)
+    except ModelFileError:
+        return f"{path} cannot be used" if path.exists() else f"{path} is gone"
+    return None
+
+
+def _read_for(path: Path, model: LanguageModel, *, second: bool) -> ModelFile:
+    stored = read_model_file(path)
+    found = {name: tensor.shape for name, tensor in stored.network(backwards=second).items()}
+    if found != {name: tuple(parameter.shape) for name, parameter in model.named_parameters()}:
+        raise ModelFileError(f"{path} holds another network.")
+    return stored
 
 
 def stored_loss(path: Path, *, second: bool = False) -> float:

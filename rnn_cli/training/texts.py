@@ -90,7 +90,33 @@ def build_texts(config: Config, on_event: OnEvent) -> Texts:
 
     train = prepare("train")
     assert train is not None
-    return Texts(tokenizer, train, prepare("valid"), prepare("test"))
+    texts = Texts(tokenizer, train, prepare("valid"), prepare("test"))
+    for split, corpus, own in (("valid", texts.valid, data.valid), ("test", texts.test, data.test)):
+        if corpus is not None and own:
+            for sentence in describe_what_is_learnt(split, corpus, train):
+                on_event(Notice(sentence))
+    return texts
+
+
+def describe_what_is_learnt(split: str, corpus: Corpus, train: Corpus) -> Iterator[str]:
+    """Files of a split that are read for training, too, under whatever name."""
+    learnt = {text.sha256: text.path for text in train.texts}
+    both = [text for text in corpus.texts if text.sha256 in learnt]
+    if not both:
+        return
+    several = len(both) > 1
+    files = f"{both[0].path} and {len(both) - 1:,} more are" if several else f"{both[0].path} is"
+    name = learnt[both[0].sha256]
+    under = "" if name == both[0].path else f" (as {name})"
+    mend = (
+        f"Leave {'them' if several else 'it'} out of data.train."
+        if len(learnt) > len({text.sha256 for text in both})
+        else f"Give data.{split} a text of its own, or leave it out and set data.split.{split}."
+    )
+    yield (
+        f"{split}: {files} also read for training{under}, so {'their' if several else 'its'} figures say little of "
+        f"new text. {mend}"
+    )
 
 
 def _progress_events(on_event: OnEvent) -> Callable[[str], Callable[[int, int], None]]:

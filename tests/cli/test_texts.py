@@ -1,6 +1,7 @@
 """`rnn train my.txt`: a text in place of a config."""
 
 import json
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -200,6 +201,24 @@ def test_ctrl_c_while_the_text_is_looked_at_leaves_nothing(
     assert list((tmp_path / "runs").iterdir()) == []
 
 
+def test_sigterm_while_the_text_is_looked_at_leaves_nothing(
+    rnn: Rnn, text: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def terminated(*_: object, **__: object) -> None:
+        signal.raise_signal(signal.SIGTERM)
+        pytest.fail("it went on")
+
+    monkeypatch.setattr("rnn_cli.recipe.make.look_at", terminated)
+    before = signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    try:
+        result = rnn("train", "my.first.txt")
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert result.code == 130
+    assert result.err == "Stopped before the first step: there was nothing to save.\n"
+    assert list((tmp_path / "runs").iterdir()) == []
+
+
 @pytest.mark.parametrize(("text", "seconds"), [("90s", 90), ("10m", 600), ("1.5h", 5400), (" 2 M ", 120)])
 def test_a_budget_is_a_number_and_a_unit(text: str, seconds: float) -> None:
     assert parse_budget(text) == seconds
@@ -224,6 +243,8 @@ def test_other_budgets_are_refused(text: str) -> None:
         ("holmes.train.txt.xz", "holmes"),
         ("books/", "books"),
         (".txt", "txt"),
+        ("...yaml", "config"),
+        ("a/..yml", "config"),
         ("..txt", "txt"),
     ],
 )

@@ -3,7 +3,7 @@
     python -m tests.training.rank_process TRAININGS.json
 
 A training is {"name", "config", "run", "resume", "rank", "step", "happens"}: on `rank`, in update number `step`, a
-signal comes, the process dies, or its weights are spoilt.
+signal comes, the process dies, or its weights are spoilt; with "loses_model" the model file goes before the test.
 """
 
 import itertools
@@ -19,6 +19,8 @@ from rnn_cli.errors import RnnError
 from rnn_cli.training import bptt, loop
 from rnn_cli.training.events import Event
 from rnn_cli.training.follow import follow
+from rnn_cli.training.loop import run
+from rnn_cli.training.parts import Training
 from rnn_cli.training.ranks import Ranks
 from rnn_cli.training.run import train
 from rnn_cli.training.run_folder import RunFolder
@@ -49,6 +51,12 @@ def train_one(training: dict[str, Any], ranks: Ranks) -> dict[str, Any]:
 def prepare_what_happens(training: dict[str, Any], ranks: Ranks) -> None:
     steps = itertools.count(1)
 
+    def run_and_lose(training: Training) -> str:
+        reason = run(training)
+        if ranks.first:
+            training.folder.model.unlink()
+        return reason
+
     def train_on_window(model: Any, *args: Any, **settings: Any) -> Any:
         if next(steps) == training.get("step") and ranks.number == training["rank"]:
             match training["happens"]:
@@ -60,6 +68,7 @@ def prepare_what_happens(training: dict[str, Any], ranks: Ranks) -> None:
                     model.c.data.fill_(float("nan"))
         return bptt.train_on_window(model, *args, **settings)
 
+    loop.run = run_and_lose if training.get("loses_model") else run
     loop.train_on_window = train_on_window  # type: ignore[attr-defined]
 
 

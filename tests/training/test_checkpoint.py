@@ -94,7 +94,7 @@ def save(
 @pytest.mark.parametrize("progress", [PROGRESS, Progress()])
 def test_the_place_in_the_data_and_the_carried_state_come_back(tmp_path: Path, progress: Progress) -> None:
     path = save(tmp_path / "c", make_parts(), progress=progress)
-    state, found = load_checkpoint(path, **make_parts()._asdict(), fingerprint="this one")
+    state, found = load_checkpoint(path, **make_parts()._asdict(), fingerprints=["this one"])
     assert found == progress
     assert [h.tolist() for h in state] == [[[0.25] * 4] * 2, [[-0.5] * 4] * 2]
 
@@ -103,7 +103,7 @@ def test_weights_come_back_bit_for_bit_in_place(tmp_path: Path) -> None:
     parts, other = make_parts(), make_parts()
     path = save(tmp_path / "c", parts)
     tensor = other.model.V
-    load_checkpoint(path, **other._asdict(), fingerprint="this one")
+    load_checkpoint(path, **other._asdict(), fingerprints=["this one"])
     assert other.model.V is tensor
     assert all(torch.equal(p, q) for p, q in zip(parts.weights(), other.weights(), strict=True))
 
@@ -130,7 +130,7 @@ def test_after_a_resume_updates_are_the_same_to_the_last_bit(
     torch.manual_seed(99)
     resumed = make_parts(kind=kind, sampled=sampled)
     resumed.update()  # what it has seen before the resume must not count
-    load_checkpoint(path, **resumed._asdict(), fingerprint="this one")
+    load_checkpoint(path, **resumed._asdict(), fingerprints=["this one"])
     resumed.update()
     resumed.update()
     for expected, found in zip(parts.weights(), resumed.weights(), strict=True):
@@ -162,7 +162,7 @@ def test_a_checkpoint_is_written_whole_or_not_at_all(tmp_path: Path, monkeypatch
 
 def refusal(path: Path, parts: Parts) -> str:
     with pytest.raises(ModelFileError) as error:
-        load_checkpoint(path, **parts._asdict(), fingerprint="this one")
+        load_checkpoint(path, **parts._asdict(), fingerprints=["this one"])
     return str(error.value)
 
 
@@ -187,7 +187,7 @@ def test_a_network_with_more_layers_does_not_fit(tmp_path: Path) -> None:
 def test_a_checkpoint_of_another_text_or_other_settings_is_refused(tmp_path: Path) -> None:
     path = save(tmp_path / "c", make_parts(), fingerprint="another")
     assert refusal(path, make_parts()) == (
-        f"{path} cannot be used to go on: the training text or the settings have changed since. "
+        f"{path} cannot be used to go on: a text or the settings have changed since. "
         "Put them back as they were, or start anew: rnn train CONFIG."
     )
 
@@ -236,7 +236,7 @@ def test_only_the_weights_can_be_taken(tmp_path: Path) -> None:
     parts, other = make_parts(sampled=True), make_parts(sampled=True)
     path = save(tmp_path / "c", parts)
     random, draws = torch.get_rng_state(), other.loss_function.generator.get_state()  # type: ignore[union-attr]
-    load_checkpoint_weights(path, model=other.model, fingerprint="this one")
+    load_checkpoint_weights(path, model=other.model, fingerprints=["this one"])
     assert all(torch.equal(p, q) for p, q in zip(parts.weights(), other.weights(), strict=True))
     assert torch.equal(torch.get_rng_state(), random)
     assert torch.equal(other.loss_function.generator.get_state(), draws)  # type: ignore[union-attr]

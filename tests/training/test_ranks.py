@@ -115,6 +115,7 @@ def found(folder: Path) -> dict[str, dict[str, Any]]:
         {"name": "for one", "config": config, **STOPPED},
         {"name": "spoilt", "config": config, "rank": 1, "step": 13, "happens": "nan"},
         {"name": "clock", "config": clock},
+        {"name": "lost", "config": config, "loses_model": True},
         {"name": "too few streams", "config": write_config(folder, {"training": {"batch_size": 1}})},
         {"name": "death", "config": config, "rank": 1, "step": 13, "happens": "death"},
     ]
@@ -246,6 +247,15 @@ def test_what_goes_wrong_on_one_process_is_taken_back_on_all(found: dict[str, di
     assert (rollback["step"], rollback["back_to"]) == (13, 10)
     assert rollback["reason"] == "the loss is not finite"
     assert found["spoilt"]["reason"] == "epochs done"
+
+
+def test_a_model_that_is_lost_before_the_test_is_written_again_by_all(
+    folder: Path, found: dict[str, dict[str, Any]]
+) -> None:
+    said = f"{folder}/lost/model.safetensors is gone, and with it the best model: the last weights take its place."
+    assert [event.get("message") for event in found["lost"]["events"]].count(said) == 1
+    assert read_model_file(folder / "lost/model.safetensors").metrics["step"] == found["lost"]["steps"] == 39
+    assert found["lost"]["test"] is not None
 
 
 def test_the_first_clock_ends_the_training_of_all(found: dict[str, dict[str, Any]]) -> None:

@@ -271,7 +271,7 @@ def test_a_run_whose_text_has_changed_is_not_resumed(
     stopped_run(tmp_path / "run", make_config(), 1, monkeypatch)
     text = tmp_path / "train.txt"
     text.write_text(text.read_text().replace("cat", "fox"))
-    with pytest.raises(ModelFileError, match="the training text or the settings have changed since"):
+    with pytest.raises(ModelFileError, match="a text or the settings have changed since"):
         resume(tmp_path / "run", make_config())
 
 
@@ -348,8 +348,23 @@ def test_a_run_whose_validation_text_has_changed_is_not_resumed(
 ) -> None:
     stopped_run(tmp_path / "run", make_config(), 1, monkeypatch)
     (tmp_path / "valid.txt").write_text("a dog sat on the cow\n")
-    with pytest.raises(ModelFileError, match="the training text or the settings have changed since"):
+    with pytest.raises(ModelFileError, match="a text or the settings have changed since"):
         resume(tmp_path / "run", make_config())
+
+
+def test_a_run_whose_test_text_has_changed_is_not_resumed(
+    make_config: MakeConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "test.txt").write_text("a dog sat on the mat\n")
+    config = make_config(data={"test": str(tmp_path / "test.txt")})
+    stopped_run(tmp_path / "run", config, 1, monkeypatch)
+    (tmp_path / "test.txt").write_text("a dog sat on the cat\n")
+    with pytest.raises(ModelFileError) as refused:
+        resume(tmp_path / "run", config)
+    assert str(refused.value) == (
+        f"{tmp_path}/run/good.safetensors cannot be used to go on: a text or the settings have changed since. "
+        "Put them back as they were, or start anew: rnn train CONFIG."
+    )
 
 
 def test_the_last_share_of_a_sampled_training_has_the_exact_softmax(

@@ -3,7 +3,9 @@
 import errno
 import itertools
 import json
+import os
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -284,6 +286,38 @@ def test_a_full_disk_is_one_sentence_that_says_how_to_go_on(
         raise OSError(errno.ENOSPC, "No space left on device")
     assert str(error.value) == (
         f"{tmp_path} cannot be written to (No space left on device). " + next_step.format(tmp_path)
+    )
+
+
+@pytest.mark.parametrize(
+    ("number", "mend"),
+    [
+        (errno.EDQUOT, "Make room"),
+        (errno.EACCES, "Get the right to write there"),
+        (errno.EROFS, "Make the disk writable"),
+        (errno.EIO, "Mend that"),
+    ],
+)
+def test_the_next_step_fits_what_the_operating_system_says(tmp_path: Path, number: int, mend: str) -> None:
+    folder = folder_with(tmp_path)
+    folder.good.touch()
+    with pytest.raises(TrainingError) as error, folder.writing():
+        raise OSError(number, os.strerror(number))
+    assert str(error.value) == (
+        f"{tmp_path} cannot be written to ({os.strerror(number)}). {mend}, then go on from the last checkpoint: "
+        f"rnn train --resume {tmp_path}"
+    )
+
+
+def test_a_folder_that_was_removed_asks_for_no_room(tmp_path: Path) -> None:
+    with RunFolder.create(tmp_path / "run") as folder:
+        folder.begin("data: {train: a.txt}\n")
+        shutil.rmtree(folder.path)
+        with pytest.raises(TrainingError) as error:
+            folder.record(trained(1))
+    assert str(error.value) == (
+        f"{tmp_path}/run cannot be written to (No such file or directory). "
+        "The folder was removed while it was written to: start again."
     )
 
 

@@ -67,6 +67,17 @@ def test_a_state_saved_before_there_were_counts_can_be_resumed() -> None:
     assert made.fingerprint() == replace(made, counts=None).fingerprint() == before
 
 
+def test_a_state_saved_before_the_test_text_counted_can_be_resumed() -> None:
+    def made(**data: Any) -> Provenance:
+        return replace(provenance(), training_data={"tokens": 145, **data})
+
+    texts = [made(test_files=[{"sha256": digits}]) for digits in ("12", "34")]
+    assert texts[0].fingerprint() != texts[1].fingerprint()
+    assert [text.fingerprints() for text in texts] == [
+        (text.fingerprint(), made().fingerprint()) for text in texts
+    ]
+
+
 def test_tied_weights_are_stored_once(tmp_path: Path) -> None:
     model = make_model(tied=True)
     save_model(tmp_path / "m", model, provenance(tied=True), {})

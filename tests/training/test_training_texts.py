@@ -5,11 +5,15 @@ from typing import Any
 
 import pytest
 
+import rnn_cli
+from rnn_cli.config import Config, load_config
 from rnn_cli.errors import TextError
 from rnn_cli.text.split import part_at, place_of_words
 from rnn_cli.training.events import Event, Notice, Preparing
 from rnn_cli.training.texts import build_texts, describe_corpus
 from tests.training.conftest import MakeConfig
+
+ROOT = Path(rnn_cli.__file__).parent.parent
 
 BLANK = 0.2
 """A share of validation text with which the blank line is a part of it."""
@@ -51,6 +55,47 @@ def test_reading_is_reported_split_by_split(make_config: MakeConfig) -> None:
     prepared = [event for event in events if isinstance(event, Preparing)]
     assert {event.split for event in prepared} <= {"train", "valid", "test"}
     assert all(0 <= event.done_bytes <= event.total_bytes for event in prepared)
+
+
+def learnt(config: Config) -> list[str]:
+    """What is said of measured texts that are read for training, too."""
+    events: list[Event] = []
+    build_texts(config, events.append)
+    said = [event.message for event in events if isinstance(event, Notice)]
+    return [message for message in said if "also read for training" in message]
+
+
+def test_a_measured_text_that_is_read_for_training_too_is_named(
+    make_config: MakeConfig, tmp_path: Path
+) -> None:
+    train, valid = tmp_path / "train.txt", tmp_path / "valid.txt"
+    copies = [tmp_path / "copy.txt", tmp_path / "other.txt"]
+    copies[0].write_text(train.read_text())
+    copies[1].write_text("a mat\n")
+    assert learnt(make_config()) == []
+    both = [str(train), str(valid)]
+    assert learnt(make_config(data={"train": both, "measured_tokens": 3})) == [
+        f"valid: {valid} is also read for training, so its figures say little of new text. "
+        "Leave it out of data.train."
+    ]
+    assert learnt(make_config(data={"train": [*both, str(copies[1])], "test": both})) == [
+        f"valid: {valid} is also read for training, so its figures say little of new text. "
+        "Leave it out of data.train.",
+        f"test: {train} and 1 more are also read for training, so their figures say little of new text. "
+        "Leave them out of data.train.",
+    ]
+    assert learnt(make_config(data={"test": [str(path) for path in copies]})) == [
+        f"test: {copies[0]} is also read for training (as {train}), so its figures say little of new text. "
+        "Give data.test a text of its own, or leave it out and set data.split.test."
+    ]
+
+
+def test_parts_kept_apart_are_not_taken_for_learnt(make_config: MakeConfig) -> None:
+    assert learnt(make_config(data={"valid": None, "split": {"valid": 0.2, "test": 0.1}})) == []
+
+
+def test_the_favourites_measure_on_what_they_do_not_learn() -> None:
+    assert learnt(load_config(ROOT / "configs/favourites.yaml")) == []
 
 
 def test_of_a_long_text_a_part_can_be_measured_and_that_is_said(make_config: MakeConfig) -> None:
