@@ -36,11 +36,15 @@ class Provenance:
         """One value for the settings, the vocabulary and all texts together.
 
         The device is none of them: another machine may go on. Nor are the counts, which follow from text and
-        vocabulary, so that what was saved before there were any can still be resumed.
+        vocabulary, nor a key of a later version that is not used, so that what was saved before there were any can
+        still be resumed.
         """
         values = asdict(replace(self, counts=None))
         del values["counts"]
-        values["config"].get("training", {}).pop("device", None)
+        data, training = (values["config"].get(section, {}) for section in ("data", "training"))
+        training.pop("device", None)
+        if data.get("measured_tokens") is None:
+            data.pop("measured_tokens", None)
         return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
 

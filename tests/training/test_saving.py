@@ -67,6 +67,14 @@ def test_a_state_saved_before_there_were_counts_can_be_resumed() -> None:
     assert made.fingerprint() == replace(made, counts=None).fingerprint() == before
 
 
+def test_a_state_saved_before_there_was_a_key_can_be_resumed_where_it_is_not_used() -> None:
+    def made(**data: Any) -> str:
+        return replace(provenance(), config={"data": data}).fingerprint()
+
+    assert made(mode="lines", measured_tokens=None) == made(mode="lines")
+    assert made(mode="lines", measured_tokens=500) != made(mode="lines")
+
+
 def test_a_state_saved_before_the_test_text_counted_can_be_resumed() -> None:
     def made(**data: Any) -> Provenance:
         return replace(provenance(), training_data={"tokens": 145, **data})
