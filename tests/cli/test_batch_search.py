@@ -44,7 +44,7 @@ def test_a_search_is_trained_compared_and_over_when_it_is_started_again(
         in (tmp_path / best["folder"] / "config.yaml").read_text()
     )
 
-    again = rnn("batch", "study.yaml", "--json")
+    again = rnn("batch", "study.yaml", "--jobs", "2", "--json")
     assert again.code == 0
     assert again.err == "A search: 2 trials, 2 of them done before; 2 side by side, 1 thread each\n"
     assert json.loads(again.out) == results

@@ -136,7 +136,8 @@ def test_an_override_counts(rnn: Rnn, tiny: Path) -> None:
     assert "V" not in found["parameters"]
 
 
-def test_a_person_gets_the_plan_as_a_table(rnn: Rnn, tiny: Path) -> None:
+def test_a_person_gets_the_plan_as_a_table(rnn: Rnn, tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rnn_cli.training.engine_choice.usable_cores", lambda: 2)
     result = rnn("check", "tiny.yaml")
     assert result.code == 0
     rows = dict(
