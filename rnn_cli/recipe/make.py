@@ -68,7 +68,8 @@ def make_recipe(
     config = config_from_choices(chosen, overrides)
     # What is found in the text is told when it is trained on.
     texts = build_texts(config, lambda event: on_event(event) if isinstance(event, Preparing) else None)
-    for cell, wanted in cells_to_try(texts.train.tokens, asked.get("model", {})):
+    kind = config.data.tokenizer.kind
+    for cell, wanted in cells_to_try(kind, texts.train.tokens, asked.get("model", {})):
         chosen["model"] = {"cell": cell}
         speeds = _speeds(chosen, overrides, texts, asked, budget_s, on_event)
         if speeds[0].tokens_per_s * budget_s >= wanted:
@@ -76,7 +77,7 @@ def make_recipe(
     networks = 2 if config.model.direction == "both" else 1
     training_s = _training_s(config, budget_s, started_at, on_event) / networks
     network = choose_network(
-        kind=config.data.tokenizer.kind,
+        kind=kind,
         tokens=texts.train.tokens,
         vocab_size=texts.tokenizer.vocab_size,
         has_valid=texts.valid is not None,

@@ -15,7 +15,7 @@ from rnn_cli.recipe.choice import (
 )
 from rnn_cli.recipe.reasons import Choices, Kind, Reason, Speed
 
-GATES_FIRST = [("gru", 2_000_000), ("elman", 0)]
+GATES_FIRST = [("lstm", 17_500_000), ("gru", 2_000_000), ("elman", 0)]
 
 
 @pytest.mark.parametrize(
@@ -32,12 +32,29 @@ GATES_FIRST = [("gru", 2_000_000), ("elman", 0)]
 def test_gates_are_for_long_texts_and_a_user_who_asks_for_no_plain_cell(
     tokens: int, asked: dict[str, Any], cells: list[tuple[str, int]]
 ) -> None:
-    assert cells_to_try(tokens, asked) == cells
+    assert cells_to_try("word", tokens, asked) == cells
 
 
-@pytest.mark.parametrize(("cell", "rates"), [("gru", (4e-3, 3e-3)), ("elman", (2e-3, 1.5e-3))])
-def test_gates_allow_twice_the_learning_rate(cell: str, rates: tuple[float, float]) -> None:
-    small, large = (rates_for("word", units, 10.0, 930_000, cell)["learning_rate"] for units in (256, 400))
+def test_the_lstm_is_for_words() -> None:
+    assert cells_to_try("char", 500_000, {}) == GATES_FIRST[1:]
+
+
+@pytest.mark.parametrize(
+    ("cell", "readings", "rates"),
+    [
+        ("gru", 10, (4e-3, 3e-3)),
+        ("gru", 30, (4e-3, 3e-3)),
+        ("lstm", 10, (4e-3, 3e-3)),
+        ("lstm", 30, (2e-3, 1.5e-3)),
+        ("elman", 10, (2e-3, 1.5e-3)),
+    ],
+)
+def test_gates_allow_twice_the_learning_rate_but_for_a_patient_lstm(
+    cell: str, readings: float, rates: tuple[float, float]
+) -> None:
+    small, large = (
+        rates_for("word", units, readings, 930_000, cell)["learning_rate"] for units in (256, 400)
+    )
     assert (small, large) == rates
 
 
