@@ -36,9 +36,11 @@ MEASURED_CHARACTERS_PER_MINUTE = 30_000
 LEAST_MEASURED, MOST_MEASURED = 60_000, 1_000_000
 """Characters that validation and test take each: enough to be sure of the figure, few enough for the time."""
 
-MEASURING_SHARE = 0.15
+MOST_MEASURING_SHARE, MEASURING_SHARE = 0.25, 0.15
+"""Where the last measurements of validation and test text would take more of the time than the first, the second is
+what they get: a little too long is better than a part."""
+
 FEWEST_MEASURED_TOKENS = 10_000
-"""What the last measurements of validation and test text may take of the time, and what is measured at least."""
 
 
 def choose_text(
@@ -147,9 +149,11 @@ def choose_measured(parts: Mapping[str, int], *, token_s: float, training_s: flo
         token_s: seconds that measuring a token takes.
     """
     tokens = sum(parts.values())
-    affordable = int(MEASURING_SHARE * training_s / max(token_s, 1e-9))
-    each = int(float(f"{max(affordable / max(len(parts), 1), FEWEST_MEASURED_TOKENS):.2g}"))
-    if tokens <= affordable or each >= max(parts.values()):
+    if tokens * token_s <= MOST_MEASURING_SHARE * training_s:
+        return Choices({"data": {}}, ())
+    affordable = MEASURING_SHARE * training_s / token_s
+    each = int(float(f"{max(affordable / len(parts), FEWEST_MEASURED_TOKENS):.2g}"))
+    if each >= max(parts.values()):
         return Choices({"data": {}}, ())
     reason = Reason(
         "measured",

@@ -165,7 +165,8 @@ def test_what_the_user_asks_for_is_not_chosen() -> None:
     ("parts", "token_s", "measured"),
     [
         ({}, 0.0, None),
-        ({"validation": 217_646, "test": 245_569}, 1e-5, None),  # 4.6 of 100 s
+        ({"validation": 217_646, "test": 245_569}, 5e-5, None),  # 23 of 100 s
+        ({"validation": 217_646, "test": 245_569}, 6e-5, 120_000),  # 28; 7.2 s each
         ({"validation": 217_646, "test": 245_569}, 4e-4, 19_000),  # 7.5 s each
         ({"validation": 217_646}, 4e-4, 38_000),
         ({"validation": 217_646, "test": 245_569}, 4e-3, 10_000),
