@@ -16,9 +16,7 @@ def main(arguments: list[str] | None = None) -> None:
     """Run a command line (that of the process, if none is given) and exit."""
     try:
         _run(arguments)
-    except (
-        KeyboardInterrupt
-    ):  # while nothing is under way yet; a training and a batch say themselves what was saved
+    except KeyboardInterrupt:  # before a command has begun; from then on `cli.app` answers it
         print("Stopped.", file=sys.stderr)
         sys.exit(130)
 

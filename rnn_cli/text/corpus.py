@@ -109,9 +109,8 @@ class Corpus:
             place = number * self.tokens // count
             start = max(end, self._line_end(place) if place else 0)
             rest = self.ids[start : start + AT_ONCE]
-            word = (
-                int(np.argmax(rest != self.eos_id)) if len(rest) else 0
-            )  # blank lines alone measure nothing
+            # Blank lines alone measure nothing.
+            word = int(np.argmax(rest != self.eos_id)) if len(rest) else 0
             end = self._line_end(start + max(tokens // count, word + 1))
             places.append(np.arange(start, end))
         ids = self.ids[np.concatenate(places)]

@@ -78,15 +78,15 @@ def build_texts(config: Config, on_event: OnEvent) -> Texts:
             found = [_describe_part(split, corpus)]
         else:
             found = [describe_corpus(split, corpus), *describe_encodings(split, corpus)]
-        if split != "train" and data.measured_tokens is not None:
-            corpus = corpus.stretches(data.measured_tokens, tokenizer.unk_id)
-            if corpus.of_tokens is not None:
-                found.append(
-                    f"{split}: {corpus.tokens:,} tokens from all over it are measured (data.measured_tokens)"
-                )
         for sentence in found:
             on_event(Notice(sentence))
-        return corpus
+        if split == "train" or data.measured_tokens is None:
+            return corpus
+        measured = corpus.stretches(data.measured_tokens, tokenizer.unk_id)
+        if measured is not corpus:
+            what = f"{measured.tokens:,} tokens from all over it are measured (data.measured_tokens)"
+            on_event(Notice(f"{split}: {what}"))
+        return measured
 
     train = prepare("train")
     assert train is not None
