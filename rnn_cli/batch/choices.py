@@ -7,9 +7,10 @@ from dataclasses import dataclass, replace
 
 from pydantic import Field, ValidationError
 
+from rnn_cli.config.json_schema import json_schema_of
 from rnn_cli.config.loader import validation_problems
 from rnn_cli.config.nodes import Keys, Node, Problem, from_plain, plain
-from rnn_cli.config.schema import Section, json_schema_of
+from rnn_cli.config.schema import Section
 from rnn_cli.config.wording import schema_of, shown
 
 DRAWN_DIGITS = 4

@@ -14,10 +14,11 @@ from rnn_cli.batch.expansion import MOST_RUNS, Axes, PlannedRun, expand
 from rnn_cli.batch.figures import is_measured, metric_problem
 from rnn_cli.batch.overlaps import overlaps
 from rnn_cli.batch.space import SearchSettings, Space, read_space
+from rnn_cli.config.json_schema import json_schema_of
 from rnn_cli.config.loader import config_error, validation_problems
 from rnn_cli.config.nodes import Node, Problem, from_plain, plain
 from rnn_cli.config.paths import files_of
-from rnn_cli.config.schema import Section, json_schema_of
+from rnn_cli.config.schema import Section
 from rnn_cli.config.sources import FileKind, read_file
 from rnn_cli.config.values import SomePaths
 from rnn_cli.config.wording import closest, did_you_mean, shown

@@ -4,16 +4,9 @@ The descriptions, and the docstrings of the sections, are what users read: `rnn 
 keys, and editors show them from the JSON Schema. Rules that tie one key to another are in `conflicts.py`.
 """
 
-import functools
 from typing import Any, Literal, get_args
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    model_validator,
-)
-from pydantic.json_schema import GenerateJsonSchema
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from rnn_cli.config.values import Codec, Paths, Questions, SomePaths
 
@@ -357,22 +350,3 @@ class Config(Section):
     output: OutputConfig = OutputConfig()
     training: TrainingConfig = TrainingConfig()
     logging: LoggingConfig = LoggingConfig()
-
-
-class _WithoutInventedTitles(GenerateJsonSchema):
-    """pydantic makes a title of every name ("Batch Size"); here a title says what is allowed."""
-
-    def field_title_should_be_set(self, schema: Any) -> bool:  # noqa: ARG002 - pydantic's signature
-        return False
-
-
-@functools.cache
-def json_schema_of(section: type[Section]) -> dict[str, Any]:
-    """The JSON Schema (draft 2020-12) of a mapping of known keys. Shared: not to be changed."""
-    schema = section.model_json_schema(schema_generator=_WithoutInventedTitles)
-    return {"$schema": _WithoutInventedTitles.schema_dialect, **schema}
-
-
-def config_schema() -> dict[str, Any]:
-    """The JSON Schema of a config. Shared: not to be changed."""
-    return json_schema_of(Config)

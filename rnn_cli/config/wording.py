@@ -7,8 +7,8 @@ import operator
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from rnn_cli.config.json_schema import config_schema
 from rnn_cli.config.nodes import Keys
-from rnn_cli.config.schema import config_schema
 
 Schema = dict[str, Any]
 """A JSON Schema or a part of one: it says what is allowed, so the messages are made from it.

@@ -9,8 +9,9 @@ from typing import Any, Literal, get_args, get_origin
 import yaml
 from pydantic.fields import FieldInfo
 
+from rnn_cli.config.json_schema import config_schema
 from rnn_cli.config.loader import config_to_dict
-from rnn_cli.config.schema import Config, Section, config_schema
+from rnn_cli.config.schema import Config, Section
 from rnn_cli.config.shorthand import with_short_forms
 from rnn_cli.config.yaml_reader import CoreLoader
 

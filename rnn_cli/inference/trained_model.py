@@ -1,24 +1,22 @@
 """A trained model as Python sees it: loaded from its file, asked for completions."""
 
 import copy
-import textwrap
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 
-from rnn_cli.errors import ModelFileError, RnnError, UsageError
+from rnn_cli.errors import RnnError, UsageError
 from rnn_cli.inference.adding import find_additions, mixed_engine, remembering
-from rnn_cli.inference.additions import Additions, Numbers
-from rnn_cli.inference.building import engine_of, forward_weight_of
+from rnn_cli.inference.additions import Additions
+from rnn_cli.inference.building import ModelParts, parts_of
 from rnn_cli.inference.completer import Completer
 from rnn_cli.inference.completion import CompletionResult
-from rnn_cli.inference.engine import Engine
 from rnn_cli.inference.evidence import CANDIDATES, find_evidence
-from rnn_cli.inference.frequency import Frequencies, frequencies_for_pmi
+from rnn_cli.inference.frequency import frequencies_for_pmi
 from rnn_cli.inference.interpolation import MixedEngine
 from rnn_cli.inference.line_index import NAME_IN_RUN_FOLDER as INDEX_NAME
 from rnn_cli.inference.line_index import NearLine, read_index
@@ -31,8 +29,6 @@ from rnn_cli.inference.sampling import Sampling
 from rnn_cli.inference.sides import Side
 from rnn_cli.inference.surprisal import LINES_AT_ONCE, LineScorer, TextScore, weighted_log_probs
 from rnn_cli.model_file import ModelFile, read_model_file
-from rnn_cli.printable import masked
-from rnn_cli.text.tokenizer import Tokenizer
 
 DEFAULT_TOP_FOR_A_BLANK = 5
 
@@ -68,40 +64,30 @@ class TrainedModel:
         temperature: that its probabilities were calibrated with; 1 where they were not.
     """
 
-    def __init__(
-        self,
-        engine: Engine,
-        tokenizer: Tokenizer,
-        *,
-        config: dict[str, Any],
-        metrics: dict[str, Any],
-        independent_lines: bool,
-        direction: str = "forward",
-        backward: Engine | None = None,
-        forward_weight: float = 0.5,
-        index: Path | None = None,
-        fitted: Mapping[str, Numbers] | None = None,
-        frequencies: Frequencies | None = None,
-    ) -> None:
-        self.engine = engine
-        self.backward = backward
-        self.direction = direction
-        self.forward_weight = forward_weight
-        self.frequencies = frequencies
-        self.tokenizer = tokenizer
-        self.config = config
-        self.metrics = metrics
-        self.temperature = engine.temperature
-        self._independent_lines = independent_lines
-        self._fitted = fitted or {}
+    def __init__(self, parts: ModelParts, *, index: Path | None = None) -> None:
+        """A model of what stands in a model file, with an index of training lines where its run kept one."""
+        self.engine = parts.engine
+        self.backward = parts.backward
+        self.direction = parts.direction
+        self.forward_weight = parts.forward_weight
+        self.frequencies = parts.frequencies
+        self.tokenizer = parts.tokenizer
+        self.config = parts.config
+        self.metrics = parts.metrics
+        self.temperature = parts.engine.temperature
+        self._independent_lines = parts.independent_lines
+        self._fitted = parts.fitted
         self._index = index
+        second = None
+        if parts.backward is not None:
+            second = Side(parts.backward, backwards=True, weight=1 - parts.forward_weight)
         self._completer = Completer(
-            engine,
-            tokenizer,
-            independent_lines=independent_lines,
-            backwards=direction == "backward",
-            second=None if backward is None else Side(backward, backwards=True, weight=1 - forward_weight),
-            frequencies=frequencies,
+            parts.engine,
+            parts.tokenizer,
+            independent_lines=parts.independent_lines,
+            backwards=parts.direction == "backward",
+            second=second,
+            frequencies=parts.frequencies,
         )
 
     @classmethod
@@ -111,39 +97,7 @@ class TrainedModel:
         Raises:
             ModelFileError: the parts of the file do not belong together, or this version cannot use them.
         """
-        config = model_file.config
-        try:
-            tokenizer = Tokenizer.from_json(model_file.tokenizer_json)
-            is_pair = model_file.direction == "both"
-            engine = engine_of(model_file, model_file.network(backwards=False), "temperature")
-            backward = None
-            if is_pair:
-                backward = engine_of(model_file, model_file.network(backwards=True), "backward_temperature")
-            forward_weight = forward_weight_of(model_file)
-            independent_lines = config["data"]["mode"] == "lines"
-            fitted = {key: Numbers.from_dict(one) for key, one in (model_file.additions or {}).items()}
-        except ValueError as error:
-            raise ModelFileError(f"{name}: {_in_one_line(error)}") from error
-        except (KeyError, TypeError, AttributeError) as error:
-            raise ModelFileError(f"{name}: the model's config is not complete ({error}).") from error
-        if tokenizer.vocab_size != engine.vocab_size:
-            raise ModelFileError(
-                f"{name}: the vocabulary has {tokenizer.vocab_size:,} tokens and the weights are for "
-                f"{engine.vocab_size:,}; they do not belong together."
-            )
-        return cls(
-            engine,
-            tokenizer,
-            config=config,
-            metrics=model_file.metrics,
-            independent_lines=independent_lines,
-            direction=model_file.direction,
-            backward=backward,
-            forward_weight=forward_weight,
-            index=index,
-            fitted=fitted,
-            frequencies=None if model_file.counts is None else Frequencies(model_file.counts),
-        )
+        return cls(parts_of(model_file, name=name), index=index)
 
     def additions(
         self, *, cache: bool = False, dynamic: bool = False, ngram: str | Path | None = None
@@ -414,9 +368,3 @@ class TrainedModel:
             return []
         pieces = self.tokenizer.pieces
         return list(dict.fromkeys(pieces[i].strip() for i in np.flatnonzero(self.pieces.word)))
-
-
-def _in_one_line(error: Exception) -> str:
-    """What is wrong with a part of a file, which may have been written to fill the terminal."""
-    text = textwrap.shorten(str(error), 200, placeholder=" …")
-    return masked(text)

@@ -13,7 +13,7 @@ from rnn_cli.model_file import read_model_file, write_model_file
 from rnn_cli.text.corpus import prepare_corpus
 from rnn_cli.text.split import Part
 from rnn_cli.text.tokenizer import Tokenizer
-from tests.cli.test_complete import LINES, share, write_run
+from tests.cli.counting_model import LINES, share, write_run
 from tests.conftest import Result, Rnn
 
 COUNTED = (

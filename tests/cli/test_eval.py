@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from rnn_cli.model_file import read_model_file
-from tests.cli.test_complete import COUNTS, share, write_run
+from tests.cli.counting_model import COUNTS, share, write_run
 from tests.conftest import Result, Rnn
 
 CHOICES = '{"text": "I eat __", "choices": ["rice", "soup"], "answer": "rice", "category": "food"}\n'

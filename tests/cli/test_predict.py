@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from rnn_cli.cli.lines import LINES_AT_ONCE
-from tests.cli.test_complete import COUNTS, share, write_run
+from tests.cli.counting_model import COUNTS, share, write_run
 from tests.conftest import Result, Rnn
 
 COMMAND = [sys.executable, "-m", "rnn_cli", "predict"]

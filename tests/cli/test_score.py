@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.test_complete import COUNTS, share, write_run
+from tests.cli.counting_model import COUNTS, share, write_run
 from tests.conftest import Result, Rnn
 
 

@@ -7,7 +7,7 @@ from rnn_cli.errors import UsageError
 from rnn_cli.evaluation.answering import SetEvaluation
 from rnn_cli.evaluation.model import Model
 from rnn_cli.evaluation.text import TextEvaluation
-from tests.cli.test_complete import write_run
+from tests.cli.counting_model import write_run
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from rnn_cli.config import config_from_dict, config_to_dict, config_to_yaml, load_config
-from rnn_cli.config.schema import config_schema
+from rnn_cli.config.json_schema import config_schema
 from rnn_cli.errors import ConfigError
 from tests.fuzz import nasty
 
