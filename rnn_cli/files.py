@@ -1,5 +1,6 @@
 """Files that are whole or not there: written beside, flushed, synced and renamed."""
 
+import errno
 import os
 import secrets
 from collections.abc import Iterator
@@ -53,9 +54,15 @@ def write_text(path: Path, text: str, *, sync: bool = True, errors: str = "stric
 
 
 def sync_folder(path: Path) -> None:
-    """Bring a folder's list of names to the disk: a rename or a removal before this lasts through a power cut."""
+    """Bring a folder's list of names to the disk: a rename or a removal before this lasts through a power cut.
+
+    Some file systems (folders shared with a virtual machine) cannot; there it is theirs to keep.
+    """
     number = os.open(path, os.O_RDONLY)
     try:
         os.fsync(number)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):
+            raise
     finally:
         os.close(number)

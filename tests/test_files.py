@@ -1,8 +1,9 @@
 """Files that are whole or not there."""
 
+import errno
 import os
 import stat
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from pathlib import Path
 
 import pytest
@@ -93,6 +94,25 @@ def test_the_bytes_are_on_the_disk_before_the_name_is_theirs_and_the_name_before
     with atomic_write(path) as file:
         file.write(b"weights")
     assert done == ["fsync", "rename", "fsync of the folder"]
+
+
+@pytest.mark.parametrize(
+    ("number", "kept"), [(errno.EINVAL, True), (errno.ENOTSUP, True), (errno.EIO, False)]
+)
+def test_a_file_system_that_cannot_sync_a_folder_can_be_written_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, kept: bool
+) -> None:
+    fsync = os.fsync
+
+    def refuse_folders(opened: int) -> None:
+        if stat.S_ISDIR(os.fstat(opened).st_mode):
+            raise OSError(number, os.strerror(number))
+        fsync(opened)
+
+    monkeypatch.setattr(os, "fsync", refuse_folders)
+    with nullcontext() if kept else pytest.raises(OSError, match="Input/output error"):
+        write_text(tmp_path / "model", "weights")
+    assert (tmp_path / "model").read_text() == "weights"
 
 
 def test_the_file_beside_is_hidden_and_belongs_to_one_writing(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ import importlib
 import json
 import re
 import shlex
+import subprocess
 from collections.abc import Iterator
 from functools import reduce
 from pathlib import Path
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 from markdown_it import MarkdownIt
 
+from rnn_cli.config import load_config
 from tests.conftest import Result, Rnn
 
 ROOT = Path(__file__).parent.parent
@@ -67,6 +69,13 @@ def test_every_command_runs_and_shows_what_the_lesson_shows(
         "train", "complete", "trace", "train", "trace", "check-grad", "check-grad", "report", "compare", "complete",
         "trace",
     ]  # fmt: skip
+
+
+def test_the_config_that_the_lesson_makes_for_another_cell_is_right(tmp_path: Path) -> None:
+    (command,) = re.findall(r"`(sed .*) > runs/gru\.yaml`", LESSON)
+    made = subprocess.run(shlex.split(command), cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    (tmp_path / "gru.yaml").write_text(made.replace("../corpora", str(ROOT / "corpora")))
+    assert load_config(tmp_path / "gru.yaml", ["model.cell=gru"]).model.cell == "gru"
 
 
 @pytest.mark.long

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from rnn_cli.config import load_config
 from tests.conftest import Rnn
 
 ROOT = Path(__file__).parent.parent
@@ -48,8 +49,22 @@ def test_the_readmes_commands_run_one_after_another(
     assert ran == ["train", "complete", "init", "init", "check", "train", "batch", "runs"]
 
 
-def test_the_readmes_further_commands_run_with_a_model(rnn: Rnn, tmp_path: Path) -> None:
+def test_the_first_config_takes_another_cell_without_the_two_lines_that_the_readme_names(
+    rnn: Rnn, tmp_path: Path
+) -> None:
+    (found,) = re.findall(r"take two lines out of that config .*?, `(\w+)` and `(\w+)`\.", README)
     (tmp_path / "text.txt").write_text(STORY)
+    lines = rnn("init").out.splitlines(keepends=True)
+    fewer = [line for line in lines if not line.lstrip().startswith(found)]
+    assert len(fewer) == len(lines) - 2
+    (tmp_path / "config.yaml").write_text("".join(fewer))
+    for cell in ("gru", "lstm", "indrnn"):
+        assert load_config(tmp_path / "config.yaml", [f"model.cell={cell}"]).model.cell == cell
+
+
+def test_the_readmes_further_commands_run_with_a_model(rnn: Rnn, tmp_path: Path) -> None:
+    for name in ("text.txt", "valid.txt"):
+        (tmp_path / name).write_text(STORY)
     (tmp_path / "config.yaml").write_text("data: {train: text.txt}\ntraining: {max_epochs: 1}\n")
     assert rnn("train", "config.yaml").code == 0
     for block in re.findall(r"```sh\n(.*?)```", README, re.DOTALL):

@@ -62,7 +62,7 @@ class Cluster:
         except ImportError:
             raise UsageError(
                 f"--on {on} needs the package distributed, which is not installed. "
-                "Install it with: pip install 'rnn_cli[dask]'"
+                "Install it from a clone: pip install -c constraints.txt '.[dask]'"
             ) from None
         for name in LOGGERS:
             logging.getLogger(name).setLevel(logging.CRITICAL)  # what matters of it is told by us

@@ -27,7 +27,7 @@ def check_optuna() -> None:
     except ImportError:
         raise UsageError(
             "A plan with search needs the package optuna, which is not installed. "
-            "Install it with: pip install 'rnn_cli[search]'"
+            "Install it from a clone: pip install -c constraints.txt '.[search]'"
         ) from None
     optuna.logging.set_verbosity(optuna.logging.ERROR)  # what matters of it is told by us
 

@@ -23,7 +23,7 @@ def count_text(model: TrainedModel, text: Path | None = None, *, order: int | No
 
     Raises:
         UsageError: the order is out of its range, or the model only reads backwards.
-        TextError: a text cannot be read, or is not where it was at the training.
+        TextError: a text cannot be read, has no tokens, or is not where it was at the training.
     """
     if order is not None and not 2 <= order <= HIGHEST_ORDER:
         raise UsageError(f"--order is {order}; it has to be a whole number from 2 to {HIGHEST_ORDER}.")
@@ -31,6 +31,13 @@ def count_text(model: TrainedModel, text: Path | None = None, *, order: int | No
     data = model.config["data"]
     corpus = _training_text(model, data) if text is None else prepare_corpus([text], model.tokenizer)
     lines = data["mode"] == "lines"
+    # A blank line that stands alone has no tokens.
+    tokens = int(corpus.line_spans()[1].sum()) if lines and corpus.tokens else corpus.tokens
+    if not tokens:
+        raise TextError(
+            f"There is nothing to count: {text or 'the text that the model was trained on'} has no line with a token "
+            "in it. Name another text: rnn ngram TEXT"
+        )
     ngrams = count_ngrams(
         corpus.ids,
         model.tokenizer.vocab_size,
@@ -44,7 +51,7 @@ def count_text(model: TrainedModel, text: Path | None = None, *, order: int | No
         eos_id=model.tokenizer.eos_id,
         vocabulary=vocabulary_of(model.tokenizer.to_json()),
         counted={
-            "tokens": corpus.tokens,
+            "tokens": tokens,
             "files": [{"name": Path(t.path).name, "sha256": t.sha256} for t in corpus.texts],
         },
     )

@@ -13,7 +13,6 @@ A line that is no question is named and left out; the others count.
 import csv
 import io
 import json
-import re
 import stat
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -33,7 +32,7 @@ LETTERS = ("a", "b", "c", "d", "e")
 COLUMNS = ("id", "question", *(f"{letter})" for letter in LETTERS))
 CATEGORY_KEYS = ("category", "linguistics_term", "family")  # the first that a line has
 
-_LAST_WORD = re.compile(r"(\S+)\s*$")
+_MARKS = ".,;:!?\"'“”‘’()[]«»"  # that stick to a word and are none of it
 _SHOWN = 60  # characters of a wrong value in a message
 _LOOKED_AT = 1 << 16  # bytes, to find out whether a first record may begin there
 
@@ -222,11 +221,17 @@ def _last_word(line: str) -> Question:
         text, category = record.get("text"), _category(record)
         if not isinstance(text, str):
             raise ValueError('"text" has to be there, and it has to be a text.')
-    last = _LAST_WORD.search(text)
-    if not last or not text[: last.start()].strip():
+    words = text.rsplit(None, 1)
+    if len(words) < 2:
         raise ValueError("the passage has no word before its last one.")
-    answer = last[1].strip(".,;:!?\"'”’)") or last[1]
-    return Question(f"{text[: last.start()].rstrip()} _____", answer, category=category)
+    if Prompt.parse(text).blanks:
+        raise ValueError(
+            "the passage has a blank, and it is its last word that is asked for: write a word in place of the blank."
+        )
+    before, word = words
+    answer = word.strip(_MARKS) or word
+    opening = word[: word.index(answer)]
+    return Question(f"{before} {opening}_____", answer, category=category)
 
 
 def _pair(line: str) -> Pair:

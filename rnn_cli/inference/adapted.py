@@ -3,6 +3,7 @@
 The cache and dynamic evaluation run through the whole text, whether or not the state is carried from line to line.
 """
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -58,7 +59,7 @@ class AdaptedReader:
         )
         self._engine = engine if self._dynamic is None else self._dynamic.engine
         self._cache = NeuralCache(numbers.theta, numbers.window) if additions.cache else None
-        self._at_once = TOKENS_AT_ONCE if additions.dynamic else max(1, SCORES_AT_ONCE // engine.vocab_size)
+        self._at_once = TOKENS_AT_ONCE if additions.dynamic else _affordable(engine, additions)
         self._forget()
 
     def judge(self, lines: Sequence[Sequence[int]]) -> list[Judged]:
@@ -123,3 +124,12 @@ class AdaptedReader:
             ngram=None if ngrams is None else ngrams.probabilities(some.contexts),
         )
         return judged_by(log_probs, some.targets)
+
+
+def _affordable(engine: Engine, additions: Additions) -> int:
+    """How many tokens are read at once, so that what is worked out for them takes bounded memory."""
+    if not additions.cache:
+        return max(1, SCORES_AT_ONCE // engine.vocab_size)
+    # For each of them the cache weighs the places in its window, and those of all the others.
+    longest = max(engine.vocab_size, additions.numbers.window)
+    return max(1, min(SCORES_AT_ONCE // longest, math.isqrt(SCORES_AT_ONCE)))

@@ -73,6 +73,8 @@ def mixed_engine(
     state = mixed.initial_state(1)
     for line in context:
         ids = tokenizer.encode_line(line)
+        if independent_lines and not ids:
+            continue  # as in training, where a blank line that stands alone has no tokens
         hidden, after = mixed.read(np.array([[tokenizer.eos_id, *ids]], np.intp).T, state)
         if cache is not None:
             cache.remember(mixed.own(hidden[:, 0]), np.array([*ids, tokenizer.eos_id], np.intp))

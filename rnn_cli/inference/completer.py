@@ -5,7 +5,7 @@ from typing import ParamSpec
 
 import numpy as np
 
-from rnn_cli.errors import RnnError, UsageError
+from rnn_cli.errors import ModelFileError, RnnError, UsageError
 from rnn_cli.inference.choosing import rank_choices
 from rnn_cli.inference.completion import CompletionResult, Ranked, continued, filled, words_of
 from rnn_cli.inference.engine import LARGEST_STATE, Engine, grown_too_large
@@ -153,12 +153,28 @@ class Completer:
             results |= {row: _no_continuation() for row in others}
         elif others:
             found = self._rank_next([asked[row] for row in others], views[0].readers.take(others), top)
-            for row, drafts in zip(others, found, strict=True):
-                results[row] = self._result(asked[row].request.prompt, asked[row].context, drafts)
+            results |= dict(zip(others, found, strict=True))
         return [results[row] for row in rows]
 
-    def _rank_next(self, asked: Sequence[Asked], readers: Readers, top: int) -> list[list[Draft]]:
-        """The best words to come next."""
+    def _rank_next(
+        self, asked: Sequence[Asked], readers: Readers, top: int
+    ) -> list[CompletionResult | RnnError]:
+        """The best words to come next; an error where the model's numbers grew too large on the way to them."""
+        try:
+            found = self._next_words(asked, readers, top)
+        except ModelFileError as error:
+            if len(asked) == 1:
+                return [error.with_traceback(None)]  # whose frames keep large arrays
+        else:
+            return [
+                self._result(one.request.prompt, one.context, drafts)
+                for one, drafts in zip(asked, found, strict=True)
+            ]
+        alone = ((asked[row], readers.take([row])) for row in range(len(asked)))
+        return [result for one, reader in alone for result in self._rank_next([one], reader, top)]
+
+    def _next_words(self, asked: Sequence[Asked], readers: Readers, top: int) -> list[list[Draft]]:
+        """The best words to come next, if the model's numbers grow too large for none of them."""
         rules = [self._words.rules(is_blank=False, after_space=one.context.after_space) for one in asked]
         last = [one.context.ids[-1] for one in asked]
         if not self.pieces.whole_words:
@@ -250,7 +266,7 @@ class Completer:
             )
             for number, text in enumerate(behind, start=1)
         ]
-        unknown = dict.fromkeys([*context.unknown, *(word for s in segments for word in s.unknown)])
+        unknown = [*context.unknown, *(word for s in segments for word in s.unknown)]
         choices = [
             word_ids(choice, self._tokenizer, unknown, after_space=context.after_space)
             for choice in request.choices or ()
@@ -259,7 +275,7 @@ class Completer:
         if request.pmi:
             frequencies = frequencies_for_pmi(self._frequencies, self._tokenizer)
             priors = [frequencies.log_prob(ids) for ids in choices]
-        return Asked(request, context, segments, list(unknown), choices, priors)
+        return Asked(request, context, segments, list(dict.fromkeys(unknown)), choices, priors)
 
     def _result(self, prompt: Prompt, context: Context, drafts: Sequence[Draft]) -> CompletionResult:
         completions = [continued(draft, prompt, context, self._tokenizer) for draft in drafts]

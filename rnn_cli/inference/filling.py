@@ -152,20 +152,16 @@ class BlankFiller:
         groups = self._candidates(beam, after_space, blank_words, self._affordable(tokens, top), other)
         if tokens == 0:
             return _by_left_side(groups, top)
-        scored = [
-            scored
-            for group in groups
-            for scored in self._read_in_turn(group, last, top, other)
-            if scored.fills
-        ]
-        log_probs = np.concatenate([some.readers.log_probs for some in scored] or [np.empty(0)])
-        fills = [fills for some in scored for fills in some.fills]
+        scored = [scored for group in groups for scored in self._read_in_turn(group, last, top, other)]
+        log_probs = np.concatenate([some for _, some in scored] or [np.empty(0)])
+        fills = [fills for some, _ in scored for fills in some]
         return _ranking(fills, log_probs, top)
 
     def _affordable(self, tokens: int, top: int) -> int:
         """How many candidates can be ranked in bounded time, if so many tokens are read with each."""
         if not self._words.pieces.whole_words:
-            return max(top, MOST_SEARCHED) if tokens else top
+            # Also where nothing is read: shares of fewer would be larger the fewer are asked for.
+            return max(top, MOST_SEARCHED)
         one = max(1, tokens) * self._engine.output_weights
         return max(top, FEWEST_RANKED, min(MOST_RANKED, WORK // one))
 
@@ -266,24 +262,27 @@ class BlankFiller:
 
     def _read_in_turn(
         self, found: _Candidates, segment: Segment, top: int, other: OtherSide | None
-    ) -> Iterator[_Beam]:
+    ) -> Iterator[tuple[list[Fills], LogProbs]]:
         """Read the candidates with all that follows, the most probable first, as long as the others can matter.
 
         What is not read weighs at most its P(w | left), because P(right | left, w) is at most 1. With the other side
         its ln P is at most w · ln P(word | left) + (1 - w) · ln P(word | right), for the same reason.
+
+        Yields:
+            Fillings, and ln P of the whole text with each of them, (N,).
         """
         start, end = 0, max(top, FIRST_TURN)
         left_over = 1.0  # shares of the probability of all candidates, before the text behind the blank
         ranked = 0.0
         while start < len(found.fills) and (start < top or left_over > NEGLIGIBLE * ranked):
             some = found.part(start, end)
-            read = self._read(some, segment)
+            # Where nothing is read, what was found has all: also that a word of several pieces ends there.
+            log_probs = self._read(some, segment).readers.log_probs if segment.tokens else some.log_probs
             if other is not None:
-                log_probs = other.mean(read.readers.log_probs, read.fills)
-                read = replace(read, readers=replace(read.readers, log_probs=log_probs))
-            yield read
+                log_probs = other.mean(log_probs, some.fills)
+            yield some.fills, log_probs
             left_over -= float(np.exp(some.limits - found.log_total).sum())
-            ranked += float(np.exp(read.readers.log_probs - found.log_total).sum())
+            ranked += float(np.exp(log_probs - found.log_total).sum())
             start, end = end, 2 * end
 
 

@@ -146,7 +146,7 @@ class MixedEngine(Engine):
             if self._ngrams is None
             else self._ngrams.probabilities(rows[:, own.shape[1] :].astype(np.intp)),
         )
-        return log_probs.reshape(*hidden.shape[:-1], -1)
+        return log_probs.reshape(*hidden.shape[:-1], self.vocab_size)
 
     def _top(self, state: State) -> Array:
         """See `Engine`."""

@@ -129,12 +129,11 @@ def read_index(path: Path, engine: Engine) -> LineIndex:
     if texts.get("weights") != _weights_hash(engine):
         raise ModelFileError(f"{path}: the index belongs to another model than the one beside it. {_MEND}")
     hidden, ids, starts = (tensors.get(name, np.empty(0)) for name in ("hidden", "ids", "starts"))
-    size = len(ids)
     fits = (
-        [str(array.dtype) for array in (hidden, ids, starts)] == ["float16", "uint32", "int64"]
-        and hidden.ndim == 2
-        and len(hidden) == size > 0 == (starts[0] if len(starts) else -1)
-        and bool((np.diff(starts) > 0).all() and starts[-1] < size and ids.max() < engine.vocab_size)
+        [(str(array.dtype), array.ndim) for array in (hidden, ids, starts)]
+        == [("float16", 2), ("uint32", 1), ("int64", 1)]
+        and len(hidden) == len(ids) > 0 == (starts[0] if len(starts) else -1)
+        and bool((np.diff(starts) > 0).all() and starts[-1] < len(ids) and ids.max() < engine.vocab_size)
         and hidden.shape[1] == engine.hidden_size
     )
     if not fits:

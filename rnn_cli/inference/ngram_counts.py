@@ -67,7 +67,8 @@ def count_ngrams(ids: npt.NDArray[Any], vocab_size: int, order: int, *, eos_id: 
         ids: (tokens,), each line ended by `eos_id`; read piece by piece, so it may be memory-mapped. An `eos_id` that
             is not counted stands before the first one.
         order: at least 2.
-        lines: whether each line stands alone, so that no n-gram reaches over the end of a line.
+        lines: whether each line stands alone, so that no n-gram reaches over the end of a line, and a blank one has
+            no tokens.
     """
     found: list[_Counted] = []  # of the orders 2, 3 and so on
     for level in range(2, order + 1):
@@ -106,8 +107,11 @@ def _keys(tokens: Ints, level: int, vocab_size: int, below: Sequence[Ints], line
     for order in range(2, level + 1):
         keys = places[:-1] * vocab_size + tokens[order - 1 :]
         allowed = allowed[:-1]
-        if line_end is not None and order > 2:
-            allowed = allowed & (tokens[order - 2 : -1] != line_end)
+        if line_end is not None:
+            over_an_end = tokens[order - 2 : -1] == line_end
+            if order == 2:  # only the one of a blank line is; any other is the beginning of a line
+                over_an_end &= tokens[1:] == line_end
+            allowed = allowed & ~over_an_end
         if order < level:
             places = np.searchsorted(below[order - 2], keys)
     return keys[allowed]

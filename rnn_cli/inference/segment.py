@@ -27,7 +27,7 @@ class Segment:
     Attributes:
         lines: the ids of each line, the first of them the rest of the blank's own; an `<eos>` is read between two.
         after_space: whether white space stands before the next blank, and belongs to the word in it.
-        unknown: the words that the vocabulary does not have, as typed.
+        unknown: the words that are read and the vocabulary does not have, as typed, each once.
     """
 
     lines: list[list[int]]
@@ -65,21 +65,22 @@ def read_segment(text: str, tokenizer: Tokenizer, *, is_last: bool, independent_
         typed[-1] = stripped
     if is_last and independent_lines and len(typed) > 1:
         typed = [typed[0], ""]
-    unknown: dict[str, None] = {}
+    unknown: list[str] = []
     lines = [joined_ids(typed[0], tokenizer, unknown)]
     lines += [_encode(line, tokenizer, unknown) for line in typed[1:]]
-    segment = Segment(lines, after_space, list(unknown))
     if is_last:
-        return Segment(_first(lines, MOST_TOKENS_BEHIND), after_space, segment.unknown)
+        lines = _first(lines, MOST_TOKENS_BEHIND)
+        unknown = unknown[: sum(id_ == tokenizer.unk_id for line in lines for id_ in line)]
+    segment = Segment(lines, after_space, list(dict.fromkeys(unknown)))
     if segment.tokens > MOST_TOKENS_BETWEEN:
         raise _too_far_apart(f"{segment.tokens:,} tokens")
     return segment
 
 
-def joined_ids(text: str, tokenizer: Tokenizer, unknown: dict[str, None]) -> list[int]:
+def joined_ids(text: str, tokenizer: Tokenizer, unknown: list[str]) -> list[int]:
     """The ids of a text that follows a token with no white space between them but what it begins with itself.
 
-    Words that are not known are added to `unknown`.
+    Each word that is not known is added to `unknown`, as often as it stands there.
     """
     if tokenizer.kind == "char" or tokenizer.split == "whitespace":
         return _encode(text, tokenizer, unknown)
@@ -87,19 +88,19 @@ def joined_ids(text: str, tokenizer: Tokenizer, unknown: dict[str, None]) -> lis
     return _encode(text, tokenizer, unknown, neighbour="(" if is_part_of_word(text[:1]) else "x")
 
 
-def word_ids(word: str, tokenizer: Tokenizer, unknown: dict[str, None], *, after_space: bool) -> list[int]:
+def word_ids(word: str, tokenizer: Tokenizer, unknown: list[str], *, after_space: bool) -> list[int]:
     """The ids of a word in a blank; `after_space`: with the space before it, which was typed before the blank."""
     return (_encode if after_space else joined_ids)(word, tokenizer, unknown)
 
 
-def _encode(text: str, tokenizer: Tokenizer, unknown: dict[str, None], *, neighbour: str = "") -> list[int]:
+def _encode(text: str, tokenizer: Tokenizer, unknown: list[str], *, neighbour: str = "") -> list[int]:
     if not text:
         return []
     skipped = len(tokenizer.encode(neighbour)) if neighbour else 0
     ids = tokenizer.encode(neighbour + text)[skipped:]
     if tokenizer.unk_id in ids:
         words = tokenizer.encode_with_words(neighbour + text)[skipped:]
-        unknown.update((word, None) for id_, word in words if id_ == tokenizer.unk_id)
+        unknown += [word for id_, word in words if id_ == tokenizer.unk_id]
     return ids
 
 

@@ -118,7 +118,8 @@ class LineScore:
         parts: list[list[TokenScore]] = [[] for _ in self.text.split()]
         for token in self.tokens:
             if token.word is not None and parts:
-                parts[min(token.word, len(parts)) - 1].append(token)  # a giant one is read in parts
+                # White space at the end of the line stands before no word.
+                parts[min(token.word, len(parts)) - 1].append(token)
         return [
             WordScore(
                 word,
@@ -276,8 +277,12 @@ class LineScorer:
 
     def _tokens(self, text: str) -> Iterator[tuple[int, str, int]]:
         """The id, the text and the word's number of each token of a line."""
-        words_before = 0
+        words_before = end_of_part = 0
         for part in self._tokenizer.parts(text):
+            begin = text.index(part, end_of_part)  # right there, or behind a space that is in neither part
+            end_of_part = begin + len(part)
+            if begin and not (text[begin - 1].isspace() or part[0].isspace()):
+                words_before -= 1  # a giant word goes on
             whole, spans = self._tokenizer.encode_with_spans(part)
             starts = [word.start() for word in _WORD.finditer(whole)]
             for id_, start, end in spans:

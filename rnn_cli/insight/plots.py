@@ -1,6 +1,6 @@
 """Lines on axes as SVG that stands in a page. Made by matplotlib, an extra: without it there is no plot.
 
-pip install 'rnn_cli[plots]'
+From a clone: pip install -c constraints.txt '.[plots]'
 """
 
 import os
@@ -14,7 +14,8 @@ from rnn_cli.cache import cache_folder
 from rnn_cli.insight.html import Html, attributes_of, element
 
 HOW_TO_INSTALL = (
-    "The page has no plots, because matplotlib is not installed. Install it: pip install 'rnn_cli[plots]'"
+    "The page has no plots, because matplotlib is not installed. "
+    "Install it from a clone: pip install -c constraints.txt '.[plots]'"
 )
 MOST_POINTS = 500  # of a line: more cannot be told apart and make the page large
 
@@ -77,15 +78,15 @@ def plot(
     with rc_context(settings):
         figure = Figure(figsize=(8, 3.6), layout="constrained")
         axes = figure.subplots()
+        drawn: list[Any] = []
         for line in lines:
             every = max(1, -(-len(line.x) // MOST_POINTS))
-            axes.plot(
+            drawn += axes.plot(
                 line.x[::every],
                 line.y[::every],
                 color=_COLOURS[line.number % len(_COLOURS)],
                 linestyle="" if line.points else _DASHES[line.number % len(_DASHES)],
                 marker=_MARKERS[line.number % len(_MARKERS)] if line.points else None,
-                label=line.label,
             )
         if log_x:
             axes.set_xscale("log", base=2)
@@ -96,7 +97,11 @@ def plot(
         axes.grid(alpha=0.3)
         axes.spines[["top", "right"]].set_visible(False)
         if len(lines) > 1:
-            axes.legend(frameon=False)
+            legend = axes.legend(drawn, ["a line"] * len(lines), frameon=False)
+            for text, line in zip(legend.get_texts(), lines, strict=True):
+                # As it stands: a name is no markup, and may begin with "_", for which the legend would leave it out.
+                text.set_parse_math(False)
+                text.set_text(line.label)
         written = StringIO()
         figure.savefig(written, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
     return element("figure", _as_part_of_a_page(written.getvalue(), caption), element("figcaption", caption))

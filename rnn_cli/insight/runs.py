@@ -7,9 +7,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from rnn_cli.config.nodes import dotted_keys, plain
+from rnn_cli.config.loader import config_error
+from rnn_cli.config.nodes import Keys, Node, Problem, dotted_keys, plain, walk
 from rnn_cli.config.sources import read_file
-from rnn_cli.errors import ConfigError, ModelFileError
+from rnn_cli.config.wording import found_and_allowed
+from rnn_cli.errors import ModelFileError
 from rnn_cli.model_file import NAME_IN_RUN_FOLDER
 
 Record = dict[str, Any]
@@ -80,7 +82,7 @@ def read_run(path: Path) -> Run:
 
     Raises:
         ModelFileError: this is no run folder, or its training has not begun.
-        ConfigError: its config cannot be read.
+        ConfigError: its config cannot be read, or what it says of the texts is no such thing.
     """
     config_file, metrics_file = path / "config.yaml", path / "metrics.jsonl"
     try:
@@ -96,8 +98,8 @@ def read_run(path: Path) -> Run:
     except OSError as error:  # its name is too long, or nobody may look into it
         raise ModelFileError(f"{path}: cannot be read ({error.strerror}).") from error
     root, problems = read_file(config_file)
-    if root is None:
-        raise ConfigError([str(problem) for problem in problems])
+    if root is None or (problems := [*_of_other_types(root)]):
+        raise config_error(problems)
     records = [record for record in _records(metrics_file) if "network" not in record]
     start = next((record for record in records if record["event"] == "start"), None)
     if start is None:
@@ -114,6 +116,47 @@ def read_run(path: Path) -> Run:
         samples=_of_kind(records, "sample"),
         summary=_summary(path / "summary.json"),
     )
+
+
+def _of_other_types(root: Node) -> Iterator[Problem]:
+    """What somebody has written into a config since, that is not what the key is for."""
+    for keys, is_right in _IN_CONFIG.items():
+        way = walk(root, keys)
+        value = plain(way[-1])
+        if len(way) > len(keys) and value is not None and not is_right(value):
+            yield Problem(way[-1].place, keys, found_and_allowed(value, keys))
+
+
+def _is_mapping(found: Any) -> bool:
+    return isinstance(found, dict)
+
+
+def _is_text(found: Any) -> bool:
+    return isinstance(found, str)
+
+
+def _is_number(found: Any) -> bool:
+    return isinstance(found, int | float)
+
+
+def _is_path(found: Any) -> bool:
+    return isinstance(found, str) and "\0" not in found  # which no name of a file has
+
+
+def _is_paths(found: Any) -> bool:
+    return _is_path(found) or (isinstance(found, list) and all(map(_is_path, found)))
+
+
+_IN_CONFIG: dict[Keys, Callable[[Any], bool]] = {
+    ("data",): _is_mapping,
+    **{("data", name): _is_paths for name in ("train", "valid", "test")},
+    ("data", "split"): _is_mapping,
+    **{("data", "split", name): _is_number for name in ("valid", "test")},
+    ("data", "mode"): _is_text,
+    ("data", "encoding"): _is_text,
+    ("data", "questions"): lambda found: _is_mapping(found) and all(map(_is_path, found.values())),
+}
+"""What is asked of the keys of a config that the texts are found by, where they are there and not null."""
 
 
 def _records(path: Path) -> Iterator[Record]:

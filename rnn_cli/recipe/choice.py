@@ -47,6 +47,9 @@ DROPOUT_OF_W = 0.3
 ADAGRAD_FROM = 500_000
 """Tokens: a tenth of WikiText-2, 210,000, it learns by heart and ends 15 % behind sgd (docs/results.md)."""
 
+MOST_WARMUP, WARMUP_SHARE = 100, 0.1
+"""Updates in which the learning rate rises, and their largest share of all: it has to fall, too."""
+
 MOST_EPOCHS = 40
 LEAST_UPDATES = 1_500
 """A tiny text is read more often: a network needs some hundreds of updates to say anything at all."""
@@ -128,7 +131,7 @@ def choose_network(
             **rates_for(kind, speed.units, epochs, tokens, cell, asked.get("table_optimizer")),
             **({} if char else {"change_penalty": 1.0}),
             "schedule": "linear",
-            "warmup_steps": 100,
+            "warmup_steps": min(MOST_WARMUP, round(WARMUP_SHARE * epochs * tokens / (batch * steps))),
             "max_epochs": max(1, math.ceil(min(1.5 * readable / tokens, most))),
             "max_minutes": float(f"{training_s / 60:.4g}"),
             "patience": 4 if has_valid else None,

@@ -90,7 +90,8 @@ def make_recipe(
     tried_at = time.perf_counter()
     measured = _measured(config_from_choices(settings, overrides), texts, training_s)
     settings["data"] |= measured.settings["data"]
-    left_s = networks * (training_s - (time.perf_counter() - tried_at))
+    trying_s = min(time.perf_counter() - tried_at, (1 - LEAST_SHARE) * training_s)
+    left_s = networks * (training_s - trying_s)
     settings["training"]["max_minutes"] = float(f"{left_s / 60:.4g}")
     config = config_from_choices(settings, overrides)
     keys, values = dotted_keys(asked), dotted_keys(config.model_dump())

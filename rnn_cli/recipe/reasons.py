@@ -12,6 +12,9 @@ Settings = dict[str, dict[str, Any]]
 PLAIN_KEYS = ("recurrent_init", "hidden_activation")
 """Keys of `model` that the cells with gates do not have."""
 
+RATE_KEYS = ("learning_rate", "table_learning_rate", "table_optimizer", "schedule", "max_minutes")
+"""Keys of `training` that say how fast a network learns, and until when."""
+
 CELL_NAMES = {"elman": "Elman", "gru": "GRU", "lstm": "LSTM", "indrnn": "IndRNN"}
 
 CELL_REASONS = {
@@ -132,7 +135,7 @@ def network_reasons(
             f"{training['learning_rate']:g}"
             + (f", of the table {training['table_learning_rate']:g} by {rule}" if rule else ""),
             "falls to 0 with the clock" + (f"; {TABLE_RULES[rule]}" if rule else ""),
-            tuple(f"training.{key}" for key in ("learning_rate", "table_learning_rate", "table_optimizer")),
+            tuple(f"training.{key}" for key in RATE_KEYS),
         ),
     )
 

@@ -26,11 +26,11 @@ MOST_WORDS = 50_000
 """A larger vocabulary would spend the time on words that occur a few times in millions."""
 
 FEWEST_MEASURED_LINES = 10.0
-"""Different lines that a part of independent lines is to have on average: equal ones go together, to a part by
-chance, and of parts that have so many one in 20,000 is empty."""
+"""Lines that a part is to have on average (of independent lines different ones: equal ones go together): which part a
+line goes to is chance, and of parts that have so many one in 20,000 is empty."""
 
 FEWEST_MEASURED_CHARACTERS = 5_000
-FEWEST_LINES_TO_PART = 40
+FEWEST_LINES_TO_PART = 60
 MEASURED_SHARE = 0.05
 MEASURED_CHARACTERS_PER_MINUTE = 30_000
 LEAST_MEASURED, MOST_MEASURED = 60_000, 1_000_000
@@ -111,8 +111,7 @@ def _split(
     share = min(MEASURED_SHARE, affordable / look.characters)
     if share * look.characters < FEWEST_MEASURED_CHARACTERS:
         share = min(0.1, FEWEST_MEASURED_CHARACTERS / 2 / look.characters)
-    if independent:
-        share = max(share, min(0.1, FEWEST_MEASURED_LINES / look.distinct_lines))
+    share = max(share, min(0.1, FEWEST_MEASURED_LINES / (look.distinct_lines if independent else look.lines)))
     share = float(f"{share:.2g}")
     wanted = [name for name in ("valid", "test") if name not in has]
     if look.lines < FEWEST_LINES_TO_PART and look.characters >= 2 * FEWEST_MEASURED_CHARACTERS:
@@ -131,9 +130,12 @@ def _split(
         kept, share = ["valid"], 0.1
         why = "too short for a test as well"
     else:
-        kept, why = wanted, "lines here and there; the vocabulary is learnt without them"
-        if look.blank_share > MOST_BLANK or look.likeness >= UNRELATED:
-            why = "blocks, for neighbouring lines tell of the same; the vocabulary is learnt without them"
+        kept, why = (
+            wanted,
+            "blocks, for neighbouring lines tell of the same; the vocabulary is learnt without them",
+        )
+        if independent:
+            why = "lines here and there; the vocabulary is learnt without them"
     if not wanted:
         return {}, Reason("kept apart", "nothing", "validation and test have texts of their own")
     shown = ", ".join(f"{name} {share:.2%}" for name in kept) or "nothing"

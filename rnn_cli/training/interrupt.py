@@ -1,11 +1,17 @@
 """Ctrl-C and SIGTERM finish the step at hand and save; a second one stops at once."""
 
 import signal
+import time
 from types import FrameType
 from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:  # it brings torch, and a batch of trainings stops without
     from rnn_cli.training.ranks import Ranks
+
+
+ECHO_S = 2.0
+"""A second SIGTERM so soon is the first one's echo: who stops a whole group of processes reaches a training both by
+itself and through the batch that started it."""
 
 
 class Stopped(Exception):  # noqa: N818 - nothing went wrong
@@ -25,6 +31,7 @@ class StopSignal:
     def __init__(self) -> None:
         self.received = False
         self.waits = False
+        self._received_at = 0.0
 
     def __enter__(self) -> Self:
         self._before = {number: signal.signal(number, self._receive) for number in self.SIGNALS}
@@ -47,7 +54,10 @@ class StopSignal:
         if self.received if ranks is None else ranks.any(self.received):
             raise Stopped
 
-    def _receive(self, _number: int, _frame: FrameType | None) -> None:
+    def _receive(self, number: int, _frame: FrameType | None) -> None:
+        now = time.monotonic()
+        if self.received and number == signal.SIGTERM and now - self._received_at < ECHO_S:
+            return
         if self.received or not self.waits:
             raise KeyboardInterrupt
-        self.received = True
+        self.received, self._received_at = True, now

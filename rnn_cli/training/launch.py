@@ -11,6 +11,12 @@ def started_together() -> bool:
     return told and os.environ["WORLD_SIZE"] != "1"
 
 
+def on_several_machines() -> bool:
+    """Whether the processes that train together are on more than one machine, as far as the launcher says so."""
+    here, all_ = (os.environ.get(name) for name in ("LOCAL_WORLD_SIZE", "WORLD_SIZE"))
+    return here is not None and here != all_
+
+
 def train_command() -> str:
     """How a training is started as this one was, up to what follows `train`."""
     if not started_together():

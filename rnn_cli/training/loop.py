@@ -71,7 +71,7 @@ def _train(training: Training) -> str:
                 validate(training)
                 return _ended(training, "time is up")
             if training.validation_is_due():
-                validate(training)
+                _validate_by_the_clock(training)
                 if training.is_out_of_patience():
                     return _ended(training, "stopped early")
             _save_if_due(training)
@@ -144,6 +144,13 @@ def validate(training: Training) -> None:
     """Measure on the validation text and keep the model if it is the best so far (without one: the latest)."""
     with training.weights_to_keep():
         _measure_and_keep(training)
+
+
+def _validate_by_the_clock(training: Training) -> None:
+    """Validate at a moment that does not come again: the best's record has to last through a rollback and a kill."""
+    validate(training)
+    if training.progress.since_best == 0:
+        training.keep_good_state()
 
 
 def _measure_and_keep(training: Training) -> None:

@@ -205,7 +205,8 @@ class Training:
     def forget_checkpoint(self) -> None:
         """Remove the state between two good ones."""
         if self.ranks.first:
-            self.folder.checkpoint.unlink(missing_ok=True)
+            with self.folder.writing():
+                self.folder.checkpoint.unlink(missing_ok=True)
 
     def save_state(self, path: Path) -> None:
         """Save everything needed to go on from here: the first rank does, with the state of all streams."""

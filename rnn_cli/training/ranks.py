@@ -25,12 +25,19 @@ from torch.distributed.rendezvous import rendezvous
 
 from rnn_cli.errors import RankLostError, TrainingError, UsageError
 from rnn_cli.text.streams import Windows
+from rnn_cli.training.launch import on_several_machines
 
 Result = TypeVar("Result")
 
 PATIENCE = timedelta(hours=6)
-"""A dead process is noticed at once by its connections, a silent machine by torchrun. But the others may wait long
-for the one that reads a text."""
+"""A dead process is noticed at once by its connections. But all may wait long for the one that reads a text."""
+
+PATIENCE_IN_STEPS = timedelta(minutes=30)
+"""A machine whose network has gone says nothing any more, and no connection tells. Between two steps of a training
+nobody has more to do alone than to save a state and to answer a few prompts."""
+
+CONNECTING = timedelta(minutes=10)
+"""All have been started before one connects; what is waited for is a slow disk that Python comes from."""
 
 TELLING = timedelta(seconds=2)
 """So long after its own failure the first rank has said what went wrong."""
@@ -80,16 +87,26 @@ class Ranks:
         # to the end of the process, which they then abort now and then (torch 2.13).
         import torch._dynamo
 
-        with _exchange():
-            board, number, count = next(iter(rendezvous("env://")))
-            # Tensors in memory go by gloo, and those on a GPU by nccl where there is one.
-            backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
-            distributed.init_process_group(
-                backend, store=board, rank=number, world_size=count, timeout=PATIENCE
-            )
-        ranks = cls(number, count, host_first=os.environ.get("LOCAL_RANK", "0") == "0", board=board)
-        ranks.sum(0)  # none goes on, and perhaps ends, while another is still connecting
+        try:
+            with _exchange():
+                board, number, count = next(iter(rendezvous("env://")))
+                # Tensors in memory go by gloo, and those on a GPU by nccl where there is one.
+                backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
+                distributed.init_process_group(
+                    backend, store=board, rank=number, world_size=count, timeout=CONNECTING
+                )
+            ranks = cls(number, count, host_first=os.environ.get("LOCAL_RANK", "0") == "0", board=board)
+            ranks.sum(0)  # none goes on, and perhaps ends, while another is still connecting
+        except RankLostError as error:
+            raise RankLostError(f"{error}{_WAY_TO_EACH_OTHER if on_several_machines() else ''}") from error
+        ranks.wait_at_most(PATIENCE)
         return ranks
+
+    def wait_at_most(self, time: timedelta) -> None:
+        """How long this rank waits for a message before it takes the others for lost."""
+        if self.count > 1:
+            assert distributed.group.WORLD is not None
+            distributed.group.WORLD.set_timeout(time)
 
     def leave(self) -> None:
         """Take down what `join` has built; no message can follow."""
@@ -288,6 +305,11 @@ class Ranks:
 
 ALONE = Ranks()
 """A process that trains by itself."""
+
+_WAY_TO_EACH_OTHER = (
+    " The machines have to reach each other by their names. Where a machine's own name leads to 127.0.1.1, as on "
+    "Debian, name its network there: export GLOO_SOCKET_IFNAME=eth0."
+)
 
 
 def _gradient(parameter: nn.Parameter) -> Tensor:

@@ -13,12 +13,15 @@ from rnn_cli.errors import ModelFileError, TrainingError, UsageError
 from rnn_cli.files import atomic_write, parts_of, sync_folder, write_text
 from rnn_cli.inference.line_index import NAME_IN_RUN_FOLDER as INDEX_NAME
 from rnn_cli.inference.ngram import NAME as NGRAM_NAME
-from rnn_cli.training.events import Event
+from rnn_cli.training.events import Event, Measured, Trained
 from rnn_cli.training.launch import resume_command, train_command
 from rnn_cli.training.run_lock import RunLock
 
 ESCAPES = "backslashreplace"
 """In JSON, "\\udce9" is what a byte of a path that is not UTF-8 may be written as."""
+
+LEARNT = {Trained.name, Measured.name}
+"""Events that tell of something learnt: who overwrites them has lost it."""
 
 MENDS = {
     **dict.fromkeys((errno.ENOSPC, errno.EDQUOT, errno.EFBIG), "Make room"),
@@ -137,8 +140,8 @@ class RunFolder:
             shutil.rmtree(self.tensorboard, ignore_errors=True)
             self._remove_parts()
             sync_folder(self.path)
+            write_text(self.metrics, "")  # first: empty metrics are nobody's, a config alone may be
             write_text(self.config, config_yaml)
-            write_text(self.metrics, "")
         events, self._waiting = self._waiting or [], None
         for event in events:
             self.record(event)
@@ -164,7 +167,10 @@ class RunFolder:
             file.truncate(min(size, file.tell()))
 
     def states(self) -> list[Path]:
-        """The files that a training can go on from."""
+        """The files that this training can go on from: none before it begins, where another's may be in its place."""
+        return [] if self._waiting is not None else self._states_there()
+
+    def _states_there(self) -> list[Path]:
         return [path for path in (self.good, self.checkpoint) if path.exists()]
 
     def finish(self, summary: dict[str, Any]) -> None:
@@ -216,18 +222,34 @@ class RunFolder:
                 f"{self.path} holds a finished run. Choose another folder with --run-dir, "
                 "or overwrite it with --force."
             )
-        if not force and self.states():
+        if not force and self._states_there():
             raise UsageError(
                 f"{self.path} holds a run that is not finished. Go on with it: {resume_command(self.path)}. "
                 "Or choose another folder with --run-dir, or overwrite it with --force."
             )
-        is_a_run = self.config.exists() and self.metrics.exists()
-        has_begun = self.model.exists()  # else it was stopped before its first state, and nothing is lost
-        for path in self._files:
+        kinds = self._kinds_recorded()
+        is_a_run = kinds is not None and (self.config.exists() or not kinds)
+        has_begun = self.model.exists() or bool(kinds and kinds & LEARNT)  # else nothing is lost
+        for path in (*self._files, self.tensorboard):
             if path.exists() and not (is_a_run and (force or not has_begun)):
                 raise UsageError(
-                    f"{path} is there already, and a run would overwrite it. Choose another folder with --run-dir."
+                    f"{path} is there already, and a run would overwrite it. Choose another folder with --run-dir"
+                    + (", or overwrite the run with --force." if is_a_run else ".")
                 )
+
+    def _kinds_recorded(self) -> set[str] | None:
+        """The kinds of events in the metrics; None where there are none that a training has written."""
+        kinds = set()
+        try:
+            with self.metrics.open("rb") as lines:
+                for line in lines:
+                    if not (
+                        line.startswith(b'{"event": ') and not line.endswith(b"\n")
+                    ):  # else killed in the middle
+                        kinds.add(str(json.loads(line)["event"]))
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+        return kinds
 
     def _remove_states(self) -> None:
         for path in self.states():

@@ -68,11 +68,10 @@ class RunLock:
         return lock
 
     def release(self) -> None:
-        """Let go of the folder."""
-        with self._file:
-            self._path.unlink(
-                missing_ok=True
-            )  # before the lock ends, so that nobody takes a file without a name
+        """Let go of the folder. The file stays where nothing can be removed: it holds nobody up."""
+        # Before the lock ends, so that nobody takes a file without a name.
+        with self._file, suppress(OSError):
+            self._path.unlink(missing_ok=True)
 
 
 def is_held(folder: Path, name: str = NAME) -> bool:

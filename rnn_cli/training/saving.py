@@ -3,6 +3,7 @@
 import hashlib
 import json
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,15 @@ from rnn_cli.errors import ModelFileError
 from rnn_cli.model.language_model import LanguageModel
 from rnn_cli.model_file import ModelFile, read_model_file, write_model_file
 from rnn_cli.model_tensors import BACKWARD, Counts, Tensors
+
+_WITHOUT_EFFECT = {
+    "data": ("processes",),
+    "training": ("device", "checkpoint_minutes"),
+    "logging": ("tensorboard",),
+}
+"""Settings, by section, that change nothing about the weights."""
+
+_WITHOUT_EFFECT_BEFORE = {"training": ("device",)}
 
 
 @dataclass(frozen=True)
@@ -27,22 +37,32 @@ class Provenance:
     training_data: dict[str, Any]
     counts: Counts | None = None
 
-    def fingerprints(self) -> tuple[str, str]:
-        """The fingerprint, and what it was while the test text was no part of it: states of then are gone on from."""
+    def fingerprints(self) -> tuple[str, ...]:
+        """The fingerprint, and what it was in earlier versions, whose states are gone on from.
+
+        Then more of the settings were part of it, and before that the test text was not.
+        """
         untested = {name: value for name, value in self.training_data.items() if name != "test_files"}
-        return self.fingerprint(), replace(self, training_data=untested).fingerprint()
+        before = (self, replace(self, training_data=untested))
+        return self.fingerprint(), *(texts._fingerprint(_WITHOUT_EFFECT_BEFORE) for texts in before)
 
     def fingerprint(self) -> str:
         """One value for the settings, the vocabulary and all texts together.
 
-        The device is none of them: another machine may go on. Nor are the counts, which follow from text and
-        vocabulary, nor a key of a later version that is not used, so that what was saved before there were any can
-        still be resumed.
+        What does not change the weights is none of them: another machine may go on, with fewer processes for the
+        texts and without TensorBoard. Nor are the counts, which follow from text and vocabulary, nor a key of a later
+        version that is not used, so that what was saved before there were any can still be resumed.
         """
+        return self._fingerprint(_WITHOUT_EFFECT)
+
+    def _fingerprint(self, without_effect: Mapping[str, Sequence[str]]) -> str:
         values = asdict(replace(self, counts=None))
         del values["counts"]
-        data, training = (values["config"].get(section, {}) for section in ("data", "training"))
-        training.pop("device", None)
+        config = values["config"]
+        for section, keys in without_effect.items():
+            for key in keys:
+                config.get(section, {}).pop(key, None)
+        data = config.get("data", {})
         if data.get("measured_tokens") is None:
             data.pop("measured_tokens", None)
         return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()

@@ -19,7 +19,8 @@ def check_tensorboard() -> None:
     except ImportError:
         raise UsageError(
             "logging.tensorboard is true, and the package tensorboard is not installed. "
-            "Install it with: pip install 'rnn_cli[tensorboard]', or set logging.tensorboard to false."
+            "Install it from a clone: pip install -c constraints.txt '.[tensorboard]', "
+            "or set logging.tensorboard to false."
         ) from None
 
 

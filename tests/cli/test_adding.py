@@ -52,6 +52,29 @@ def test_the_text_of_a_training_is_counted_without_what_was_kept_apart(rnn: Rnn,
     )
 
 
+def test_blank_lines_that_stand_alone_are_not_counted(rnn: Rnn, run: Path) -> None:
+    Path("gaps.txt").write_text("\n" + "".join(f"{line}\n\n" for line in LINES))
+    assert rnn("ngram", "text.txt").out == COUNTED
+    dense = json.loads(rnn("eval", "text.txt", "--ngram", "--json").out)
+    assert rnn("ngram", "gaps.txt").out == COUNTED
+    gaps = json.loads(rnn("eval", "gaps.txt", "--ngram", "--json").out)
+    assert (gaps["tokens"], gaps["loss"]) == (dense["tokens"], dense["loss"])
+
+
+def test_a_text_of_which_nothing_was_trained_on_has_nothing_to_count(rnn: Rnn, run: Path) -> None:
+    text = Path("one.txt").absolute()
+    text.write_text("the cat sat on the mat\n")  # which is in the validation part
+    file = read_model_file(run)
+    data = {"mode": "lines", "train": str(text), "split": {"valid": 0.4, "test": 0.0}}
+    write_model_file(run / "model.safetensors", replace(file, config={**file.config, "data": data}))
+    assert rnn("ngram") == Result(
+        1,
+        "",
+        "error: There is nothing to count: the text that the model was trained on has no line with a token in it. "
+        "Name another text: rnn ngram TEXT\n",
+    )
+
+
 def test_a_text_is_measured_with_all_that_is_added_and_the_terms_say_so(rnn: Rnn, run: Path) -> None:
     assert rnn("ngram", "text.txt").out == COUNTED
     plain = json.loads(rnn("eval", "text.txt", "--json").out)

@@ -84,7 +84,7 @@ def test_without_optuna_it_says_what_to_install(
     assert (result.code, result.err) == (
         2,
         "error: A plan with search needs the package optuna, which is not installed. "
-        "Install it with: pip install 'rnn_cli[search]'\n",
+        "Install it from a clone: pip install -c constraints.txt '.[search]'\n",
     )
 
 
@@ -97,7 +97,7 @@ def test_without_dask_it_says_what_to_install(
     assert (result.code, result.err) == (
         2,
         "error: --on dask://127.0.0.1:8786 needs the package distributed, which is not installed. "
-        "Install it with: pip install 'rnn_cli[dask]'\n",
+        "Install it from a clone: pip install -c constraints.txt '.[dask]'\n",
     )
 
 

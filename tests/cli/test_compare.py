@@ -73,7 +73,8 @@ def test_without_matplotlib_the_page_has_its_tables_and_what_to_install_is_said(
     result = rnn("compare", *two_runs, "--html", "x.html")
     assert (result.code, result.err) == (
         0,
-        "The page has no plots, because matplotlib is not installed. Install it: pip install 'rnn_cli[plots]'\n",
+        "The page has no plots, because matplotlib is not installed. "
+        "Install it from a clone: pip install -c constraints.txt '.[plots]'\n",
     )
     page = (tmp_path / "x.html").read_text("utf-8")
     assert "<td>7.00</td>" in page

@@ -80,7 +80,8 @@ def test_without_matplotlib_it_is_said_what_to_install(
 ) -> None:
     monkeypatch.setattr(plots, "can_plot", lambda: False)
     assert rnn("report").err == (
-        "The page has no plots, because matplotlib is not installed. Install it: pip install 'rnn_cli[plots]'\n"
+        "The page has no plots, because matplotlib is not installed. "
+        "Install it from a clone: pip install -c constraints.txt '.[plots]'\n"
     )
 
 

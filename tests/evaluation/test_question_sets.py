@@ -2,6 +2,7 @@
 
 import json
 import os
+import time
 from pathlib import Path
 
 import pytest
@@ -90,6 +91,34 @@ def test_the_last_word_of_a_passage_is_asked_for(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("passage", "text", "answer"),
+    [
+        ("We ate “sushi”.", "We ate “_____", "sushi"),
+        ("We ate (sushi).", "We ate (_____", "sushi"),
+        ("We ate «('sushi!')»", "We ate «('_____", "sushi"),
+        ('We  ate\t["sushi"] ', 'We  ate ["_____', "sushi"),
+        ("We ate ‘well-known’ dogs' ", "We ate ‘well-known’ _____", "dogs"),
+        ("We ate ...", "We ate _____", "..."),
+    ],
+)
+def test_marks_round_the_last_word_are_none_of_it_and_what_opens_stands_before_the_blank(
+    tmp_path: Path, passage: str, text: str, answer: str
+) -> None:
+    path = written(tmp_path, passage)
+
+    assert read_question_set(path, "last-word").questions == [(1, Question(text, answer))]
+
+
+def test_the_last_word_behind_a_very_long_one_is_found_at_once(tmp_path: Path) -> None:
+    path = written(tmp_path, "x" * 50_000 + " y")
+    start = time.process_time()
+
+    assert read_question_set(path, "last-word").questions == [(1, Question("x" * 50_000 + " _____", "y"))]
+
+    assert time.process_time() - start < 1
+
+
+@pytest.mark.parametrize(
     ("format_", "line", "message"),
     [
         (
@@ -128,7 +157,18 @@ def test_the_last_word_of_a_passage_is_asked_for(tmp_path: Path) -> None:
             '{"text": "I eat", "answer": "a"}',
             '"text" has no blank: put _____ where the answer belongs.',
         ),
-        ("last-word", "word", "the passage has no word before its last one."),
+        ("last-word", " word ", "the passage has no word before its last one."),
+        ("last-word", '{"text": " "}', "the passage has no word before its last one."),
+        (
+            "last-word",
+            "I eat __ and rice",
+            "the passage has a blank, and it is its last word that is asked for: write a word in place of the blank.",
+        ),
+        (
+            "last-word",
+            "I eat rice___",
+            "the passage has a blank, and it is its last word that is asked for: write a word in place of the blank.",
+        ),
         ("last-word", '{"x": 1}', '"text" has to be there, and it has to be a text.'),
         ("pairs", '{"sentence_good": "a"}', '"sentence_bad" has to be there, and it has to be a text.'),
         (

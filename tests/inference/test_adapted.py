@@ -1,6 +1,7 @@
 """A text read in order with all that is added, against the same one token at a time."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from rnn_cli.inference import TrainedModel
 from rnn_cli.inference.adapted import AdaptedReader
 from rnn_cli.inference.additions import Additions, Numbers, default_theta
 from rnn_cli.inference.dynamic import DynamicNetwork
+from rnn_cli.inference.neural_cache import NeuralCache
 from rnn_cli.inference.ngram import NO_TOKEN
 from tests.inference.test_interpolation import ngrams_of
 
@@ -107,6 +109,30 @@ def test_every_token_is_judged_by_the_mixture_and_learnt_from_after(
     for judged in found:
         assert (judged.ranks >= 1).all()
         assert (judged.best >= judged.log_probs - 1e-6).all()
+
+
+@pytest.mark.parametrize("window", [1, 300])
+def test_the_cache_weighs_a_bounded_number_of_places_at_once(
+    make_model: MakeModel, monkeypatch: pytest.MonkeyPatch, window: int
+) -> None:
+    model = make_model()
+    lines = [model.tokenizer.encode(" ".join(LINES))] * 30
+    additions = Additions(cache=True, numbers=replace(NUMBERS, window=window))
+    at_once = reader_of(model, additions, carried=True).judge(lines)
+    sizes: list[int] = []
+    read = NeuralCache.read
+
+    def measured(cache: NeuralCache, hidden: np.ndarray, words: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        sizes.append(len(hidden) * (len(hidden) + len(cache._words)))
+        return read(cache, hidden, words)
+
+    monkeypatch.setattr(NeuralCache, "read", measured)
+    monkeypatch.setattr("rnn_cli.inference.adapted.SCORES_AT_ONCE", 2000)
+    bit_by_bit = reader_of(model, additions, carried=True).judge(lines)
+
+    assert 1000 < max(sizes) <= 2 * 2000
+    for one, other in zip(bit_by_bit, at_once, strict=True):
+        assert one.log_probs == pytest.approx(other.log_probs, abs=1e-5)
 
 
 def test_what_was_read_before_is_remembered_from_group_to_group(make_model: MakeModel) -> None:

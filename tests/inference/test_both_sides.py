@@ -313,10 +313,7 @@ def test_the_weight_is_the_one_at_which_the_words_are_most_probable(make: Make) 
 
     assert fitted is not None
     assert fitted.blanks == 1000
-    # A pair of a network and itself cannot be better than the network: every weight gives the same.
-    same = fit_weight(model.engine, model.engine, model.tokenizer, lines)
-    assert same is not None
-    assert fitted.loss <= min(fitted.forward_loss, fitted.backward_loss)
+    assert fitted.loss < min(fitted.forward_loss, fitted.backward_loss)
     assert fit_weight(model.engine, model.backward, model.tokenizer, [[], []]) is None
 
 

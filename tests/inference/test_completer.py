@@ -27,9 +27,13 @@ PROMPTS = [
 
 def log_probs_after(model: TrainedModel, text: str) -> np.ndarray:
     """ln P(next) after `<eos>` and the text, token by token."""
-    engine, tokenizer = model.engine, model.tokenizer
+    return log_probs_after_ids(model, model.tokenizer.encode(text))
+
+
+def log_probs_after_ids(model: TrainedModel, ids: list[int]) -> np.ndarray:
+    engine = model.engine
     state = engine.initial_state(1)
-    for id_ in [tokenizer.eos_id, *tokenizer.encode(text)]:
+    for id_ in [model.tokenizer.eos_id, *ids]:
         hidden, state = engine.step(np.array([id_]), state)
     return np.asarray(engine.log_probs(hidden)[0])
 
@@ -195,11 +199,18 @@ def test_choices_ranked_together_are_ranked_as_if_alone(
 @pytest.mark.parametrize("kind", ["char", "bpe"])
 def test_a_choice_at_the_end_of_the_text_is_a_whole_word(make_model: MakeModel, kind: str) -> None:
     model = make_model(kind=kind, max_size=290 if kind == "bpe" else None)
-    found = model.complete("My dish __", top=60)
+    context = "My dish " if kind == "char" else "My dish"
+    before = len(model.tokenizer.encode(context))
+    found = {c.words[0]: c.joint_log_prob for c in model.complete("My dish __", top=60).completions}
 
-    ranked = model.complete("My dish __", choices=[" ".join(c.words) for c in found.completions])
+    ranked = model.complete("My dish __", choices=list(found)).completions
 
-    for one, other in zip(found.completions, ranked.completions, strict=True):
+    assert len(ranked) == len(found) > 40
+    for choice in ranked:
+        ids = model.tokenizer.encode(choice.text)
+        log_probs = [log_probs_after_ids(model, ids[:end]) for end in range(before, len(ids) + 1)]
+        ends = np.logaddexp.reduce(log_probs[-1][~model.pieces.goes_on])
+        expected = ends + sum(p[id_] for p, id_ in zip(log_probs, ids[before:], strict=False))
+        assert choice.joint_log_prob == pytest.approx(expected, abs=1e-4)
         if kind == "char":  # byte pairs may spell a word in another way than the tokenizer does
-            assert one.words == other.words
-            assert one.joint_log_prob == pytest.approx(other.joint_log_prob, abs=1e-4)
+            assert choice.joint_log_prob == pytest.approx(found[choice.words[0]], abs=1e-4)

@@ -9,6 +9,8 @@ import pytest
 
 from rnn_cli.inference import CompletionResult, TrainedModel
 from rnn_cli.inference import filling as filling_module
+from rnn_cli.model_file import ModelFile
+from tests.inference.test_both_sides import directed
 
 MakeModel = Callable[..., TrainedModel]
 
@@ -173,21 +175,74 @@ def test_a_blank_of_several_words_is_the_best_of_all_of_them(
     assert result.completions[0].joint_log_prob == pytest.approx(max(expected.values()), abs=1e-4)
 
 
+def spellings(pieces: list[str], text: str) -> list[list[int]]:
+    """All ways to put a text together from pieces, as ids."""
+    if not text:
+        return [[]]
+    return [
+        [id_, *rest]
+        for id_, piece in enumerate(pieces)
+        if piece and text.startswith(piece)
+        for rest in spellings(pieces, text[len(piece) :])
+    ]
+
+
 @pytest.mark.parametrize("kind", ["char", "bpe"])
 def test_a_word_of_several_pieces_is_ranked_by_the_whole_text(make_model: MakeModel, kind: str) -> None:
     model = make_model(kind=kind, max_size=290 if kind == "bpe" else None, scale=0.3)
-    before = len(model.tokenizer.encode("My dish is "[: None if kind == "char" else -1]))
+    tokenizer = model.tokenizer
+    # Among characters the space is read before the word, else it is in the word's pieces.
+    left, space = ("My dish is ", "") if kind == "char" else ("My dish is", " ")
+    before, behind = tokenizer.encode(left), tokenizer.encode("x, so it is.")[len(tokenizer.encode("x")) :]
 
     result = model.complete("My dish is __, so it is.", top=3, blank_words=(1, 2))
 
     assert len(result.completions) == 3
     for completion in result.completions:
-        ids = model.tokenizer.encode(completion.text)
-        assert completion.joint_log_prob is not None
-        found = log_prob(model, ids, unweighed=before)
-        if kind == "char":
-            assert completion.joint_log_prob == pytest.approx(found, abs=1e-3)
         assert 1 <= len(completion.words) <= 2
+        # Byte pairs may spell a word in another way than the tokenizer does.
+        joint = [
+            log_prob(model, [*before, *fill, *behind], unweighed=len(before))
+            for fill in spellings(tokenizer.pieces, space + " ".join(completion.words))
+        ]
+        assert completion.joint_log_prob == pytest.approx(
+            min(joint, key=lambda found: abs(found - (completion.joint_log_prob or 0))), abs=1e-3
+        )
+
+
+@pytest.mark.parametrize("kind", ["char", "bpe"])
+@pytest.mark.parametrize("text", ["My dish is __", "My dish is __."])
+def test_a_probability_does_not_depend_on_how_many_are_asked_for(
+    make_model: MakeModel, kind: str, text: str
+) -> None:
+    model = make_model(kind=kind, max_size=290 if kind == "bpe" else None)
+
+    one, five, all_ = (model.complete(text, top=top) for top in (1, 5, filling_module.MOST_SEARCHED))
+
+    assert five.completions == all_.completions[:5]
+    assert one.completions == all_.completions[:1]
+    assert one.completions[0].probability < 0.9
+    assert one.ranked == five.ranked == all_.ranked
+    assert all_.ranked is not None
+    assert all_.ranked.count == len(all_.completions)
+    assert sum(c.probability for c in all_.completions) == pytest.approx(1)
+
+
+@pytest.mark.parametrize("blank_words", [(1, 1), (1, 2)])
+def test_a_word_of_characters_at_the_end_is_as_probable_found_as_given_as_a_choice(
+    make_model_file: Callable[..., ModelFile], blank_words: tuple[int, int]
+) -> None:
+    pair = directed(make_model_file(kind="char"), "both")
+    model = TrainedModel.from_model_file(pair, name="small")
+
+    found = model.complete("My dish ____", top=40, blank_words=blank_words).completions
+
+    assert len(found) == 40
+    fills = [" ".join(c.words) for c in found]
+    ranked = model.complete("My dish ____", choices=fills, blank_words=blank_words).completions
+    assert {c.text: c.joint_log_prob for c in ranked} == {
+        c.text: pytest.approx(c.joint_log_prob, abs=1e-4) for c in found
+    }
 
 
 def test_fewer_are_ranked_where_the_others_cannot_matter(

@@ -85,6 +85,16 @@ def test_the_engine_mixes_in_every_place_of_a_text(make_model: MakeModel, cell: 
     assert all(np.allclose(a[:1], b) for a, b in zip(state_each, state, strict=True))
 
 
+def test_no_rows_have_no_probabilities(make_model: MakeModel) -> None:
+    model = make_model()
+    cache = NeuralCache(0.2)
+    cache.remember(np.ones((2, model.engine.hidden_size), np.float32), np.array([3, 4]))
+    for settings in ({}, {"cache": cache}, {"ngrams": ngrams_of(model)}):
+        engine = MixedEngine(model.engine, WEIGHTS, **settings)
+        hidden, _ = engine.read(np.empty((0, 2), np.intp), engine.initial_state(2))
+        assert engine.log_probs(hidden).shape == (0, 2, model.tokenizer.vocab_size)
+
+
 def adapted(model: TrainedModel, context: list[str], **flags: Any) -> TrainedModel:
     numbers = Numbers(cache_weight=0.6, ngram_weight=0.3, theta=0.05)
     return model.with_additions(Additions(numbers=numbers, **flags), context=context)
@@ -102,6 +112,17 @@ def test_a_word_of_the_context_becomes_more_probable_with_a_cache(make_model: Ma
     context = ["is paella (paella), is paella"] * 3
     assert share(adapted(model, context, cache=True), "paella") > share(model, "paella")
     assert share(adapted(model, ["is sushi. is sushi"], cache=True), "sushi") > share(model, "sushi")
+
+
+def test_a_blank_line_of_the_context_is_the_end_of_a_line_in_a_stream_and_nothing_among_lines(
+    make_model: MakeModel,
+) -> None:
+    for mode, is_nothing in (("lines", True), ("stream", False)):
+        model = make_model(mode=mode)
+        dense = adapted(model, ["My dish", "is pasta"], cache=True)
+        gaps = adapted(model, ["", "My dish", "", "", "is pasta", ""], cache=True)
+        text = "My favourite dish is ____."
+        assert (gaps.complete(text) == dense.complete(text)) is is_nothing
 
 
 def test_a_word_earlier_in_the_prompt_becomes_more_probable_with_a_cache(make_model: MakeModel) -> None:

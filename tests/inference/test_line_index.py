@@ -97,6 +97,9 @@ def test_what_is_no_index_is_refused(make_model: MakeModel, tmp_path: Path) -> N
         LineIndex(index.hidden, index.ids, index.starts[::-1].copy()),
         LineIndex(index.hidden[:, :2].copy(), index.ids, index.starts),
         LineIndex(index.hidden[:0], index.ids[:0], index.starts[:0]),
+        LineIndex(index.hidden, np.array(1, np.uint32), index.starts),
+        LineIndex(index.hidden, index.ids, index.starts[:, None].copy()),
+        LineIndex(index.hidden[:, 0].copy(), index.ids, index.starts),
     ]
     for one in damaged:
         write_index(path, one, model.engine)

@@ -1,6 +1,7 @@
 """N-grams counted in sorted arrays against a dictionary of all windows."""
 
 from collections import Counter, defaultdict
+from itertools import groupby
 
 import numpy as np
 import pytest
@@ -33,13 +34,16 @@ def listed(ngrams: Ngrams) -> dict[tuple[int, ...], int]:
 
 
 def expected(ids: np.ndarray, order: int, *, lines: bool) -> tuple[list[int], dict[tuple[int, ...], int]]:
-    """The same from all windows of the text."""
-    text = [EOS, *ids.tolist()]
+    """The same from all windows of the text, or of each of its lines that is not blank."""
+    texts = [[EOS, *ids.tolist()]]
+    if lines:
+        runs = groupby(ids.tolist(), key=lambda id_: id_ == EOS)
+        texts = [[EOS, *line, EOS] for is_end, line in runs if not is_end]
     windows = Counter(
         tuple(text[end - length : end])
+        for text in texts
         for length in range(1, order + 1)
         for end in range(max(2, length), len(text) + 1)
-        if not (lines and EOS in text[end - length + 1 : end - 1])
     )
     before = defaultdict(set)
     for window in windows:
@@ -64,6 +68,17 @@ def test_the_counts_are_those_of_all_windows(
     ngrams = count_ngrams(ids, VOCAB_SIZE, order, eos_id=EOS, lines=lines)
 
     assert (ngrams.unigrams.tolist(), listed(ngrams)) == expected(ids, order, lines=lines)
+
+
+def test_blank_lines_that_stand_alone_have_no_ngrams() -> None:
+    lines = [[1, 2], [3], [1, 2, 4]]
+    dense = np.array([id_ for line in lines for id_ in (*line, EOS)])
+    gaps = np.array([EOS, *(id_ for line in lines for id_ in (*line, EOS, EOS))])
+
+    for is_lines in (True, False):
+        one, other = (count_ngrams(ids, VOCAB_SIZE, 3, eos_id=EOS, lines=is_lines) for ids in (dense, gaps))
+        assert (listed(one) == listed(other)) is is_lines
+        assert ((EOS, EOS) in listed(other)) is not is_lines
 
 
 def test_the_order_ends_where_there_would_be_too_many(monkeypatch: pytest.MonkeyPatch) -> None:

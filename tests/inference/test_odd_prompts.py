@@ -20,22 +20,37 @@ GREW = (
 )
 
 
-def growing_model(make_model_file: MakeModelFile) -> TrainedModel:
-    """Each token makes its state 30 times as large: after some 25 tokens it is beyond float32."""
-    model_file = make_model_file()
+def growing_model(
+    make_model_file: MakeModelFile, *, kind: str = "word", growth: float = 30.0, scores: float = 1.0
+) -> TrainedModel:
+    """Each token makes its state `growth` times as large: by 30, after some 25 tokens it is beyond float32.
+
+    `scores`: by which its V is multiplied.
+    """
+    model_file = make_model_file(kind=kind, max_size=290 if kind == "bpe" else None)
     config = {**model_file.config, "model": {**model_file.config["model"], "hidden_activation": "identity"}}
-    W = np.full_like(model_file.tensors["cells.0.W"], 5)
-    tensors = {**model_file.tensors, "cells.0.W": W}
+    W = np.full_like(model_file.tensors["cells.0.W"], growth / 6)  # 6 units
+    V = np.float32(scores) * model_file.tensors["V"]
+    tensors = {**model_file.tensors, "cells.0.W": W, "V": V}
     return TrainedModel.from_model_file(replace(model_file, config=config, tensors=tensors), name="growing")
 
 
-@pytest.mark.parametrize("option", [{}, {"samples": 2, "seed": 1}, {"temperature": 0}])
-@pytest.mark.parametrize("blank", ["", " __"])
+@pytest.mark.parametrize(
+    ("blank", "option"),
+    [
+        ("", {}),
+        ("", {"samples": 2, "seed": 1}),
+        ("", {"temperature": 0}),
+        (" __", {}),
+        (" __", {"choices": ["sushi", "pasta"]}),
+        (" __", {"blank_words": (1, 2)}),
+    ],
+)
 def test_a_state_that_overflows_is_one_message(
     make_model_file: MakeModelFile, option: dict[str, Any], blank: str
 ) -> None:
     with pytest.raises(ModelFileError) as error:
-        growing_model(make_model_file).complete("sushi " * 100 + blank, **({} if blank else option))
+        growing_model(make_model_file).complete("sushi " * 100 + blank, **option)
 
     assert str(error.value) == GREW
 
@@ -49,19 +64,23 @@ def test_a_state_that_overflows_while_a_sentence_is_written_is_one_message(
     assert str(error.value) == GREW
 
 
-def test_a_text_after_which_the_state_overflows_does_not_stop_the_others(
-    make_model_file: MakeModelFile,
+@pytest.mark.parametrize(
+    ("kind", "growth", "scores", "longest"),
+    [("word", 30, 1, 60), ("word", 30, 1e12, 60), ("char", 3, 1, 12), ("bpe", 3, 1, 6)],
+)
+def test_a_text_after_which_the_numbers_overflow_does_not_stop_the_others(
+    make_model_file: MakeModelFile, kind: str, growth: float, scores: float, longest: int
 ) -> None:
-    model = growing_model(make_model_file)
+    model = growing_model(make_model_file, kind=kind, growth=growth, scores=scores)
     failed = []
-    for length in range(1, 60):  # there is none after which the whole batch fails
+    for length in range(1, longest):  # there is none after which the whole batch fails
         first, second, third = model.predict(["My", "sushi " * length, "__ dish"])
         assert isinstance(first, CompletionResult)
         assert isinstance(third, CompletionResult)
         failed.append(isinstance(second, ModelFileError))
 
     assert failed == sorted(failed)
-    assert 0 < sum(failed) < 59
+    assert 0 < sum(failed) < len(failed)
     assert str(second) == GREW
 
 

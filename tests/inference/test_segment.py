@@ -53,7 +53,14 @@ def test_white_space_before_the_next_blank_belongs_to_the_word_in_it() -> None:
 
 
 def test_unknown_words_are_named() -> None:
-    assert read(", ramen, too\nor Ramen").unknown == ["ramen", "or", "Ramen"]
+    assert read(", ramen, too ramen\nor Ramen").unknown == ["ramen", "or", "Ramen"]
+
+
+def test_unknown_words_that_are_not_read_are_not_named() -> None:
+    behind = " ramen" + " too" * 200 + "\n" + "too " * 53
+    assert read(behind + "or ramen Ramen").tokens == 256
+    assert read(behind + "or ramen Ramen").unknown == ["ramen", "or"]
+    assert read(behind + "or ramen Ramen", is_last=False).unknown == ["ramen", "or", "Ramen"]
 
 
 def test_the_last_segment_is_cut_after_256_tokens() -> None:
@@ -77,9 +84,9 @@ def test_blanks_too_far_apart_are_refused(text: str, length: str) -> None:
 
 
 def test_a_word_in_a_blank_has_the_space_that_was_typed_before_it() -> None:
-    unknown: dict[str, None] = {}
+    unknown: list[str] = []
 
     assert word_ids("known", WORD, unknown, after_space=False) == WORD.encode("well-known")[2:]
     assert word_ids("sushi", WORD, unknown, after_space=True) == WORD.encode("sushi")
     assert word_ids("ramen, too", WORD, unknown, after_space=True) == WORD.encode("ramen, too")
-    assert list(unknown) == ["ramen"]
+    assert unknown == ["ramen"]

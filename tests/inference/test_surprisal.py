@@ -88,6 +88,30 @@ def test_words_are_the_sums_of_their_tokens(make_model: MakeModel, settings: dic
     assert total + line.tokens[-1].log_prob == pytest.approx(line.log_prob)
 
 
+@pytest.mark.parametrize("settings", [{}, {"kind": "char"}, {"kind": "bpe", "max_size": 290}])
+def test_words_behind_a_giant_one_keep_their_own_figures(
+    make_model: MakeModel, monkeypatch: pytest.MonkeyPatch, settings: dict[str, Any]
+) -> None:
+    monkeypatch.setattr("rnn_cli.text.rules.LONG_LINE", 10)
+    model = make_model(**settings)
+    giants = "is" + "-sushi" * 7, "(well" * 9 + "known)"
+    text = f"My dish {giants[0]} pasta, It is   it \t  \t  \t  \t a dish {giants[1]} dish."
+    assert len(model.tokenizer.parts(text)) > 5
+
+    line = model.score(text).lines[0]
+
+    assert [word.text for word in line.words] == text.split()
+    for number, word in enumerate(line.words, start=1):
+        own = [token for token in line.tokens if token.word == number]
+        assert word.log_prob == pytest.approx(sum(token.log_prob for token in own))
+        assert all(token.text.strip() in word.text for token in own)
+        # Among byte pairs a space that is a token is named after the character behind it.
+        if settings.get("kind") != "bpe":
+            assert "".join(token.text.strip() for token in own) == word.text
+    total = sum(word.log_prob for word in line.words)
+    assert total + line.tokens[-1].log_prob == pytest.approx(line.log_prob)
+
+
 def with_counts(model_file: ModelFile) -> TrainedModel:
     """Each token stands ten times its id in the training text."""
     counts = 10 * np.arange(len(model_file.tensors["c"]))

@@ -129,10 +129,8 @@ def test_a_wrong_derivative_in_the_fast_path_is_found(monkeypatch: pytest.Monkey
 
 
 def test_a_wrong_equation_in_the_model_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    right = LanguageModel.logits
     monkeypatch.setattr(LanguageModel, "unroll", _reads_without_memory(LanguageModel.unroll))
     found = check(make_model())
-    assert right is LanguageModel.logits
     assert not found.agrees
     assert max(parameter.reference for parameter in found.parameters) > EXACT
     assert max(parameter.finite_differences for parameter in found.parameters) < FINITE

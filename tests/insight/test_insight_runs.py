@@ -117,6 +117,51 @@ def test_a_damaged_summary_a_config_and_bytes_that_are_no_text_are_named(tmp_pat
 
 
 @pytest.mark.parametrize(
+    ("data", "problem"),
+    [
+        ("[a]", "1:7: data: found a list, allowed: a mapping of keys to values."),
+        ("{train: 5}", "1:15: data.train: found 5, allowed: a path or a list of paths."),
+        ("{train: [5]}", "1:15: data.train: found a list, allowed: a path or a list of paths."),
+        ('{train: "a\\0b"}', '1:15: data.train: found "a\\u0000b", allowed: a path or a list of paths.'),
+        ("{valid: 5}", "1:15: data.valid: found 5, allowed: a path, a list of paths, or null."),
+        ("{split: 0.1}", "1:15: data.split: found 0.1, allowed: a mapping of keys to values."),
+        (
+            "{split: {test: x}}",
+            '1:22: data.split.test: found "x", allowed: a number of 0 or more and at most 0.4.',
+        ),
+        ("{mode: [a]}", '1:14: data.mode: found a list, allowed: "stream", "lines".'),
+        (
+            "{encoding: 5}",
+            '1:18: data.encoding: found 5, allowed: "auto" or a Python codec such as "utf-8" or "cp1252".',
+        ),
+        (
+            "{questions: [q.jsonl]}",
+            "1:19: data.questions: found a list, allowed: a mapping of names to paths.",
+        ),
+        (
+            "{questions: {a: 5}}",
+            "1:19: data.questions: found a mapping, allowed: a mapping of names to paths.",
+        ),
+    ],
+)
+def test_a_config_with_other_things_than_the_texts_of_a_training_is_named(
+    tmp_path: Path, data: str, problem: str
+) -> None:
+    folder = write_run(tmp_path / "run", [], config=f"data: {data}\n")
+    with pytest.raises(ConfigError) as error:
+        read_run(folder)
+    assert str(error.value) == f"{folder}/config.yaml:{problem}"
+
+
+def test_a_config_may_lack_what_says_where_the_texts_are_and_have_keys_of_another_version(
+    tmp_path: Path,
+) -> None:
+    for number, data in enumerate(("null", "{train: null, split: null, questions: null, later: [5]}")):
+        run = read_run(write_run(tmp_path / str(number), [], config=f"data: {data}\nlater: 5\n"))
+        assert run.config["later"] == 5
+
+
+@pytest.mark.parametrize(
     ("key", "value"),
     [
         ("questions", 3),

@@ -41,3 +41,15 @@ def test_the_same_lines_make_the_same_plot_and_long_ones_are_thinned() -> None:
     assert made[0] == made[1]
     assert made[0] is not None
     assert len(made[0]) < 40_000
+
+
+@needs_matplotlib
+def test_a_name_in_the_legend_is_no_markup_and_is_never_left_out() -> None:
+    names = ["x$\\q$", "_u", "$5 to $6", "100\\%"]
+    lines = [Line(name, [1, 2], [3.0, 2000.0], number=number) for number, name in enumerate(names)]
+
+    made = plot("a plot", lines, x_label="x", y_label="y", log_y=True)
+
+    assert made is not None
+    assert [name for name in names if f">{name}</text>" in made] == names
+    assert not re.search(r"mathdefault[^<]*</text>", made)  # the axis still has powers of ten

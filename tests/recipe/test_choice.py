@@ -40,6 +40,17 @@ def test_the_lstm_is_for_words() -> None:
 
 
 @pytest.mark.parametrize(
+    ("training_s", "updates", "warmup"), [(420.0, 10_500, 100), (8.0, 200, 20), (0.1, 2, 0)]
+)
+def test_the_learning_rate_has_the_time_to_fall(training_s: float, updates: int, warmup: int) -> None:
+    training = network(training_s=training_s).settings["training"]
+    assert 28_000 * training_s / (training["batch_size"] * training["bptt_steps"]) == pytest.approx(
+        updates, 0.3
+    )
+    assert training["warmup_steps"] == warmup
+
+
+@pytest.mark.parametrize(
     ("cell", "readings", "rates"),
     [
         ("gru", 10, (4e-3, 3e-3)),

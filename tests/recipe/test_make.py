@@ -97,6 +97,21 @@ def test_no_text_to_measure_on_is_no_text_of_its_own(text: Path) -> None:
     assert recipe.reasons == plain.reasons
 
 
+def test_a_trial_that_takes_all_of_a_short_budget_leaves_a_share_for_training(
+    text: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 0.0
+
+    def slow_trial(*_: object, **__: object) -> float:
+        nonlocal now
+        now += 100
+        return 1e-9
+
+    monkeypatch.setattr(time, "perf_counter", lambda: now)
+    monkeypatch.setattr(make, "seconds_per_token", slow_trial)
+    assert 60 * (recipe_of(text).config.training.max_minutes or 0) == pytest.approx(0.2 * 59.7, abs=0.1)
+
+
 def test_texts_that_are_long_to_measure_are_measured_in_part(
     text: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

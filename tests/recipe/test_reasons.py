@@ -38,6 +38,14 @@ def test_a_line_that_is_called_like_its_key_says_the_value_alone() -> None:
             {"model.output_activation": "sigmoid"},
             {"softmax": "auto, samples 2048, output_activation sigmoid"},
         ),
+        (
+            "elman",
+            {"training.schedule": "constant"},
+            {
+                "learning rate": "learning_rate 0.002, table_learning_rate 0.12, table_optimizer adagrad, "
+                "schedule constant, max_minutes 7.0"
+            },
+        ),
         ("elman", {}, {}),
     ],
 )
@@ -51,7 +59,13 @@ def test_a_plan_of_what_was_asked_for_says_so(cell: str, asked: dict[str, Any], 
         training_s=420.0,
         cell=cell,
     ).reasons
-    values = {"model.cell": cell, "output.softmax": "auto", "output.samples": 2048, **asked}
+    values = {"model.cell": cell, "output.softmax": "auto", "output.samples": 2048}
+    values |= {
+        "training.learning_rate": 2e-3,
+        "training.table_learning_rate": 0.12,
+        "training.max_minutes": 7.0,
+    }
+    values |= {"training.table_optimizer": "adagrad", **asked}
     lines = [reason.as_asked(asked, values) for reason in reasons]
     found = {line.what: line.choice for line in lines if line.why == "as asked"}
     assert {what: found.get(what) for what in said} == said

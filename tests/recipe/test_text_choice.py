@@ -61,6 +61,14 @@ def test_of_few_different_lines_a_larger_share_is_kept_apart_or_none(
     assert data["split"] == {"valid": 0.05, "test": 0.05}
 
 
+@pytest.mark.parametrize(("lines", "share"), [(99, 0.1), (400, 0.025), (40_000, 0.0043)])
+def test_of_a_text_of_long_lines_so_much_is_kept_apart_that_some_of_them_begin_in_it(
+    lines: int, share: float
+) -> None:
+    data, _ = text(replace(NOVEL, characters=14_000_000, lines=lines), budget_s=60)
+    assert data["split"] == {"valid": share, "test": share}
+
+
 def test_of_other_texts_what_is_seen_once_is_unknown() -> None:
     data, _ = text(NOVEL)
     assert data["tokenizer"] == {"kind": "word", "min_count": 2, "max_size": 50_000}
@@ -116,13 +124,13 @@ def test_lines_are_independent_where_their_order_means_nothing(look: Look, mode:
             "in data.valid",
         ),
         (
-            replace(NOVEL, characters=224_000_000),
+            replace(NOVEL, characters=224_000_000, lines=3_400_000),
             600,
             {"valid": 0.0013, "test": 0.0013},
             "blocks, for neighbouring lines tell of the same; the vocabulary is learnt without them",
         ),
         (
-            replace(NOVEL, characters=224_000_000),
+            replace(NOVEL, characters=224_000_000, lines=3_400_000),
             60,
             {"valid": 0.00027, "test": 0.00027},
             "blocks, for neighbouring lines tell of the same; the vocabulary is learnt without them",

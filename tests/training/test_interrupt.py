@@ -4,6 +4,7 @@ import signal
 
 import pytest
 
+from rnn_cli.training import interrupt
 from rnn_cli.training.interrupt import Stopped, StopSignal
 
 SIGNALS = [signal.SIGINT, signal.SIGTERM]
@@ -29,12 +30,27 @@ def test_then_the_first_signal_is_only_remembered_until_it_is_asked_for(number: 
 
 @pytest.mark.parametrize("first", SIGNALS)
 @pytest.mark.parametrize("second", SIGNALS)
-def test_a_second_signal_stops_at_once(first: signal.Signals, second: signal.Signals) -> None:
+def test_a_second_signal_stops_at_once(
+    first: signal.Signals, second: signal.Signals, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with StopSignal() as stop:
         stop.wait_for_steps()
         signal.raise_signal(first)
+        monkeypatch.setattr(interrupt, "ECHO_S", 0.0)
         with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(second)
+
+
+@pytest.mark.parametrize("first", SIGNALS)
+def test_the_echo_of_a_signal_to_a_whole_group_leaves_the_time_to_save(first: signal.Signals) -> None:
+    with StopSignal() as stop:
+        stop.wait_for_steps()
+        signal.raise_signal(first)
+        signal.raise_signal(signal.SIGTERM)
+        with pytest.raises(Stopped):
+            stop.check()
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
 
 
 def test_afterwards_signals_do_what_they_did_before() -> None:

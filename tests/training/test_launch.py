@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from rnn_cli.errors import TrainingError
-from rnn_cli.training.launch import resume_command, started_together
+from rnn_cli.training.launch import on_several_machines, resume_command, started_together
 from rnn_cli.training.run_folder import RunFolder
 
 TORCHRUN = {
@@ -40,6 +40,20 @@ def test_processes_on_several_machines_meet_again(monkeypatch: pytest.MonkeyPatc
         "torchrun --nnodes 4 --rdzv-backend c10d --rdzv-endpoint HOST:PORT --nproc-per-node 2 "
         "-m rnn_cli train --resume run"
     )
+
+
+@pytest.mark.parametrize(
+    ("here", "of_all", "several"), [("2", "2", False), ("2", "8", True), (None, "8", False)]
+)
+def test_several_machines_are_told_by_the_processes_on_this_one(
+    monkeypatch: pytest.MonkeyPatch, here: str | None, of_all: str, several: bool
+) -> None:
+    monkeypatch.setenv("WORLD_SIZE", of_all)
+    if here is None:
+        monkeypatch.delenv("LOCAL_WORLD_SIZE", raising=False)
+    else:
+        monkeypatch.setenv("LOCAL_WORLD_SIZE", here)
+    assert on_several_machines() == several
 
 
 def test_a_single_process_of_torchrun_is_a_process_by_itself(

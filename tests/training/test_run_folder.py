@@ -128,6 +128,54 @@ def test_a_run_that_was_killed_before_its_first_state_may_be_begun_anew(tmp_path
     assert contents(tmp_path) == {"config.yaml": b"new", "metrics.jsonl": b""}
 
 
+@pytest.mark.parametrize("rest", [b"", b'{"event": "notice", "message": "\xc3'])
+def test_a_run_that_was_killed_while_it_began_may_be_begun_anew(tmp_path: Path, rest: bytes) -> None:
+    (tmp_path / "metrics.jsonl").write_bytes(rest)
+    if rest:
+        (tmp_path / "config.yaml").touch()
+    with RunFolder.create(tmp_path) as folder:
+        folder.begin("new")
+    assert contents(tmp_path) == {"config.yaml": b"new", "metrics.jsonl": b""}
+
+
+@pytest.mark.parametrize("force", [False, True])
+def test_a_folder_of_another_tool_is_not_overwritten_even_with_force(tmp_path: Path, force: bool) -> None:
+    (tmp_path / "config.yaml").write_text("theirs")
+    (tmp_path / "metrics.jsonl").write_text('{"loss": 1}\n')
+    assert refusal(tmp_path, force=force) == (
+        f"{tmp_path}/config.yaml is there already, and a run would overwrite it. {ELSEWHERE}."
+    )
+
+
+def test_tensorboard_s_folder_of_another_tool_stays(tmp_path: Path) -> None:
+    (tmp_path / "tensorboard").mkdir()
+    for force in (False, True):
+        with pytest.raises(UsageError) as error:
+            RunFolder.create(tmp_path, force=force)
+        assert str(error.value) == (
+            f"{tmp_path}/tensorboard is there already, and a run would overwrite it. {ELSEWHERE}."
+        )
+    assert names(tmp_path) == ["tensorboard"]
+
+
+def test_the_metrics_of_a_training_whose_models_were_removed_are_not_overwritten(tmp_path: Path) -> None:
+    folder_with(tmp_path, Notice("found"), trained(1))
+    assert refusal(tmp_path) == (
+        f"{tmp_path}/config.yaml is there already, and a run would overwrite it. {ELSEWHERE}, or overwrite the run "
+        "with --force."
+    )
+    with RunFolder.create(tmp_path, force=True) as folder:
+        folder.begin("new")
+    assert recorded(folder) == []
+
+
+def test_a_run_that_would_be_overwritten_is_no_state_of_the_new_one(tmp_path: Path) -> None:
+    folder_with(tmp_path, trained(1)).good.touch()
+    with RunFolder.create(tmp_path, force=True) as folder:
+        assert folder.states() == []
+    assert (tmp_path / "good.safetensors").exists()
+
+
 def test_a_model_whose_run_has_gone_is_not_overwritten(tmp_path: Path) -> None:
     folder_with(tmp_path)
     (tmp_path / "model.safetensors").write_text("mine")

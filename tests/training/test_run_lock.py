@@ -48,6 +48,22 @@ def test_after_the_release_nothing_is_left_and_the_next_one_gets_it(tmp_path: Pa
         assert list(tmp_path.iterdir()) == []
 
 
+def test_where_nothing_can_be_removed_any_more_the_folder_is_free_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lock = RunLock.take(tmp_path)
+
+    def refuse(self: Path, missing_ok: bool = False) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "unlink", refuse)
+        lock.release()
+    assert not is_held(tmp_path)
+    RunLock.take(tmp_path).release()
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"process": 1}', '"a text"'])
 def test_a_holder_that_has_not_said_yet_who_it_is_is_another_training(tmp_path: Path, content: str) -> None:
     lock = RunLock.take(tmp_path)

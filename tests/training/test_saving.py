@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -82,8 +82,32 @@ def test_a_state_saved_before_the_test_text_counted_can_be_resumed() -> None:
     texts = [made(test_files=[{"sha256": digits}]) for digits in ("12", "34")]
     assert texts[0].fingerprint() != texts[1].fingerprint()
     assert [text.fingerprints() for text in texts] == [
-        (text.fingerprint(), made().fingerprint()) for text in texts
+        (text.fingerprint(), text.fingerprint(), made().fingerprint()) for text in texts
     ]
+
+
+def test_settings_that_change_nothing_about_the_weights_may_change_before_a_resume() -> None:
+    def made(**sections: Any) -> Provenance:
+        return replace(provenance(), config=sections)
+
+    asked = made(
+        data={"processes": 4, "mode": "lines"},
+        training={"checkpoint_minutes": 5.0, "device": "cuda"},
+        logging={"tensorboard": True, "samples": True},
+    )
+    changed = made(
+        data={"processes": None, "mode": "lines"},
+        training={"checkpoint_minutes": 10.0, "device": "cpu"},
+        logging={"tensorboard": False, "samples": True},
+    )
+    assert asked.fingerprint() == changed.fingerprint()
+    assert asked.fingerprint() != made(data={"mode": "stream"}, training={}, logging={}).fingerprint()
+    # Earlier versions had all but the device in it: their states are gone on from where nothing has changed.
+    said = {name: value for name, value in asdict(replace(asked, counts=None)).items() if name != "counts"}
+    del said["config"]["training"]["device"]
+    before = hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
+    assert before in asked.fingerprints()
+    assert before not in changed.fingerprints()
 
 
 def test_tied_weights_are_stored_once(tmp_path: Path) -> None:

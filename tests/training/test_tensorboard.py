@@ -60,5 +60,6 @@ def test_without_the_package_the_message_says_what_to_install(
         train(make_config(logging={"tensorboard": True}), folder, on_event=ignore)
     assert str(caught.value) == (
         "logging.tensorboard is true, and the package tensorboard is not installed. "
-        "Install it with: pip install 'rnn_cli[tensorboard]', or set logging.tensorboard to false."
+        "Install it from a clone: pip install -c constraints.txt '.[tensorboard]', "
+        "or set logging.tensorboard to false."
     )

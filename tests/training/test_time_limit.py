@@ -209,12 +209,13 @@ def test_a_rollback_does_not_let_a_worse_model_take_the_place_of_the_best(
         return replace(found, nll=next(losses) * found.tokens)
 
     monkeypatch.setattr(loop, "measure", measure)
-    # The first validation is at step 18, the state to come back to of step 13.
+    # An epoch ends at step 13; the validation at step 18 is the best, which is a state to come back to.
     sabotage(monkeypatch, {20: no_loss})
     outcome, _, found = trained(tmp_path / "run", config)
-    assert [(event["step"], event["back_to"]) for event in outcome.rollbacks] == [(20, 13)]
+    assert [(event["step"], event["back_to"]) for event in outcome.rollbacks] == [(20, 18)]
     validations = [record for record in found if record["event"] == "validation"]
-    assert [record["best"] for record in validations[-2:]] == [False, False]
+    assert (validations[0]["step"], validations[0]["best"]) == (18, True)
+    assert [record["best"] for record in validations[1:]] == [False] * (len(validations) - 1)
     stored = read_model_file(tmp_path / "run/model.safetensors").metrics
     assert (stored["step"], stored["valid"]["loss"]) == (18, 1.0)
 
