@@ -7,7 +7,11 @@ threads, one for every core, and once one thread: the faster of the two counts.
 """
 
 import sys
+from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
+
+import torch
 
 from benchmarks import ours
 from benchmarks.measuring import print_table, take_turns
@@ -40,10 +44,14 @@ def measure(row: Row, turns: int) -> list[str]:
     text = ours.random_text(vocab_size=row.vocab_size, batch_size=row.batch_size, bptt_steps=35)
     cores = usable_cores()
     auto, choice = ours.trainer(ours.config(size=row.size, softmax=row.softmax), text)
-    steps = {"auto": auto}
+    inside = (
+        choice.taken.threads if choice.taken.engine == "reference" else 1
+    )  # else its workers have one each
+    steps = {"auto": partial(_with_threads, inside, auto)}
     for threads in sorted({1, cores}):
         reference = ours.config(size=row.size, softmax=row.softmax, engine="reference", threads=threads)
-        steps[f"reference x{threads}"], _ = ours.trainer(reference, text)
+        step, _ = ours.trainer(reference, text)
+        steps[f"reference x{threads}"] = partial(_with_threads, threads, step)
     times = take_turns(steps, turns=turns)
     fastest = min((name for name in times if name != "auto"), key=lambda name: times[name].median)
     ratio = times[fastest].ratio_to(times["auto"])
@@ -58,6 +66,12 @@ def measure(row: Row, turns: int) -> list[str]:
         ratio.spread(),
         f"{BAR:g}",
     ]
+
+
+def _with_threads(threads: int, step: Callable[[], object]) -> None:
+    """A step with so many threads of torch's own, which are one number for the whole process."""
+    torch.set_num_threads(threads)
+    step()
 
 
 def main(arguments: list[str]) -> None:

@@ -5,7 +5,8 @@
 Every point is a process of its own, so that its peak memory is its own. Where not said otherwise: 33,278 words, 256
 units, 64 streams, windows of 35, sampled softmax with 256 words. The text of the third part is random words in a
 file, prepared with an empty cache and then trained on, some windows spread over all of it; cost and memory should
-stay flat. With SVG-FILE the points are drawn, too (needs matplotlib; from a clone: pip install -c constraints.txt '.[plots]').
+stay flat. With SVG-FILE the points are drawn, too (needs matplotlib; from a clone:
+pip install -c constraints.txt '.[plots]').
 """
 
 import json

@@ -5,7 +5,8 @@
 FOLDER holds the text as files; several processes share out files of 8 MB and more. Every run is a process of its own
 (with its workers) and begins with an empty cache, but for the second, which finds what the first has made; one
 process and several take turns. Wall-clock seconds, CPU seconds of all processes together, the peak memory of the
-process that asks and of the largest worker, and whether the ids are the same bytes. Bars, for 224 MB of novels: 90 s,
+process that asks and of the largest worker (at most that: Linux begins to count with what its starter had then), and
+whether the ids are the same bytes. Bars, for 224 MB of novels: 90 s,
 1.5 GB, and one second for the second run.
 """
 
@@ -68,7 +69,7 @@ def main(arguments: list[str]) -> None:
     same = "the same bytes every time" if len({one["digest"] for one in found}) == 1 else "NOT THE SAME BYTES"
     print_table(
         f"Preparing {found[0]['bytes'] / 1e6:,.0f} MB in {text}: {same}",
-        ["run", "seconds", "CPU seconds", "peak GB", "of a worker"],
+        ["run", "seconds", "CPU seconds", "peak GB", "of a worker, at most"],
         rows,
     )
 

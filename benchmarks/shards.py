@@ -89,8 +89,7 @@ def point(folder: Path, files: int) -> dict[str, Any]:
         bptt_steps=T,
         file_lengths=np.diff(edges).tolist(),
     )
-    every = len(windows) // STEPS
-    began = time.process_time()
+    every = max(1, len(windows) // STEPS)
     spread = list(islice(windows.epoch(0), 0, STEPS * every, every))
     began, before = time.process_time(), memory_mb("RssAnon")
     for _ in windows.epoch(1):

@@ -83,18 +83,27 @@ def show_table(
     columns: (heading, "left" or "right").
     """
     table = Table(
-        title=title, title_justify="left", title_style="bold", box=None, pad_edge=False, padding=(0, 2, 0, 0)
+        title=None if title is None else _as_it_is(title, "bold"),
+        title_justify="left",
+        box=None,
+        pad_edge=False,
+        padding=(0, 2, 0, 0),
     )
     for heading, side in columns:
         table.add_column(
-            heading, justify="right" if side == "right" else "left", header_style="dim", overflow="fold"
+            _as_it_is(heading, "dim"), justify="right" if side == "right" else "left", overflow="fold"
         )
     for row in rows:
-        table.add_row(*(Text(escaped(cell, keep=JOINERS)) for cell in row))
+        table.add_row(*map(_as_it_is, row))
     console = standard_output()
     if not console.is_terminal and "COLUMNS" not in os.environ:
         console.width = WITHOUT_FOLDS
     console.print(table)
+
+
+def _as_it_is(text: str, style: str = "") -> Text:
+    """A text out of somebody's file: rich would read markup in it, and a terminal obey it."""
+    return Text(escaped(text, keep=JOINERS), style)
 
 
 def bar(value: float, *, of: float, width: int) -> str:
@@ -193,7 +202,7 @@ class TrainingDisplay:
             self._bar.stop()
             self._bar = None
         self._console.print(
-            f"{event.parameters:,} parameters, {event.vocab_size:,} words in the vocabulary, "
+            f"{event.parameters:,} parameters, {event.vocab_size:,} tokens in the vocabulary, "
             f"{event.total_windows:,} windows of {event.batch_size} streams, on {event.device}"
         )
         if event.resumed:

@@ -125,7 +125,7 @@ def test_without_a_terminal_every_event_is_a_plain_line(clock: Clock) -> None:
         measured("test", best=True),
     ) == [
         "train: 24 lines, 174 tokens",
-        "12,345 parameters, 1,100 words in the vocabulary, 2,000 windows of 2 streams, on cpu",
+        "12,345 parameters, 1,100 tokens in the vocabulary, 2,000 windows of 2 streams, on cpu",
         f"epoch 1/2  step 10  {FIGURES}",
         "epoch 1: valid perplexity 54.60 (best so far)",
         "epoch 1: valid perplexity 54.60",
@@ -154,6 +154,12 @@ def test_a_rollback_says_what_happened_and_what_comes_of_it() -> None:
 @pytest.mark.parametrize("reason", ["epochs done", "interrupted"])
 def test_an_end_that_speaks_for_itself_is_no_line(reason: str) -> None:
     assert plain(Ended(step=1_000, epoch=1, reason=reason, elapsed_s=3.0)) == []
+
+
+def test_a_name_is_no_markup_wherever_it_stands_in_a_table(capsys: pytest.CaptureFixture[str]) -> None:
+    name = "notes[final] [/] [b]"
+    show_table([(name, "left")], [[name]], title=name)
+    assert capsys.readouterr().out.split("\n") == [name, name, name, ""]
 
 
 def test_what_the_network_writes_is_shown_in_a_terminal_alone() -> None:

@@ -178,8 +178,8 @@ class _Text:
         """The budget; None where the user gives the minutes of training, which go before it."""
         from rnn_cli.config import read_overrides
 
-        asked = read_overrides(self.overrides).get("training") or {}
-        return None if asked.get("max_minutes") else self.budget_s
+        asked = read_overrides(self.overrides).get("training")
+        return None if isinstance(asked, dict) and asked.get("max_minutes") else self.budget_s
 
     def check(self) -> Callable[[], "Config"]:
         """Everything that can be told at once; the choice itself takes some seconds."""
@@ -187,7 +187,8 @@ class _Text:
 
         started_at = time.perf_counter()
         files = text_files(self.path)
-        if "train" in (read_overrides(self.overrides).get("data") or {}):
+        data = read_overrides(self.overrides).get("data")
+        if isinstance(data, dict) and "train" in data:
             raise UsageError(
                 f"--set data.train names another text than {self.path}, for which everything is chosen. Give that "
                 "text itself: rnn train TEXT"

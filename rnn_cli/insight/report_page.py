@@ -244,7 +244,7 @@ def _figures(run: Run) -> list[tuple[str, str]]:
 
 def _facts(run: Run) -> list[tuple[str, str]]:
     names = {
-        "vocab_size": "words in the vocabulary",
+        "vocab_size": "tokens in the vocabulary",
         "train_tokens": "tokens of the training text",
         "windows_per_epoch": "windows an epoch",
         "batch_size": "streams in a window",
