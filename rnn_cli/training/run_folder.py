@@ -243,9 +243,8 @@ class RunFolder:
         try:
             with self.metrics.open("rb") as lines:
                 for line in lines:
-                    if not (
-                        line.startswith(b'{"event": ') and not line.endswith(b"\n")
-                    ):  # else killed in the middle
+                    killed_in_it = line.startswith(b'{"event": ') and not line.endswith(b"\n")
+                    if not killed_in_it:
                         kinds.add(str(json.loads(line)["event"]))
         except (OSError, ValueError, KeyError, TypeError):
             return None
