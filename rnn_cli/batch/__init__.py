@@ -8,6 +8,7 @@
 plan        the file, checked: every problem at once; overlaps: what it says twice
 choices     what a key may take: a list of values, or a range to draw from
 expansion   configs x grid x draws x seeds -> trainings with a name and a resolved config
+names       what a run is called
 study       the folder: what is done, half done, changed; the record of each run
 launcher    where a command of `rnn` runs: on this machine (here), or on one of a cluster (cluster, remote)
 machines    how many runs at once, and with how many threads

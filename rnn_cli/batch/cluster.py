@@ -25,6 +25,12 @@ CALLED_OFF_IN_S = 5.0
 LOGGERS = ("distributed", "distributed.client", "tornado.application")
 """Those that dask gives a level of their own."""
 
+_LOST: Done = {
+    "exit_code": Interrupted.exit_code,
+    "why": "the connection to the cluster was lost. Start the same plan again to go on.",
+}
+"""The worker sees that nobody waits any more, and lets the training save."""
+
 _ADDRESS = re.compile(r"dask://(?P<host>[\w.-]+|\[[0-9a-fA-F:.]+\]):(?P<port>\d{1,5})/?")
 
 
@@ -98,7 +104,7 @@ class Cluster:
     def is_there(self, worker: str) -> bool:
         """Whether the worker at an address is part of the cluster just now."""
         try:
-            return worker in self._client.nthreads()
+            return self.can_start() and worker in self._client.nthreads()
         except OSError:  # the scheduler is gone, and with it whatever could be told
             return False
 
@@ -113,14 +119,22 @@ class Cluster:
         at_once = jobs or runs or max(1, self.threads())
         return Resources(at_once, planned_threads or 1, where)
 
+    def can_start(self) -> bool:
+        """Whether the scheduler is there. When it goes, dask forgets all that was sent to it."""
+        return self._client.status == "running"
+
     def start(self, order: Order) -> "RemoteCommand":
-        """Send a command; it waits until a worker has a thread for it."""
+        """Send a command; it waits until a worker has a thread for it, and is lost where no scheduler takes it."""
+        from distributed.client import ClosedClientError
+
         name = f"rnn-{order.run.name}-{uuid.uuid4()}"
         # Before the future: what a worker tells must find its command.
         command = self._commands[name] = RemoteCommand(self.is_there)
-        command.future = self._client.submit(
-            carry_out, as_sent(name, Path.cwd(), order), key=name, pure=False
-        )
+        sent = as_sent(name, Path.cwd(), order)
+        try:
+            command.future = self._client.submit(carry_out, sent, key=name, pure=False)
+        except ClosedClientError:
+            command.lose()
         return command
 
     def _hear(self, event: tuple[float, Any]) -> None:
@@ -149,6 +163,10 @@ class RemoteCommand:
         elif self._called_off_at is not None:
             self._done = told["done"]
 
+    def lose(self) -> None:
+        """There is nobody to send it to."""
+        self._done = _LOST
+
     def where(self) -> str | None:
         """The address of the worker."""
         return self._where
@@ -161,7 +179,7 @@ class RemoteCommand:
 
     def ask_to_stop(self) -> None:
         """Call it off: the worker sees it within a moment."""
-        if self._called_off_at is None and self.future.status == "pending":
+        if self._done is None and self._called_off_at is None and self.future.status == "pending":
             self._called_off_at = time.monotonic()
             self.future.cancel()
 
@@ -191,7 +209,7 @@ class RemoteCommand:
                 return cast("Done", self.future.result())
             case "error":
                 return failed(_why(self.future.exception()))
-        return failed("the connection to the cluster was lost. Start the same plan again to go on.")
+        return _LOST
 
 
 def _why(error: BaseException | None) -> str:

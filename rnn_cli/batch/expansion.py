@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from rnn_cli.batch.choices import Choices, Values, probes
+from rnn_cli.batch.names import FILES_OF_A_STUDY, config_name
 from rnn_cli.config.loader import check_config
 from rnn_cli.config.nodes import Node, Problem, merge, plain
 from rnn_cli.config.schema import Config
@@ -125,7 +126,7 @@ def read_bases(axes: Axes, problems: dict[Problem, None]) -> Iterator[tuple[str,
     seen: dict[str, str] = {}
     for number, node in enumerate(axes.configs, start=1):
         path = Path(str(node.value))
-        name = _plain_name(path.stem)
+        name = _plain_name(config_name(path))
         if name in seen:
             text = f"a second config called {name}; its runs would get the folders of the first. Rename one."
             problems[Problem(node.place, ("configs",), text)] = None
@@ -191,14 +192,20 @@ def _plain_name(text: str) -> str:
 
 
 def with_names_of_their_own(runs: list[PlannedRun]) -> list[PlannedRun]:
-    """The runs, those whose name is too long or not theirs alone with a digest of what they vary."""
+    """The runs, those whose name is too long or not theirs alone with a digest of what they vary.
+
+    Not theirs alone: another run has it, or a file beside the runs.
+    """
     times = Counter(run.name for run in runs)
 
     def unique(run: PlannedRun) -> str:
-        if times[run.name] == 1 and len(run.name.encode()) <= LONGEST_NAME:
+        is_alone = times[run.name] == 1 and run.name not in FILES_OF_A_STUDY
+        if is_alone and len(run.name.encode()) <= LONGEST_NAME:
             return run.name
-        digest = hashlib.sha256(json.dumps(run.choices).encode()).hexdigest()[:8]
         short = run.name.encode()[: LONGEST_NAME - 9].decode(errors="ignore")
+        # A config's name that does not go in whole may be that of two.
+        told = [run.source, run.choices] if run.source.startswith(short) else run.choices
+        digest = hashlib.sha256(json.dumps(told).encode()).hexdigest()[:8]
         return f"{short}-{digest}"
 
     return [replace(run, name=unique(run)) for run in runs]

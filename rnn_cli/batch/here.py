@@ -33,3 +33,7 @@ class Here:
             environment=order.environment,
             program=self.program,
         )
+
+    def can_start(self) -> bool:
+        """This machine is there."""
+        return True

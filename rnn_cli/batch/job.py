@@ -22,6 +22,7 @@ from rnn_cli.batch.launcher import HERE, Command, Launcher, Order
 from rnn_cli.batch.progress import MetricsReader, Progress
 from rnn_cli.batch.record import Followed
 from rnn_cli.batch.study import Next, StudyRun
+from rnn_cli.errors import Interrupted
 from rnn_cli.training.run_folder import RunFolder
 
 
@@ -39,7 +40,7 @@ class State(Enum):
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a run ended; `reason` says why it failed."""
+    """How a run ended; `reason` says why it failed, or was stopped although nobody here asked it to."""
 
     state: State
     reason: str = ""
@@ -220,13 +221,17 @@ class Job:
             self._tasks.clear()
             self.outcome = Outcome(State.WAITING)
             return
-        stopped = exit_code != 0 and (self._asked_to_stop or self._pruned)
-        if stopped:
-            self.outcome = Outcome(State.PRUNED if self._pruned else State.STOPPED)
-        elif exit_code != 0:
-            self._fail(command.why() if task.name is None else f"{task.name}: {command.why()}")
+        asked = self._asked_to_stop or self._pruned
+        stopped = exit_code != 0 and (asked or exit_code == Interrupted.exit_code)
+        if exit_code != 0:
+            why = command.why() if task.name is None else f"{task.name}: {command.why()}"
+            if stopped:
+                self.outcome = Outcome(State.PRUNED if self._pruned else State.STOPPED, "" if asked else why)
+            else:
+                self._fail(why)
         if task.name is not None:
             if stopped:
+                self._tasks.clear()
                 return
             _forget_if_empty(self._log_of(task))
             record.after[task.name] = Followed(list(task.words), exit_code)

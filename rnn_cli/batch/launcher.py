@@ -58,3 +58,6 @@ class Launcher(Protocol):
         Raises:
             OSError: it cannot be started.
         """
+
+    def can_start(self) -> bool:
+        """Whether it is of use to start another; not once the way to its machines is lost."""

@@ -54,13 +54,13 @@ class MetricsReader:
         self._read_last = b""
         self._first: tuple[float, int] | None = None
 
-    def stamp(self) -> tuple[int, int] | None:
-        """Which file it is and when it was written to; None while there is none."""
+    def stamp(self) -> list[int] | None:
+        """Which file it is and when it was written to, as JSON gives it back; None while there is none."""
         try:
             stat = self._path.stat()
         except OSError:
             return None
-        return stat.st_ino, stat.st_mtime_ns
+        return [stat.st_ino, stat.st_mtime_ns]
 
     def read(self) -> list[dict[str, Any]]:
         """The new records, without what is damaged; `progress` holds what they come to."""

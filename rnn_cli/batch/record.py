@@ -7,13 +7,17 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
+from rnn_cli.batch.progress import MetricsReader
 from rnn_cli.config import Config, config_from_dict, config_to_dict
 from rnn_cli.config.nodes import dotted_keys, plain
 from rnn_cli.config.sources import read_file
 from rnn_cli.errors import ConfigError, Interrupted
 from rnn_cli.files import write_text
+from rnn_cli.training.run_folder import RunFolder
 
 NAME = "batch.json"
+NEXT = "batch.next.json"
+"""Beside it, from when a training is to take another's place until its end is in `batch.json`."""
 
 _TEXTS = ("train", "valid", "test")
 _LEFT_OPEN = (("output", "softmax", "auto"), ("training", "engine", "auto"), ("training", "threads", None))
@@ -98,6 +102,23 @@ class Record:
         """Write it into the folder of the run, whole or not at all."""
         # In ASCII: the words of a command may hold a path that is not UTF-8.
         write_text(run / NAME, json.dumps(asdict(self), indent=2) + "\n")
+        (run / NEXT).unlink(missing_ok=True)
+
+    def announce(self, run: Path) -> None:
+        """Write down that a training of this is to take the place of the one in the folder."""
+        before = MetricsReader(RunFolder(run).metrics).stamp()
+        announced = {"record": asdict(self), "metrics_before": before}
+        write_text(run / NEXT, json.dumps(announced, indent=2) + "\n")
+
+    @classmethod
+    def announced(cls, run: Path) -> "Record | None":
+        """The record of a training that has taken another's place and whose end nobody has written down."""
+        try:
+            announced = json.loads((run / NEXT).read_text(encoding="utf-8"))
+            now = MetricsReader(RunFolder(run).metrics).stamp()
+            return None if announced["metrics_before"] == now else cls(**announced["record"])
+        except (OSError, ValueError, TypeError, KeyError):
+            return None
 
     def changes(self, planned: "Record") -> list[str]:
         """How the plan differs from what the run was trained with, in words; empty where it does not."""

@@ -3,13 +3,15 @@
 The machines share a folder and nothing else. What is sent is `carry_out` by its name, and a mapping of texts.
 """
 
+import json
 import platform
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TypedDict
+from typing import Any, TypedDict
 
 from rnn_cli.batch.launcher import Order
+from rnn_cli.batch.progress import MetricsReader
 from rnn_cli.errors import RnnError
 from rnn_cli.files import write_text
 from rnn_cli.process import PROGRAM, Child
@@ -20,7 +22,7 @@ TOPIC = "rnn_cli.batch"
 """Under which a worker tells what it has begun and ended."""
 
 BEGUN_BY = ".rnn_batch.order"
-"""In the folder of a run: the order that began the training there."""
+"""In the folder of a run: the order that is trained there, and the stamp of the metrics before it began."""
 
 LOOK_EVERY_S = 0.2
 FREED_IN_S = 120.0
@@ -75,7 +77,7 @@ def carry_out(order: Sent) -> Done:
 def run_order(order: Sent, goes_on: Callable[[], bool], program: Sequence[str] = PROGRAM) -> Done:
     """Run a command until its end, or until `goes_on` says no and it has saved.
 
-    A training that was begun by the same order, whose worker died, goes on where it saved last.
+    A training that the same order has begun, whose worker died, goes on where it saved last.
     """
     folder = Path(order["folder"])
     run = folder / order["run"]
@@ -86,13 +88,17 @@ def run_order(order: Sent, goes_on: Callable[[], bool], program: Sequence[str] =
         )
     words = order["words"]
     if order["resume"] is not None:
-        if _was_begun_by(order, run):
+        noted, metrics = _noted(run), MetricsReader(RunFolder(run).metrics)
+        if noted.get("order") == order["name"]:
             _wait_until_free(run, goes_on)
+        else:
+            noted = {"order": order["name"], "metrics_before": metrics.stamp()}
+            write_text(run / BEGUN_BY, json.dumps(noted))
+        # Until the training has read its texts, what lies there is of another, perhaps with another config.
+        if noted["metrics_before"] != metrics.stamp():
             if RunFolder(run).summary.exists():
                 return {"exit_code": 0, "why": ""}
             words = order["resume"] if RunFolder(run).states() else words
-        else:
-            write_text(run / BEGUN_BY, order["name"])
     try:
         child = Child.start(
             words,
@@ -118,11 +124,12 @@ def failed(why: str) -> Done:
     return {"exit_code": RnnError.exit_code, "why": why}
 
 
-def _was_begun_by(order: Sent, run: Path) -> bool:
+def _noted(run: Path) -> dict[str, Any]:
     try:
-        return (run / BEGUN_BY).read_text(encoding="utf-8") == order["name"]
-    except OSError:
-        return False
+        noted = json.loads((run / BEGUN_BY).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return noted if isinstance(noted, dict) else {}
 
 
 def _wait_until_free(run: Path, goes_on: Callable[[], bool]) -> None:

@@ -157,11 +157,10 @@ def figures_of(run: StudyRun, after: Collection[str]) -> Figures:
     """The summary's numbers, and those of each command that printed one JSON object, below its name."""
     if not RunFolder(run.path).summary.exists():
         return {}
-    if run.next is Next.AGAIN and run.record.exit_code is None:  # it has not begun
-        return {}
-    stored = Record.read(run.path)
-    if stored is None or stored.changes(run.record):  # trained before the plan changed
-        return {}
+    if run.next is Next.AGAIN:
+        stored = Record.read(run.path)
+        if run.record.exit_code is None or stored is None or stored.changes(run.record):
+            return {}  # it has not begun, and what is there was trained before the plan changed
     figures = flattened(_json_object(RunFolder(run.path).summary))
     for name in after:
         if name in run.record.after:

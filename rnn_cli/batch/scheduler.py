@@ -76,7 +76,7 @@ def run_study(
         )
         for run in to_do
     ]
-    work_through(InTurn(jobs), lambda: shares.jobs, stop, on_event)
+    work_through(InTurn(jobs), lambda: shares.jobs if launcher.can_start() else 0, stop, on_event)
     before = {run.name: Outcome(State.FINISHED) for run in study.runs}
     return before | {job.run.name: job.outcome for job in jobs}
 

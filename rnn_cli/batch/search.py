@@ -78,7 +78,11 @@ class TrialSeen:
 
 
 class Search:
-    """A search and its folder. Others may work on it at the same time."""
+    """A search and its folder. Others may work on it at the same time.
+
+    cut_off: the trials of this process that were stopped from outside. They are for the next start: what has stopped
+    them may stop them again at once.
+    """
 
     def __init__(self, plan: Plan, path: Path) -> None:
         assert plan.search is not None
@@ -90,6 +94,7 @@ class Search:
         self._sign = -1.0 if higher_is_better(plan.metric) else 1.0
         self._digests = Digests()
         self._open: dict[int, OpenTrial] = {}
+        self.cut_off = set[int]()
         with self._turn():
             check_what_is_searched(plan, plan.search, path, self._digests)
             self._study = open_journal(path, self.settings, lowest=self._sign > 0)
@@ -104,13 +109,13 @@ class Search:
             RnnError: the journal is damaged.
         """
         check_optuna()
-        if RunFolder(path).config.exists() or RunFolder(path).summary.exists():
-            raise UsageError(f"{path} holds a training of its own. Choose another folder with --run-dir.")
-        if is_held(path) or ((path / "results.json").exists() and not (path / SEARCH).exists()):
-            raise UsageError(
-                f"{path} holds the runs of a plan without search. Choose another folder with --run-dir."
-            )
         try:
+            if RunFolder(path).config.exists() or RunFolder(path).summary.exists():
+                raise UsageError(f"{path} holds a training of its own. Choose another folder with --run-dir.")
+            if is_held(path) or ((path / "results.json").exists() and not (path / SEARCH).exists()):
+                raise UsageError(
+                    f"{path} holds the runs of a plan without search. Choose another folder with --run-dir."
+                )
             path.mkdir(parents=True, exist_ok=True)
             return cls(plan, path)
         except OSError as error:
@@ -170,7 +175,12 @@ class Search:
                 loss = math.nan if record["loss"] is None else float(record["loss"])
                 trial.handle.report(self._sign * loss, number)
                 new = record["step"] < (progress.total_windows or math.inf)
-        return new and trial.number >= self.settings.startup_trials and trial.handle.should_prune()
+        return new and not self._is_startup(trial) and trial.handle.should_prune()
+
+    def _is_startup(self, trial: OpenTrial) -> bool:
+        """Whether it is one of the first; repeats have numbers, too, and teach nothing."""
+        before = sum(other.number < trial.number for other in self._trials())
+        return before < self.settings.startup_trials
 
     def ended(self, trial: OpenTrial, outcome: Outcome) -> Outcome:
         """Write down how a trial ended; one that was stopped stays open, for whoever goes on with it.
@@ -190,6 +200,8 @@ class Search:
             self._study.tell(trial.number, state=TrialState.PRUNED)
         if outcome.state is State.FAILED:
             self._fail(trial.handle, outcome.reason)
+        if outcome.state is State.STOPPED and outcome.reason:
+            self.cut_off.add(trial.number)
         trial.claim.release()
         self._open.pop(trial.number, None)
         return outcome
@@ -225,8 +237,9 @@ class Search:
         """A trial whose process is gone."""
         import optuna
 
+        not_now = self._open.keys() | self.cut_off
         for trial in self._study.get_trials(deepcopy=False):
-            if trial.state is not optuna.trial.TrialState.RUNNING or trial.number in self._open:
+            if trial.state is not optuna.trial.TrialState.RUNNING or trial.number in not_now:
                 continue
             handle = optuna.Trial(self._study, trial._trial_id)
             if not set(self._space.distributions()) <= set(trial.params):

@@ -39,7 +39,8 @@ def run_search(
             settings.trials, search.done(), search.left_s(), shares.jobs, shares.threads, shares.where
         )
     )
-    work_through(Trials(search, shares, on_event, launcher), lambda: shares.jobs, stop, on_event)
+    trials = Trials(search, shares, on_event, launcher)
+    work_through(trials, lambda: shares.jobs if launcher.can_start() else 0, stop, on_event)
 
 
 class Trials:

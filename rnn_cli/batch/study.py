@@ -33,7 +33,7 @@ class StudyRun:
 
     train.log       what its trainings printed
     planned.yaml    the config that it is trained with
-    batch.json      what is remembered of it
+    batch.json      what is remembered of it; batch.next.json of a training that takes its place
     after/NAME      what the commands printed that follow the training; their errors and messages in after/NAME.log
     and the files of a training, as in `RunFolder`.
     """
@@ -70,6 +70,8 @@ class StudyRun:
             write_text(self.path / "planned.yaml", config_to_yaml(self.planned.config))
         if self.next is Next.TRAIN:
             self.record.write(self.path)
+        if self.next is Next.AGAIN:
+            self.record.announce(self.path)
 
     def training(self, threads: int | None) -> list[str]:
         """The command that trains it or goes on; `threads` is for a config that leaves them open."""
@@ -119,11 +121,11 @@ class Study:
         Raises:
             UsageError: the folder is held or no folder for a study, or holds runs that were trained otherwise.
         """
-        if RunFolder(path).config.exists() or RunFolder(path).summary.exists():
-            raise UsageError(f"{path} holds a training of its own. Choose another folder with --run-dir.")
-        if (path / "search.json").exists():
-            raise UsageError(f"{path} holds a search. Choose another folder with --run-dir.")
         try:
+            if RunFolder(path).config.exists() or RunFolder(path).summary.exists():
+                raise UsageError(f"{path} holds a training of its own. Choose another folder with --run-dir.")
+            if (path / "search.json").exists():
+                raise UsageError(f"{path} holds a search. Choose another folder with --run-dir.")
             path.mkdir(parents=True, exist_ok=True)
             lock = RunLock.take(path)
         except OSError as error:
@@ -132,7 +134,7 @@ class Study:
             ) from error
         try:
             return cls(plan, path, look_at(plan, path, force=force), lock)
-        except UsageError:
+        except BaseException:
             lock.release()
             raise
 
@@ -155,10 +157,16 @@ def look_at(plan: Plan, path: Path, *, force: bool = False) -> list[StudyRun]:
     """What there is to do for each run of a plan in the folder `path`.
 
     Raises:
-        UsageError: a run was trained with something else than the plan says, and `force` is not given.
+        UsageError: a run was trained with something else than the plan says, and `force` is not given; or it cannot
+            be looked into.
     """
     digests = Digests()
-    runs = [look_at_run(planned, path / planned.name, digests) for planned in plan.runs]
+    try:
+        runs = [look_at_run(planned, path / planned.name, digests) for planned in plan.runs]
+    except OSError as error:
+        raise UsageError(
+            f"{error.filename or path}: cannot be looked at ({error.strerror}). Choose another --run-dir."
+        ) from error
     changed = [run for run in runs if run.next is Next.AGAIN]
     if changed and not force:
         told = "\n".join(f"{run.path} {_difference(run.changes)}." for run in changed)
@@ -175,13 +183,19 @@ def look_at_run(planned: PlannedRun, path: Path, digests: Digests) -> StudyRun:
     record, before = Record.of(planned.config, digests), Record.read(path)
     if not (folder.summary.exists() or folder.states()):
         return StudyRun(planned, path, Next.TRAIN, record)
+    in_folder = Record.of_run(folder.config, record, digests)
+    announced = Record.announced(path)
+    if announced and in_folder and not in_folder.changes(announced):
+        before = announced  # an `rnn batch` that was killed could not write it down
     if before is None:
         return StudyRun(planned, path, Next.AGAIN, record)
     # A training that was killed, or that `rnn train --force` began, has left the record of the one before.
-    in_folder = Record.of_run(folder.config, record, digests)
     if changes := before.changes(record) or (in_folder.changes(record) if in_folder else []):
         return StudyRun(planned, path, Next.AGAIN, record, tuple(changes))
-    return StudyRun(planned, path, Next.NOTHING if folder.summary.exists() else Next.RESUME, before)
+    if not folder.summary.exists():
+        return StudyRun(planned, path, Next.RESUME, before)
+    before.exit_code = before.exit_code or 0  # nobody may have been there to note it
+    return StudyRun(planned, path, Next.NOTHING, before)
 
 
 def log_of_failure(run: Path) -> Path:

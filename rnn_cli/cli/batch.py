@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from rnn_cli.batch.names import config_name
 from rnn_cli.cli.json_line import json_line
-from rnn_cli.cli.texts import config_name
-from rnn_cli.errors import UsageError
+from rnn_cli.errors import RnnError, UsageError
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -86,18 +86,21 @@ def batch(
         )
     if dry_run:
         return _show_space(read, path) if read.search else _show_configs(read, path, force=force)
-    again = _again(plan, run_dir, jobs, on)
+    again = _again(plan, run_dir, jobs, on, force=force)
     with _machines(on) as machines:
         if read.search is not None:
             return _search(read, path, machines, again, jobs=jobs, as_json=json_)
         return _run(read, path, machines, again, jobs=jobs, force=force, as_json=json_)
 
 
-def _again(plan: Path, run_dir: Path | None, jobs: int | None, on: str | None) -> str:
-    """The command that goes on with the plan, in the same folder and on the same machines."""
+def _again(plan: Path, run_dir: Path | None, jobs: int | None, on: str | None, *, force: bool) -> str:
+    """The command that goes on with the plan, in the same folder and on the same machines.
+
+    With --force where it was given: a run that was to be trained anew may not have begun.
+    """
     options = {"--run-dir": run_dir, "--jobs": jobs, "--on": on}
     given = [word for name, value in options.items() if value is not None for word in (name, str(value))]
-    return shlex.join(["rnn", "batch", str(plan), *given])
+    return shlex.join(["rnn", "batch", str(plan), *given, *(["--force"] if force else [])])
 
 
 def _machines(on: str | None) -> "AbstractContextManager[Machines]":
@@ -181,6 +184,8 @@ def _run(
             f"Stopped: {results.count(State.FINISHED)} of {len(results.runs)} runs are finished. "
             f"Go on with: {again}"
         )
+    if left := results.count(State.STOPPED) + results.count(State.WAITING):
+        raise RnnError(f"{left} of {len(results.runs)} runs are not finished. Go on with: {again}")
     return 1 if results.count(State.FAILED) else 0
 
 
@@ -196,15 +201,23 @@ def _search(
     from rnn_cli.training.interrupt import StopSignal
 
     assert plan.search is not None
-    with Search.open(plan, path) as search:
-        most = plan.search.settings.trials
-        shares = machines.shares(runs=most, jobs=jobs, planned_threads=plan.threads)
-        with StopSignal() as stop, BatchDisplay() as display:
-            stop.wait_for_steps()
-            run_search(search, shares=shares, stop=stop, on_event=display.show, launcher=machines.launcher)
-        search.close()
-        results = gather_search(search)
-        results.write(path)
+    try:
+        with Search.open(plan, path) as search:
+            most = plan.search.settings.trials
+            shares = machines.shares(runs=most, jobs=jobs, planned_threads=plan.threads)
+            with StopSignal() as stop, BatchDisplay() as display:
+                stop.wait_for_steps()
+                run_search(
+                    search, shares=shares, stop=stop, on_event=display.show, launcher=machines.launcher
+                )
+            search.close()
+            results = gather_search(search)
+            results.write(path)
+    except OSError as error:
+        raise RnnError(
+            f"{path}: the search cannot go on ({error.strerror or error}). What is saved there is kept. "
+            f"Mend that, and go on with: {again}"
+        ) from error
     if as_json:
         typer.echo(json_line(results.to_dict()))
     else:
@@ -214,7 +227,9 @@ def _search(
         ended = (State.FINISHED, State.GONE, State.PRUNED, State.FAILED)
         done = sum(results.count(state) for state in ended)
         raise Interrupted(f"Stopped: {done} trials are done. Go on with: {again}")
-    return 1 if results.count(State.FAILED) else 0
+    if not machines.launcher.can_start():
+        raise RnnError(f"The connection to the cluster was lost. Go on with: {again}")
+    return 1 if results.count(State.FAILED) or search.cut_off else 0
 
 
 def _show(results: "Results | SearchResults", path: Path) -> None:
@@ -225,7 +240,8 @@ def _show(results: "Results | SearchResults", path: Path) -> None:
 
     show_table(results.columns(), results.rows())
     for run in results.runs:
-        if run.outcome.state is State.FAILED:
+        stopped_from_outside = run.outcome.state is State.STOPPED and run.outcome.reason
+        if run.outcome.state is State.FAILED or stopped_from_outside:
             log = log_of_failure(Path(run.folder))
             where = f" Its log: {log}" if os.access(log, os.R_OK) else ""  # its folder may be gone
             show_error(f"{run.planned.name}: {run.outcome.reason}{where}")

@@ -4,6 +4,7 @@ import os
 import re
 from pathlib import Path
 
+from rnn_cli.batch.names import config_name
 from rnn_cli.errors import UsageError
 from rnn_cli.printable import masked
 
@@ -91,11 +92,6 @@ def text_files(path: Path) -> list[Path]:
     near = closest(path.name, sorted(names), cutoff=0.75)
     meant = did_you_mean(near and f'"{path.with_name(near)}"')
     raise UsageError(f"{path}: there is no such text or config.{meant}")
-
-
-def config_name(path: Path) -> str:
-    """What the run of a config, or the folder of a plan, is called: never "..", as the stem of "...yaml" is."""
-    return path.stem if path.stem.strip(".") else "config"
 
 
 def run_name(path: Path) -> str:

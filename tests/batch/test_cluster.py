@@ -12,7 +12,7 @@ from rnn_cli.batch.launcher import Order
 from rnn_cli.batch.scheduler import Resources
 from rnn_cli.errors import RnnError, UsageError
 
-pytest.importorskip("distributed")
+ClosedClientError = pytest.importorskip("distributed.client").ClosedClientError
 
 
 class FakeFuture:
@@ -36,14 +36,19 @@ class FakeClient:
 
     def __init__(self) -> None:
         self.sent: list[Any] = []
+        self.status = "running"
 
     def subscribe_topic(self, topic: str, handler: Any) -> None:
         self.tell = lambda told: handler((0.0, told))
 
     def nthreads(self) -> dict[str, int]:
+        if self.status == "closed":
+            raise AttributeError("'NoneType' object has no attribute 'ncores'")  # as dask does
         return {"tcp://a:1": 4, "tcp://b:1": 2}
 
     def submit(self, function: Any, order: Any, *, key: str, pure: bool) -> FakeFuture:
+        if self.status == "closed":
+            raise ClosedClientError
         self.sent.append(order)
         return FakeFuture()
 
@@ -167,10 +172,24 @@ def test_called_off_when_its_worker_is_gone_it_ends_by_itself(
     }
 
 
+def test_when_the_scheduler_is_gone_what_was_sent_is_stopped_and_nothing_more_is_started(
+    machines: Cluster, client: FakeClient
+) -> None:
+    sent, future, name = begin(machines, client)
+    client.tell({"name": name, "begun": "tcp://a:1"})
+    assert machines.can_start()
+    future.status, client.status = "cancelled", "closed"
+    late = machines.start(Order(Path("runs/b"), ["train"], Path("runs/b/log")))
+    late.ask_to_stop()
+    why = "the connection to the cluster was lost. Start the same plan again to go on."
+    assert [(command.poll(), command.why()) for command in (sent, late)] == [(130, why)] * 2
+    assert not machines.can_start()
+    assert not machines.is_there("tcp://a:1")
+
+
 @pytest.mark.parametrize(
     ("status", "error", "why"),
     [
-        ("lost", None, "the connection to the cluster was lost. Start the same plan again to go on."),
         (
             "error",
             ModuleNotFoundError("No module named 'rnn_cli'"),

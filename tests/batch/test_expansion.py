@@ -1,5 +1,7 @@
 """Configs x grid x draws x seeds, and the names of the runs."""
 
+from pathlib import Path
+
 import pytest
 
 from tests.batch.conftest import LoadPlan
@@ -95,3 +97,29 @@ def test_names_that_would_be_equal_or_too_long_end_in_a_digest(plan_of: LoadPlan
     grid = ", ".join(f"model.{key}: {value}" for key, value in zip(keys, values, strict=True))
     (run,) = plan_of(f"configs: tiny.yaml\nseeds: 1\ngrid: {{{grid}}}").runs
     assert len(run.name) == 120
+
+
+def test_configs_with_long_names_have_runs_of_their_own(plan_of: LoadPlan, folder: Path) -> None:
+    configs = [f"{'n' * 115}_{last}.yaml" for last in ("one", "two")]
+    for config in configs:
+        (folder / config).write_text((folder / "tiny.yaml").read_text())
+    names = [run.name for run in plan_of(f"configs: {configs}\nseeds: 1").runs]
+    assert len(set(names)) == 2
+    assert [len(name) for name in names] == [120, 120]
+
+
+@pytest.mark.parametrize(
+    ("config", "name"),
+    [
+        ("..yaml", "config"),
+        ("...yaml", "config"),
+        ("results.json.yaml", "results.json-dcabc933"),
+        ("config.yaml.yaml", "config.yaml-7cef2d51"),
+        (".rnn_cli.lock.yaml", ".rnn_cli.lock-3d07b744"),
+    ],
+)
+def test_no_run_is_called_like_a_folder_above_or_a_file_beside_it(
+    plan_of: LoadPlan, folder: Path, config: str, name: str
+) -> None:
+    (folder / config).write_text((folder / "tiny.yaml").read_text())
+    assert [run.name for run in plan_of(f"configs: {config}").runs] == [name]

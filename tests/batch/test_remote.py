@@ -29,6 +29,8 @@ if "slow" in sys.argv:
 if "fail" in sys.argv:
     print("error: The text is unlucky.", file=sys.stderr)
     sys.exit(1)
+with (run / "metrics.jsonl").open("a") as file:
+    file.write("{}\\n")
 """
 PROGRAM = (sys.executable, "fake.py")
 
@@ -92,6 +94,26 @@ def test_the_same_order_again_goes_on_where_the_training_saved(folder: Path) -> 
     (run / "summary.json").touch()
     assert run_order(train, lambda: True, PROGRAM) == {"exit_code": 0, "why": ""}
     assert words(folder) == [["train", "x"], ["train", "x"], ["train", "--resume", "runs/a"]]
+
+
+@pytest.mark.parametrize("left", ["good.safetensors", "summary.json"])
+def test_what_lay_there_before_an_order_that_has_not_begun_is_not_gone_on_with(
+    folder: Path, left: str
+) -> None:
+    run = folder / "runs/a"
+    (run / left).touch()
+    (run / "metrics.jsonl").write_text("of the training before\n")
+    train = order(folder, "train", "x", "slow", resume=["train", "--resume", "runs/a"])
+    # Its worker dies while it reads its texts, twice.
+    for times in (1, 2):
+        run_order(train, lambda: not (run / "trains").exists(), PROGRAM)
+        assert words(folder) == [["train", "x", "slow"]] * times
+        (run / "trains").unlink()
+    (run / "metrics.jsonl").unlink()  # it has begun
+    done = run_order(train, lambda: True, PROGRAM)
+    assert done == {"exit_code": 0, "why": ""}
+    further = [["train", "--resume", "runs/a"]] if left == "good.safetensors" else []
+    assert words(folder) == [["train", "x", "slow"]] * 2 + further
 
 
 def test_another_order_begins_anew_whatever_lies_there(folder: Path) -> None:

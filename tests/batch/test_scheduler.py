@@ -84,6 +84,19 @@ def test_a_run_that_fails_or_is_killed_does_not_stop_the_rest(run_plan: RunPlan)
     }
 
 
+def test_what_is_stopped_from_outside_has_not_failed_and_nothing_follows(run_plan: RunPlan) -> None:
+    events: list[StudyEvent] = []
+    stopped = FAKE.replace("sys.exit(1)", "sys.exit(130)")
+    outcomes = run_plan(plan(13, 1) + "after: {a: complete x}", events, fake=stopped)
+    why = "it was stopped from outside; it goes on when the plan is started again."
+    assert outcomes == {"tiny,seed=13": Outcome(State.STOPPED, why), "tiny,seed=1": FINISHED}
+    assert [event.name for event in events if isinstance(event, CommandStarted)] == ["tiny,seed=1"]
+    stopped = FAKE.replace('sys.exit("fail" in rest)', "sys.exit(130)")
+    outcomes = run_plan(plan(1) + "after: {b: complete x, c: complete x}", events, fake=stopped)
+    assert outcomes == {"tiny,seed=1": Outcome(State.STOPPED, f"b: {why}")}
+    assert sum(isinstance(event, CommandStarted) for event in events) == 2
+
+
 def test_a_run_whose_folder_somebody_removes_does_not_stop_the_rest(run_plan: RunPlan) -> None:
     removed = FAKE.replace("import json", "import shutil, json").replace(
         'print("error: The text is unlucky."', 'shutil.rmtree(run) or print("error: The text is unlucky."'

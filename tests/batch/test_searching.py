@@ -43,8 +43,15 @@ def plan(search: str, sample: str = RANGE) -> str:
 def search(plan_of: LoadPlan, folder: Path) -> RunSearch:
     """Run a plan's search in the folder `study`, with a fake `rnn`: what it came to."""
 
-    def run(text: str, events: list[StudyEvent] | None = None, *, jobs: int = 1) -> SearchResults:
-        (folder / "fake.py").write_text(FAKE_SEARCH)
+    def run(
+        text: str,
+        events: list[StudyEvent] | None = None,
+        *,
+        jobs: int = 1,
+        fake: str = FAKE_SEARCH,
+        here: type[Here] = Here,
+    ) -> SearchResults:
+        (folder / "fake.py").write_text(fake)
         note = (lambda _: None) if events is None else events.append
         with Search.open(plan_of(text), Path("study")) as search, StopSignal() as stop:
             stop.wait_for_steps()
@@ -53,7 +60,7 @@ def search(plan_of: LoadPlan, folder: Path) -> RunSearch:
                 shares=Resources(jobs, 1),
                 stop=stop,
                 on_event=note,
-                launcher=Here((sys.executable, str(folder / "fake.py"))),
+                launcher=here((sys.executable, str(folder / "fake.py"))),
             )
             search.close()
             return gather_search(search)
@@ -238,6 +245,26 @@ def test_ctrl_c_lets_the_trial_save_and_the_next_start_goes_on_with_it(search: R
     thread.join()
     assert Stopping(1) in events
     assert states(search(plan("trials: 1", sample))) == ["finished"]
+
+
+def test_a_trial_that_is_stopped_from_outside_stays_open_for_the_next_start(search: RunSearch) -> None:
+    text = plan("trials: 2", "sample: {model.hidden_size: [20, 99]}")
+    fake = FAKE_SEARCH.replace("slow = ", "if size == 99 and not resume: sys.exit(130)\nslow = ")
+    results = search(text, fake=fake)
+    assert (states(results), sizes(results)) == (["finished", "stopped"], [20, 99])
+    words = Path(results.runs[1].folder, "arguments.jsonl")
+    assert len(words.read_text().splitlines()) == 1  # not again at once
+    assert states(search(text, fake=fake)) == ["finished"] * 2
+    assert "--resume" in words.read_text().splitlines()[1]
+
+
+def test_where_nothing_can_be_started_any_more_no_further_trial_is_drawn(search: RunSearch) -> None:
+    class UntilOneIsFinished(Here):
+        def can_start(self) -> bool:
+            return not list(Path("study").glob("*/summary.json"))
+
+    assert states(search(plan("trials: 3"), here=UntilOneIsFinished)) == ["finished"]
+    assert states(search(plan("trials: 3"))) == ["finished"] * 3
 
 
 def test_what_is_searched_stays_and_how_may_change(search: RunSearch, folder: Path) -> None:

@@ -1,9 +1,13 @@
 """What there is to do in each folder of a study."""
 
+import errno
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
+from rnn_cli.batch.record import NEXT
+from rnn_cli.batch.results import figures_of
 from rnn_cli.batch.study import Next, Study, log_of_failure, look_at
 from rnn_cli.config import config_to_yaml
 from rnn_cli.errors import UsageError
@@ -98,6 +102,46 @@ def test_a_training_that_no_plan_has_made_is_not_overwritten(plan_of: LoadPlan, 
     )
 
 
+@pytest.mark.parametrize("change", ["config", "text", "no record"])
+def test_a_training_anew_whose_batch_was_killed_goes_on_once_it_has_begun_and_is_finished_at_its_end(
+    plan_of: LoadPlan, run_plan: RunPlan, folder: Path, change: str
+) -> None:
+    run_plan("configs: tiny.yaml")
+    plan = plan_of("configs: tiny.yaml" + ("\nset: {model.hidden_size: 7}" if change == "config" else ""))
+    if change == "text":
+        (folder / "train.txt").write_text("another text\n")
+    if change == "no record":
+        Path("study/tiny/batch.json").unlink()
+    (run,) = look_at(plan, Path("study"), force=True)
+    run.prepare()
+    with pytest.raises(UsageError):
+        look_at(plan, Path("study"))
+    training = RunFolder(run.path)
+    training.summary.unlink()
+    training.metrics.unlink()
+    training.metrics.write_text("")
+    training.config.write_text(config_to_yaml(run.planned.config))
+    training.good.touch()
+    assert [run.next for run in look_at(plan, Path("study"))] == [Next.RESUME]
+    training.good.unlink()
+    training.summary.write_text('{"steps": 3}')
+    (run,) = look_at(plan, Path("study"))
+    assert (run.next, run.record.exit_code, figures_of(run, ())) == (Next.NOTHING, 0, {"steps": 3})
+
+
+def test_what_was_announced_and_did_not_begin_says_nothing_of_what_is_trained_there(
+    plan_of: LoadPlan, run_plan: RunPlan
+) -> None:
+    run_plan("configs: tiny.yaml")
+    (run,) = look_at(plan_of("configs: tiny.yaml\nset: {model.hidden_size: 7}"), Path("study"), force=True)
+    run.prepare()
+    with RunFolder(run.path).metrics.open("a") as file:
+        file.write("gone on with by hand\n")
+    assert next_steps(plan_of, "configs: tiny.yaml") == [Next.NOTHING]
+    run_plan("configs: tiny.yaml\nset: {model.hidden_size: 9}", force=True)
+    assert not (run.path / NEXT).exists()
+
+
 def test_the_log_of_a_failure_is_that_of_the_command_that_failed(run_plan: RunPlan) -> None:
     run_plan("configs: tiny.yaml\nseeds: [1, 13]\nafter: {good.json: eval x, bad.json: eval fail}")
     assert log_of_failure(Path("study/tiny,seed=1")) == Path("study/tiny,seed=1/after/bad.json.log")
@@ -126,6 +170,34 @@ def test_a_folder_that_cannot_be_made_is_one_sentence(plan_of: LoadPlan) -> None
         str(error.value)
         == "tiny.yaml/study: cannot be written to (Not a directory). Choose another --run-dir."
     )
+
+
+def test_a_name_that_is_too_long_is_one_sentence(plan_of: LoadPlan) -> None:
+    path = Path("n" * 300)
+    with pytest.raises(UsageError) as error:
+        Study.open(plan_of(PLAN), path)
+    assert str(error.value) == (
+        f"{path}: cannot be written to (File name too long). Choose another --run-dir."
+    )
+
+
+def test_a_run_that_may_not_be_looked_at_is_one_sentence_and_the_study_is_let_go(
+    plan_of: LoadPlan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = plan_of(PLAN)
+    with monkeypatch.context() as patched:
+        denied = PermissionError(errno.EACCES, "Permission denied", "study/tiny,seed=1/summary.json")
+        patched.setattr(RunFolder, "states", Mock(side_effect=denied))
+        with pytest.raises(UsageError) as error:
+            Study.open(plan, Path("study"))
+    assert str(error.value) == (
+        "study/tiny,seed=1/summary.json: cannot be looked at (Permission denied). Choose another --run-dir."
+    )
+    with monkeypatch.context() as patched:
+        patched.setattr(RunFolder, "states", Mock(side_effect=RuntimeError))
+        with pytest.raises(RuntimeError):
+            Study.open(plan, Path("study"))
+    Study.open(plan, Path("study")).close()
 
 
 def test_threads_are_given_to_a_config_that_leaves_them_open(plan_of: LoadPlan) -> None:

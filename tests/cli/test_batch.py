@@ -15,7 +15,7 @@ from rnn_cli.batch.job import Outcome, State
 from rnn_cli.batch.plan import load_plan
 from rnn_cli.batch.record import Record
 from rnn_cli.batch.results import Results, RunResult
-from rnn_cli.cli.batch import _show
+from rnn_cli.cli.batch import _again, _show
 from tests.conftest import Rnn
 
 STUDY = """\
@@ -143,6 +143,13 @@ def exit_code_of(run: Path) -> int | None:
     return record.exit_code if record else None
 
 
+def test_the_command_that_goes_on_has_the_options_that_were_given() -> None:
+    assert _again(Path("a b.yaml"), None, None, None, force=False) == "rnn batch 'a b.yaml'"
+    assert _again(Path("x.yaml"), Path("r"), 2, None, force=True) == (
+        "rnn batch x.yaml --run-dir r --jobs 2 --force"
+    )
+
+
 @pytest.mark.timeout(300)
 def test_a_killed_training_is_reported_ctrl_c_lets_the_other_save_and_a_second_start_goes_on_with_both(
     rnn: Rnn, tiny: Path, tmp_path: Path
@@ -175,6 +182,26 @@ def test_a_killed_training_is_reported_ctrl_c_lets_the_other_save_and_a_second_s
     process.send_signal(signal.SIGTERM)
     process.communicate(timeout=60)
     assert process.returncode == 130
+
+
+@pytest.mark.timeout(300)
+def test_a_training_that_somebody_stops_is_told_with_the_command_that_goes_on(
+    tiny: Path, tmp_path: Path
+) -> None:
+    write_plan(tmp_path, LONG)
+    process = start(tmp_path)
+    for run in wait_until_both_train(tmp_path):
+        os.kill(json.loads((run / ".rnn_cli.lock").read_text())["process"], signal.SIGTERM)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 1
+    why = "it was stopped from outside; it goes on when the plan is started again."
+    assert err.splitlines()[-3:] == [
+        f"error: tiny,seed=1: {why} Its log: runs/study/tiny,seed=1/train.log",
+        f"error: tiny,seed=2: {why} Its log: runs/study/tiny,seed=2/train.log",
+        "error: 2 of 2 runs are not finished. Go on with: rnn batch study.yaml --run-dir runs/study --jobs 2",
+    ]
+    stored = json.loads((tmp_path / "runs/study/results.json").read_text())
+    assert [run["state"] for run in stored["runs"]] == ["stopped"] * 2
 
 
 def test_a_dry_run_prints_every_resolved_config_and_makes_nothing(

@@ -3,12 +3,14 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from rnn_cli.batch.search import Search
 from tests.conftest import Rnn
 
 STUDY = """\
@@ -48,6 +50,25 @@ def test_a_search_is_trained_compared_and_over_when_it_is_started_again(
     assert again.code == 0
     assert again.err == "A search: 2 trials, 2 of them done before; 2 side by side, 1 thread each\n"
     assert json.loads(again.out) == results
+
+
+def test_a_search_whose_folder_goes_away_is_told_with_the_command_that_goes_on(
+    rnn: Rnn, tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("optuna")
+    (tmp_path / "study.yaml").write_text(STUDY)
+
+    def done_and_removed(_: Search) -> int:
+        shutil.rmtree("runs/study")
+        return 0
+
+    monkeypatch.setattr(Search, "done", done_and_removed)  # it is asked before the first trial is taken
+    result = rnn("batch", "study.yaml")
+    assert (result.code, result.out) == (1, "")
+    assert result.err.splitlines()[-1] == (
+        "error: runs/study: the search cannot go on (No such file or directory). What is saved there is kept. "
+        "Mend that, and go on with: rnn batch study.yaml"
+    )
 
 
 def test_a_dry_run_shows_the_space_and_makes_nothing(rnn: Rnn, tiny: Path, tmp_path: Path) -> None:

@@ -161,7 +161,29 @@ def test_when_rnn_batch_is_killed_the_workers_stop_what_nobody_waits_for(
     process.kill()
     process.communicate()
     wait_until(lambda: not any(is_held(run) for run in runs))
-    assert all("everything is saved" in (run / "train.log").read_text() for run in runs)
+    # The last word comes after the folder is let go.
+    wait_until(lambda: all("everything is saved" in (run / "train.log").read_text() for run in runs))
+
+
+def test_when_the_scheduler_dies_the_results_so_far_are_written_and_the_plan_can_go_on(
+    cluster: LocalCluster, tmp_path: Path
+) -> None:
+    process = start(tmp_path, cluster, STUDY.replace("MINUTES", "30"))
+    runs = [tmp_path / f"runs/study/tiny,seed={seed}" for seed in (1, 2)]
+    wait_until(lambda: all(trains(run) for run in runs))
+    cluster.scheduler.kill()
+    process.communicate(timeout=400)
+    assert process.returncode == 1
+    again = f"rnn batch study.yaml --on dask://{cluster.address}"
+    last = (tmp_path / "err").read_text().splitlines()[-1]
+    assert last == f"error: 2 of 2 runs are not finished. Go on with: {again}"
+    results = json.loads((tmp_path / "runs/study/results.json").read_text())
+    assert {(run["state"], run["reason"]) for run in results["runs"]} == {
+        ("stopped", "the connection to the cluster was lost. Start the same plan again to go on.")
+    }
+    wait_until(lambda: not any(is_held(run) for run in runs))
+    # The last word comes after the folder is let go.
+    wait_until(lambda: all("everything is saved" in (run / "train.log").read_text() for run in runs))
 
 
 def test_a_search_has_its_trials_trained_by_the_workers(cluster: LocalCluster, tmp_path: Path) -> None:
