@@ -2,7 +2,7 @@
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Protocol, Self
 
@@ -76,7 +76,7 @@ def run_study(
         )
         for run in to_do
     ]
-    work_through(InTurn(jobs), lambda: shares.jobs if launcher.can_start() else 0, stop, on_event)
+    work_through(InTurn(jobs), shares.jobs, launcher, stop, on_event)
     before = {run.name: Outcome(State.FINISHED) for run in study.runs}
     return before | {job.run.name: job.outcome for job in jobs}
 
@@ -112,8 +112,12 @@ class InTurn:
         return False
 
 
-def work_through(work: Work, at_once: Callable[[], int], stop: StopSignal, on_event: OnStudyEvent) -> None:
-    """Keep `at_once()` jobs running until there is no more work, or the user or the clock stops it.
+def work_through(
+    work: Work, at_once: int, launcher: Launcher, stop: StopSignal, on_event: OnStudyEvent
+) -> None:
+    """Keep `at_once` jobs running until there is no more work, or the user or the clock stops it.
+
+    Where the launcher can start no more, those that run are the last.
 
     Raises:
         Interrupted: a second signal has come: everything was stopped at once.
@@ -122,7 +126,9 @@ def work_through(work: Work, at_once: Callable[[], int], stop: StopSignal, on_ev
     stopping = False
     try:
         while True:
-            while not (stopping or stop.received) and len(running) < at_once() and (job := work.next_job()):
+            while not (stopping or stop.received) and len(running) < at_once and launcher.can_start():
+                if not (job := work.next_job()):
+                    break
                 running.append(job)
                 job.start()
             if not running:

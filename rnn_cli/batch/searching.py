@@ -39,8 +39,7 @@ def run_search(
             settings.trials, search.done(), search.left_s(), shares.jobs, shares.threads, shares.where
         )
     )
-    trials = Trials(search, shares, on_event, launcher)
-    work_through(trials, lambda: shares.jobs if launcher.can_start() else 0, stop, on_event)
+    work_through(Trials(search, shares, on_event, launcher), shares.jobs, launcher, stop, on_event)
 
 
 class Trials:

@@ -130,12 +130,9 @@ def _split(
         kept, share = ["valid"], 0.1
         why = "too short for a test as well"
     else:
-        kept, why = (
-            wanted,
-            "blocks, for neighbouring lines tell of the same; the vocabulary is learnt without them",
-        )
-        if independent:
-            why = "lines here and there; the vocabulary is learnt without them"
+        kept = wanted
+        how = "lines here and there" if independent else "blocks, for neighbouring lines tell of the same"
+        why = f"{how}; the vocabulary is learnt without them"
     if not wanted:
         return {}, Reason("kept apart", "nothing", "validation and test have texts of their own")
     shown = ", ".join(f"{name} {share:.2%}" for name in kept) or "nothing"

@@ -99,11 +99,19 @@ class Ranks:
             ranks.sum(0)  # none goes on, and perhaps ends, while another is still connecting
         except RankLostError as error:
             raise RankLostError(f"{error}{_WAY_TO_EACH_OTHER if on_several_machines() else ''}") from error
-        ranks.wait_at_most(PATIENCE)
+        ranks._wait_at_most(PATIENCE)
         return ranks
 
-    def wait_at_most(self, time: timedelta) -> None:
-        """How long this rank waits for a message before it takes the others for lost."""
+    @contextmanager
+    def in_steps(self) -> Iterator[None]:
+        """Between the steps of a training, where this rank waits less long before it takes the others for lost."""
+        self._wait_at_most(PATIENCE_IN_STEPS)
+        try:
+            yield
+        finally:
+            self._wait_at_most(PATIENCE)
+
+    def _wait_at_most(self, time: timedelta) -> None:
         if self.count > 1:
             assert distributed.group.WORLD is not None
             distributed.group.WORLD.set_timeout(time)

@@ -29,7 +29,7 @@ from rnn_cli.training.last_share import phases_that_never_came
 from rnn_cli.training.launch import resume_command
 from rnn_cli.training.outcome import Outcome
 from rnn_cli.training.parts import Training
-from rnn_cli.training.ranks import ALONE, PATIENCE, PATIENCE_IN_STEPS, Ranks, Said
+from rnn_cli.training.ranks import ALONE, Ranks, Said
 from rnn_cli.training.run_folder import RunFolder
 from rnn_cli.training.saving import load_weights, lost
 from rnn_cli.training.tensorboard import TensorBoard, check_tensorboard
@@ -152,11 +152,8 @@ def _train(
 def _train_and_test(
     training: Training, texts: Texts, network: Network, first: Outcome | None, opening: str
 ) -> Outcome:
-    training.ranks.wait_at_most(PATIENCE_IN_STEPS)
-    try:
+    with training.ranks.in_steps():
         reason = loop.run(training)
-    finally:
-        training.ranks.wait_at_most(PATIENCE)
     if reason == "interrupted":
         if not training.folder.model.exists():
             training.save_model({"step": training.progress.step})
