@@ -12,9 +12,9 @@ from collections.abc import Callable
 import torch
 
 from benchmarks.measuring import print_table, take_turns
-from rnn_cli.model.cells import make_cell
 from rnn_cli.model.fused import read_window
 from rnn_cli.model.language_model import WindowReader, step_by_step
+from rnn_cli.model.make_cell import make_cell
 
 T, B, H = 35, 64, 256
 
@@ -61,7 +61,7 @@ def main(arguments: list[str]) -> None:
     print_table(
         f"Through one recurrent layer and back, H {H}, B {B}, T {T}, one thread: tokens/s",
         ["cell", *READERS, "float32 ratio", "range", "bfloat16 ratio", "range"],
-        [measure(kind, turns) for kind in ("elman", "gru", "lstm", "indrnn")],
+        [measure(kind, turns) for kind in ("elman", "gru", "lstm", "mogrifier", "indrnn")],
     )
 
 

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from rnn_cli.errors import ModelFileError
 from rnn_cli.tensor_file import Arrays
 
-CELLS = ("elman", "gru", "lstm", "indrnn")
+CELLS = ("elman", "gru", "lstm", "mogrifier", "indrnn")
 DIRECTIONS = ("forward", "backward", "both")
 BACKWARD = "backward."
 """How the names of a pair's second network begin."""
@@ -37,6 +37,7 @@ def cell_shapes(cell: str, input_size: int, hidden_size: int) -> dict[str, tuple
         "elman": {"W": (H, H + E), "b": (H,)},
         "gru": {"W": (3 * H, H + E), "b": (3 * H,)},
         "lstm": {"W": (4 * H, H + E), "b": (4 * H,)},
+        "mogrifier": {"W": (4 * H, H + E), "b": (4 * H,), "Q": (3 * E, H), "R": (2 * H, E)},
         "indrnn": {"W": (H, E), "u": (H,), "b": (H,)},
     }[cell]
 

@@ -71,7 +71,7 @@ RULES = (
     ),
     Rule(
         (_HIDDEN_ACTIVATION, _CELL),
-        lambda _, cell: cell in ("gru", "lstm"),
+        lambda _, cell: cell in ("gru", "lstm", "mogrifier"),
         'only the cells "elman" and "indrnn" have it, and model.cell is "{1}". Take this key out.',
         of_no_use=True,
     ),

@@ -116,10 +116,10 @@ class DataConfig(Section):
 class ModelConfig(Section):
     """The network: h_t = f(W·[h_{t-1}, x_t] + b), or the equation of another cell; y_t = g(V·h_t + c)."""
 
-    cell: Literal["elman", "gru", "lstm", "indrnn"] = Field(
+    cell: Literal["elman", "gru", "lstm", "mogrifier", "indrnn"] = Field(
         default="elman",
-        description="the equation of h_t: elman is the plain one, gru and lstm have gates, in indrnn a unit "
-        "remembers itself alone",
+        description="the equation of h_t: elman is the plain one, gru and lstm have gates, mogrifier is an lstm "
+        "with more of them, in indrnn a unit remembers itself alone",
     )
     direction: Literal["forward", "backward", "both"] = Field(
         default="forward",

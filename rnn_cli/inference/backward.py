@@ -2,10 +2,10 @@
 
     δ_t = ∂Loss/∂a_t,    a_t the sums that a cell's activations are taken of
 
-The same equations as in `model.fused`, `fused_gru`, `fused_lstm` and `fused_indrnn`, for one text; tests hold them
-equal to torch's autograd. The sums are made anew from the states and the inputs, so that nothing but these has to be
-kept while reading. All is in the precision of the weights and the tape: dynamic evaluation learns in float32, the
-trace follows in float64.
+The same equations as in `model.fused` and the other `fused_` modules, for one text; tests hold them equal to torch's
+autograd. The sums are made anew from the states and the inputs, so that nothing but these has to be kept while
+reading. All is in the precision of the weights and the tape: dynamic evaluation learns in float32, the trace follows
+in float64.
 
 Source: P. J. Werbos, "Backpropagation Through Time: What It Does and How to Do It" (1990). T steps, E the inputs'
 size, H hidden size, S columns of the state.
@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rnn_cli.inference.activations import Activation, sigmoid
-from rnn_cli.inference.cells import LayerTape
+from rnn_cli.inference.cells import LayerTape, rounds_of
 from rnn_cli.inference.engine import LAYER_NORM_EPSILON, weights_of
 from rnn_cli.inference.slopes import SLOPES
 
@@ -191,8 +191,52 @@ def lstm_backward(weights: Weights, tape: LayerTape, d_hidden: Floats) -> LayerB
     See `model.fused_lstm`. The state is [h_t, s_t]; ∂s_t in `states` does not count what goes by way of h_t, as the
     two are handed on beside each other.
     """
-    W, H = weights["W"], d_hidden.shape[1]
+    H = d_hidden.shape[1]
     h_and_x = np.concatenate([tape.states[:-1, :H], tape.inputs], axis=1)  # (T, H + E)
+    return _back_through_gates(weights, tape, h_and_x, d_hidden, lambda _, d_h, d_x: (d_h, d_x))
+
+
+def mogrifier_backward(weights: Weights, tape: LayerTape, d_hidden: Floats) -> LayerBack:
+    """v_0 = x_t, v_1 = h_{t-1}, v_{r+2} = p_r ⊙ v_r with p_r = 2σ(M_r · v_{r+1}); then an LSTM's step on v_6 and v_5.
+
+    ε_r = ∂v_{r+2} ⊙ v_r ⊙ p_r(1 - p_r / 2), ∂v_{r+1} += M_rᵀ · ε_r, ∂v_r = ∂v_{r+2} ⊙ p_r, see
+    `model.fused_mogrifier`.
+    """
+    H = d_hidden.shape[1]
+    M = rounds_of(weights["Q"], weights["R"])
+    v, p = [tape.inputs, tape.states[:-1, :H]], []  # of all steps at once: (T, E) and (T, H) in turn
+    for M_r in M:
+        p.append(2 * sigmoid(v[-1] @ M_r.T))
+        v.append(p[-1] * v[-2])
+    epsilon = [np.empty_like(p_r) for p_r in p]
+
+    def through_rounds(t: int, d_h: Floats, d_x: Floats) -> tuple[Floats, Floats]:
+        d_scaled, d_reader = d_x, d_h  # ∂v_{r+2} and ∂v_{r+1}, from the last round on
+        for r in reversed(range(len(M))):
+            epsilon[r][t] = d_scaled * v[r][t] * p[r][t] * (1 - p[r][t] / 2)
+            d_scaled, d_reader = d_reader + epsilon[r][t] @ M[r], d_scaled * p[r][t]
+        return d_scaled, d_reader
+
+    back = _back_through_gates(weights, tape, np.concatenate(v[-2:], axis=1), d_hidden, through_rounds)
+    d_M = [epsilon_r.T @ reader for epsilon_r, reader in zip(epsilon, v[1:], strict=False)]
+    gradients = {**back.weights, "Q": np.concatenate(d_M[0::2]), "R": np.concatenate(d_M[1::2])}
+    return LayerBack(gradients, back.inputs, back.states)
+
+
+def _back_through_gates(
+    weights: Weights,
+    tape: LayerTape,
+    h_and_x: Floats,
+    d_hidden: Floats,
+    before: Callable[[int, Floats, Floats], tuple[Floats, Floats]],
+) -> LayerBack:
+    """The way back through an LSTM's steps.
+
+    Args:
+        h_and_x: what W read at each step, (T, H + E).
+        before: from the number of a step and ∂Loss/∂ of what W read there, (H,) and (E,), to ∂Loss/∂h_{t-1} and ∂x_t.
+    """
+    W, H = weights["W"], d_hidden.shape[1]
     s_prev = tape.states[:-1, H:]
     shown = np.tanh(tape.states[1:, H:])  # tanh(s_t), (T, H)
     i, f, g, o = np.split(h_and_x @ W.T + weights["b"], 4, axis=1)
@@ -203,6 +247,7 @@ def lstm_backward(weights: Weights, tape: LayerTape, d_hidden: Floats) -> LayerB
     h_to_s = o * (1 - shown * shown)
     delta = np.empty((len(d_hidden), 4 * H), d_hidden.dtype)
     d_states = np.empty((len(d_hidden), 2 * H), d_hidden.dtype)
+    d_inputs = np.empty_like(tape.inputs)
     d_h_next = d_s = np.zeros(H, d_hidden.dtype)
     for t in reversed(range(len(d_hidden))):
         d_h = d_hidden[t] + d_h_next
@@ -210,8 +255,8 @@ def lstm_backward(weights: Weights, tape: LayerTape, d_hidden: Floats) -> LayerB
         d_s = d_s + d_h * h_to_s[t]
         delta[t] = np.concatenate([np.tile(d_s, 3) * to_s[t], d_h * to_o[t]])
         d_s = d_s * f[t]
-        d_h_next = delta[t] @ W[:, :H]
-    return LayerBack({"W": delta.T @ h_and_x, "b": delta.sum(axis=0)}, delta @ W[:, H:], d_states)
+        d_h_next, d_inputs[t] = before(t, *np.split(delta[t] @ W, [H]))
+    return LayerBack({"W": delta.T @ h_and_x, "b": delta.sum(axis=0)}, d_inputs, d_states)
 
 
 WITH_ACTIVATION: Mapping[str, Callable[[Weights, LayerTape, Floats, Activation], LayerBack]] = {
@@ -220,5 +265,5 @@ WITH_ACTIVATION: Mapping[str, Callable[[Weights, LayerTape, Floats, Activation],
 }
 """The cells that leave f to be chosen, as in `cells`."""
 
-GATED: Mapping[str, Backward] = {"gru": gru_backward, "lstm": lstm_backward}
+GATED: Mapping[str, Backward] = {"gru": gru_backward, "lstm": lstm_backward, "mogrifier": mogrifier_backward}
 """The cells that do not."""

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from rnn_cli.inference.activations import Activation, sigmoid
 
 Array = npt.NDArray[np.float32]
+Floats = npt.NDArray[Any]
 Weights = Mapping[str, Array]
 """The weights of one cell by their letters: W, b, u."""
 
@@ -123,6 +124,33 @@ class LSTMCell:
         return after
 
 
+class MogrifierCell(LSTMCell):
+    """v_0 = x_t, v_1 = h_{t-1}, v_{r+2} = 2σ(M_r · v_{r+1}) ⊙ v_r; then `LSTMCell` on v_6 and v_5 in their place."""
+
+    def __init__(self, weights: Weights) -> None:
+        super().__init__(weights)
+        self._rounds = [M.T for M in rounds_of(weights["Q"], weights["R"])]
+
+    def inputs(self, x: Array) -> Array:
+        """See `Cell`: x itself, (..., E). What it adds to the sums waits for the state."""
+        return x
+
+    def step(self, inputs_t: Array, state: Array) -> Array:
+        """See `Cell`."""
+        h_prev, s_prev = np.split(state, 2, axis=1)  # (B, H) each
+        scaled, reader = inputs_t, h_prev  # v_r and v_{r+1}
+        for M in self._rounds:
+            scaled, reader = reader, 2 * sigmoid(reader @ M) * scaled
+        return super().step(super().inputs(reader), np.concatenate([scaled, s_prev], axis=1))
+
+
+def rounds_of(Q: Floats, R: Floats) -> list[Floats]:
+    """M_0 .. M_4 of a `MogrifierCell`: blocks of Q (E, H) and of R (H, E) in turn."""
+    E, H = R.shape[1], Q.shape[1]
+    of_input, of_state = Q.reshape(-1, E, H), R.reshape(-1, H, E)
+    return [(of_state if r % 2 else of_input)[r // 2] for r in range(len(of_input) + len(of_state))]
+
+
 class IndRNNCell:
     """h_t = f(W · x_t + u ⊙ h_{t-1} + b)."""
 
@@ -149,7 +177,7 @@ WITH_ACTIVATION: dict[str, Callable[[Weights, Activation], Cell]] = {
 }
 """The cells that leave f to be chosen."""
 
-GATED: dict[str, Callable[[Weights], Cell]] = {"gru": GRUCell, "lstm": LSTMCell}
+GATED: dict[str, Callable[[Weights], Cell]] = {"gru": GRUCell, "lstm": LSTMCell, "mogrifier": MogrifierCell}
 """The cells that do not."""
 
 

@@ -20,7 +20,8 @@ from rnn_cli.inference.engine import Array, Engine, Ids
 TOKENS_AT_ONCE = 10
 TOKENS_TO_DECAY = 100  # a pass over all weights takes as long as reading some tokens does
 NEGLIGIBLE = 1e-4
-LEARNT = {"embedding", "V", "P", "c", "W", "b", "u", "gain", "shift"}  # the last part of the names of weights
+# The last part of the names of weights.
+LEARNT = frozenset(("embedding", "V", "P", "c", "W", "b", "u", "Q", "R", "gain", "shift"))
 
 
 class DynamicNetwork:
@@ -43,8 +44,8 @@ class DynamicNetwork:
         names = {name.rpartition(".")[2] for name in engine.weights}
         if backward is None or not names <= LEARNT:
             raise UsageError(
-                f"--dynamic cannot follow this model back (model.cell {engine.cell}). It can follow elman, gru, lstm "
-                "and indrnn. Leave it out."
+                f"--dynamic cannot follow this model back (model.cell {engine.cell}). It can follow elman, gru, "
+                "lstm, mogrifier and indrnn. Leave it out."
             )
         self._backward: Backward = backward
         self._stored = engine.weights

@@ -51,7 +51,7 @@ class Engine:
         tensors: the weights under the names of the model file. Without "V", V is the embedding; what else a model may
             lack ("P", "norms.0.gain"), it has if it is there.
         num_layers: number of layers.
-        cell: the name of the cells' equation, "elman", "gru", "lstm" or "indrnn".
+        cell: the name of the cells' equation, "elman", "gru", "lstm", "mogrifier" or "indrnn".
         hidden_activation: the name of f, a key of `activations.ACTIVATIONS`; cells without a choice of f ignore it.
         output_activation: the name of g, "softmax" or "sigmoid".
         temperature: ln P is divided by it and normalised anew; 1 changes nothing.

@@ -18,7 +18,7 @@ Weights = Mapping[str, Tensor]
 
 Step = tuple[Tensor, Tensor]
 """The state after a step, (B, S), and what says how much of a gradient it lets through, (B, H): a of f(a), z of a
-GRU, f of an LSTM."""
+GRU, f of the LSTMs."""
 
 F = Callable[[Tensor], Tensor]
 
@@ -60,10 +60,24 @@ def lstm(weights: Weights, x: Tensor, state: Tensor, _: F) -> Step:
     return torch.cat([o * torch.tanh(s), s], dim=1), f
 
 
-EQUATIONS = {"elman": elman, "gru": gru, "lstm": lstm, "indrnn": indrnn}
-GATES = {"gru": "rzn", "lstm": "ifgo"}
+def mogrifier(weights: Weights, x: Tensor, state: Tensor, f: F) -> Step:
+    """x ← 2σ(Q · h) ⊙ x and h ← 2σ(R · x) ⊙ h in turn, with a block of Q or R each; then the step of an LSTM."""
+    H, E = weights["Q"].shape[1], weights["R"].shape[1]
+    Q_0, Q_2, Q_4 = weights["Q"].view(3, E, H)
+    R_1, R_3 = weights["R"].view(2, H, E)
+    h, s = state[:, :H], state[:, H:]
+    x = 2 * torch.sigmoid(h @ Q_0.T) * x
+    h = 2 * torch.sigmoid(x @ R_1.T) * h
+    x = 2 * torch.sigmoid(h @ Q_2.T) * x
+    h = 2 * torch.sigmoid(x @ R_3.T) * h
+    x = 2 * torch.sigmoid(h @ Q_4.T) * x
+    return lstm(weights, x, torch.cat([h, s], dim=1), f)
+
+
+EQUATIONS = {"elman": elman, "gru": gru, "lstm": lstm, "mogrifier": mogrifier, "indrnn": indrnn}
+GATES = {"gru": "rzn", "lstm": "ifgo", "mogrifier": "ifgo"}
 """The blocks of rows of W and b, in their order; other cells have one."""
-STATE_PARTS = {"lstm": 2}
+STATE_PARTS = {"lstm": 2, "mogrifier": 2}
 """Of H columns each; other cells have one."""
 SKIPPING = frozenset({"indrnn"})
 """Cells whose layer above reads h_t + x_t, where the two are of one size."""

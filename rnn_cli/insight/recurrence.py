@@ -27,6 +27,11 @@ WAYS_BACK = {
         "where a spectral radius ρ, most of all the candidate's, ρ(W_gh), is far above 1, a gradient may explode "
         "beside it; where f is small, it vanishes."
     ),
+    "mogrifier": (
+        "A step back has two ways, as in an LSTM. What the cell holds, s, hands the share f of its gradient straight "
+        "on and keeps it where f is near 1, whatever W is. The rest goes through the blocks of W, and then through "
+        "the rounds in which the state and the input scale each other, each by 2σ, which lies between 0 and 2."
+    ),
     "indrnn": (
         "Each unit goes back alone: k steps multiply its gradient by u^k, and by f' at each. So the largest |u| "
         "takes the place of the spectral radius: above 1 a gradient may explode; a unit with a small |u| forgets, "
@@ -44,7 +49,7 @@ class Recurrence:
     Attributes:
         weights: what the recurrent weights alone say, by its name: ρ, the largest |eigenvalue|, of W's recurrent
             columns, block by block where there are gates; of u the largest and the mean |u|.
-        lets_through: the name of what the steps let through: f', z of a GRU, f of an LSTM.
+        lets_through: the name of what the steps let through: f', z of a GRU, f of the LSTMs.
         mean: of it over the window, of f' without its sign.
         factor: what a step back really multiplied the length of a gradient by in this window, the geometric mean; a
             gradient in the direction that fades least. The gradient is that of all that the cell keeps.
@@ -71,7 +76,7 @@ class Recurrence:
 
 def recurrence(number: int, layer: Layer, cell: str) -> Recurrence:
     """Measure a layer that has read a window; `number` counts from 1."""
-    name = {"gru": "z", "lstm": "f"}.get(cell, "f'")
+    name = {"gru": "z", "lstm": "f", "mogrifier": "f"}.get(cell, "f'")
     shares = []
     for x, state in layer.steps:
         _, passing = layer.after(x.detach(), state.detach())

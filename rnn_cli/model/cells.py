@@ -1,7 +1,8 @@
 """Recurrent cells, one step each: `(x_t, state) -> state`. State comes in and goes out; no cell keeps any.
 
 The state of a cell is one tensor (B, S) whose first H columns are h_t, what the layer above and the output read.
-S = H for all but the LSTM, which has s_t behind them: S = 2H.
+S = H for all but the LSTMs, which have s_t behind them: S = 2H. Here are the cells without gates; those with gates
+are in `gated_cells`.
 """
 
 import copy
@@ -59,7 +60,7 @@ class Cell(nn.Module):
 
     def weights(self) -> dict[str, Tensor]:
         """All that is learned, by its name in the equation."""
-        return {name: getattr(self, name) for name in ("W", "u", "b") if hasattr(self, name)}
+        return {name: getattr(self, name) for name in ("W", "u", "b", "Q", "R") if hasattr(self, name)}
 
     def with_weights(self, weights: Mapping[str, Tensor]) -> Self:
         """A copy that shares all other parameters. (Threads read side by side: the cell itself stays as it is.)"""
@@ -130,83 +131,6 @@ class ElmanCell(Cell):
         return self.f(h_and_x @ self.W.T + self.b)  # (B, H)
 
 
-class GRUCell(Cell):
-    """The gated recurrent unit: one gate says how much of the state stays, one how much of it the news depend on.
-
-        r_t = σ(W_r · [h_{t-1}, x_t] + b_r)                             reset
-        z_t = σ(W_z · [h_{t-1}, x_t] + b_z)                             update
-        n_t = tanh(r_t ⊙ (W_nh · h_{t-1}) + W_nx · x_t + b_n)           new, with W_n = [W_nh, W_nx]
-        h_t = z_t ⊙ h_{t-1} + (1 - z_t) ⊙ n_t
-
-    Of the two variants this is the one that resets after the product (arXiv:1406.1078v1), so that one product with
-    h_{t-1} serves r, z and n.
-
-    Source: K. Cho et al., "Learning Phrase Representations using RNN Encoder-Decoder for Statistical Machine
-    Translation", arXiv:1406.1078 (2014).
-
-    Parameters:
-        W: (3H, H + E), rows in the order r, z, n; columns as in `ElmanCell`.
-        b: (3H,), in the same order.
-    """
-
-    def __init__(self, *, input_size: int, hidden_size: int) -> None:
-        super().__init__(input_size=input_size, hidden_size=hidden_size)
-        self.W = nn.Parameter(torch.empty(3 * hidden_size, hidden_size + input_size))
-        self.b = nn.Parameter(torch.zeros(3 * hidden_size))
-        start_gates(self.W, hidden_size)
-
-    def forward(self, x_t: Tensor, h_prev: Tensor) -> Tensor:
-        """One step: x_t (B, E) and h_{t-1} (B, H) give h_t (B, H)."""
-        H = self.hidden_size
-        r_h, z_h, n_h = (h_prev @ self.W[:, :H].T).chunk(3, dim=1)  # (B, H) each
-        r_x, z_x, n_x = (x_t @ self.W[:, H:].T + self.b).chunk(3, dim=1)  # (B, H) each
-        r_t = torch.sigmoid(r_h + r_x)
-        z_t = torch.sigmoid(z_h + z_x)
-        n_t = torch.tanh(r_t * n_h + n_x)
-        return z_t * h_prev + (1 - z_t) * n_t
-
-
-class LSTMCell(Cell):
-    """Long short-term memory: what it holds, s_t, is only ever added to and scaled; three gates stand around it.
-
-        i_t = σ(W_i · [h_{t-1}, x_t] + b_i)                             input gate
-        f_t = σ(W_f · [h_{t-1}, x_t] + b_f)                             forget gate
-        g_t = tanh(W_g · [h_{t-1}, x_t] + b_g)                          what may be let in
-        o_t = σ(W_o · [h_{t-1}, x_t] + b_o)                             output gate
-        s_t = f_t ⊙ s_{t-1} + i_t ⊙ g_t
-        h_t = o_t ⊙ tanh(s_t)
-
-    s_t is often called c_t; here c belongs to the output. The state is [h_t, s_t], (B, 2H). b_f starts at 1, so
-    that at the start most is held (Jozefowicz, Zaremba, Sutskever, "An Empirical Exploration of Recurrent Network
-    Architectures", 2015).
-
-    Source: S. Hochreiter and J. Schmidhuber, "Long Short-Term Memory", Neural Computation 9 (1997); the forget gate
-    from F. A. Gers, J. Schmidhuber and F. Cummins, "Learning to Forget", Neural Computation 12 (2000).
-
-    Parameters:
-        W: (4H, H + E), rows in the order i, f, g, o; columns as in `ElmanCell`.
-        b: (4H,), in the same order.
-    """
-
-    def __init__(self, *, input_size: int, hidden_size: int) -> None:
-        super().__init__(input_size=input_size, hidden_size=hidden_size)
-        self.state_size = 2 * hidden_size
-        self.W = nn.Parameter(torch.empty(4 * hidden_size, hidden_size + input_size))
-        start_gates(self.W, hidden_size)
-        self.b = nn.Parameter(torch.zeros(4 * hidden_size))
-        with torch.no_grad():
-            self.b[hidden_size : 2 * hidden_size] = 1.0
-
-    def forward(self, x_t: Tensor, state: Tensor) -> Tensor:
-        """One step: x_t (B, E) and [h_{t-1}, s_{t-1}] (B, 2H) give [h_t, s_t], (B, 2H)."""
-        h_prev, s_prev = state.chunk(2, dim=1)  # (B, H) each
-        h_and_x = torch.cat([h_prev, x_t], dim=1)  # (B, H + E)
-        i, f, g, o = (h_and_x @ self.W.T + self.b).chunk(4, dim=1)  # (B, H) each
-        s_t = torch.sigmoid(f) * s_prev + torch.sigmoid(i) * torch.tanh(g)
-        h_t = torch.sigmoid(o) * torch.tanh(s_t)
-        return torch.cat([h_t, s_t], dim=1)  # (B, 2H)
-
-
 class IndRNNCell(Cell):
     """The independently recurrent network: each unit remembers itself alone, with one weight in place of a matrix.
 
@@ -264,53 +188,3 @@ class IndRNNCell(Cell):
     def with_recurrent(self, factors: Tensor) -> Self:
         """See `Cell`."""
         return self.with_weights({"u": self.u * factors})
-
-
-@torch.no_grad()
-def start_gates(W: Tensor, hidden_size: int) -> None:
-    """Set each gate's rows of W (gates · H, H + E) as those of a plain cell: orthogonal, and variance kept."""
-    bound = math.sqrt(3 / (W.shape[1] - hidden_size))
-    for rows in torch.split(W, hidden_size):
-        nn.init.orthogonal_(rows[:, :hidden_size])
-        rows[:, hidden_size:].uniform_(-bound, bound)
-
-
-def make_cell(
-    kind: str,
-    *,
-    input_size: int,
-    hidden_size: int,
-    activation: str,
-    recurrent_init: str,
-    memory_steps: int | None,
-) -> Cell:
-    """The cell `kind`: elman, gru, lstm or indrnn. Settings that it does not have are not looked at.
-
-    Args:
-        activation: f, for elman and indrnn.
-        recurrent_init: see `ElmanCell.initialise`.
-        memory_steps: see `IndRNNCell`.
-
-    Raises:
-        ValueError: no cell is called that.
-    """
-    match kind:
-        case "elman":
-            return ElmanCell(
-                input_size=input_size,
-                hidden_size=hidden_size,
-                activation=activation,
-                recurrent_init=recurrent_init,
-            )
-        case "gru":
-            return GRUCell(input_size=input_size, hidden_size=hidden_size)
-        case "lstm":
-            return LSTMCell(input_size=input_size, hidden_size=hidden_size)
-        case "indrnn":
-            return IndRNNCell(
-                input_size=input_size,
-                hidden_size=hidden_size,
-                activation=activation,
-                memory_steps=memory_steps,
-            )
-    raise ValueError(f"no cell is called {kind!r}")

@@ -5,7 +5,7 @@ faster because the products that do not wait for a state (W's input columns, and
 whole window at once, because every step writes into what is there already, and because products may be made in
 bfloat16 where the CPU has such products. States, sums and weights stay float32.
 
-Here is the Elman recurrence; the other cells are in `fused_gru`, `fused_lstm` and `fused_indrnn`.
+Here is the Elman recurrence; the other cells are in `fused_gru`, `fused_lstm`, `fused_mogrifier` and `fused_indrnn`.
 """
 
 from typing import Any
@@ -14,10 +14,12 @@ import torch
 from torch import Tensor
 
 from rnn_cli.model.activations import DERIVATIVES, INTO
-from rnn_cli.model.cells import Cell, ElmanCell, GRUCell, IndRNNCell, LSTMCell
+from rnn_cli.model.cells import Cell, ElmanCell, IndRNNCell
 from rnn_cli.model.fused_gru import GRUWindow
 from rnn_cli.model.fused_indrnn import IndRNNWindow
 from rnn_cli.model.fused_lstm import LSTMWindow
+from rnn_cli.model.fused_mogrifier import MogrifierWindow
+from rnn_cli.model.gated_cells import GRUCell, LSTMCell, MogrifierCell
 from rnn_cli.model.language_model import step_by_step
 
 
@@ -38,6 +40,10 @@ def read_window(
     if not has_fast_path(cell):
         return step_by_step(cell, x, state)
     match cell:
+        case MogrifierCell():
+            h_0, s_0 = state.chunk(2, dim=1)  # (B, H) each
+            hidden, s_T = MogrifierWindow.apply(x, h_0, s_0, cell.W, cell.b, cell.Q, cell.R, dtype)  # type: ignore[no-untyped-call]
+            return hidden, torch.cat([hidden[-1], s_T], dim=1)
         case LSTMCell():
             h_0, s_0 = state.chunk(2, dim=1)  # (B, H) each
             hidden, s_T = LSTMWindow.apply(x, h_0, s_0, cell.W, cell.b, dtype)  # type: ignore[no-untyped-call]

@@ -28,9 +28,7 @@ class LSTMWindow(torch.autograd.Function):
         """x (T, B, E), h_0 and s_0 (B, H) give h_1 .. h_T (T, B, H) and s_T (B, H)."""
         T, B, E = x.shape
         H = h_0.shape[1]
-        # tanh g = 2 σ(2g) - 1: with g's rows doubled all four gates are one σ.
-        doubled = torch.ones_like(b)
-        doubled[2 * H : 3 * H] = 2
+        doubled = doubled_rows(b)
         W_h, W_x = W[:, :H].to(dtype), W[:, H:].to(dtype)
         W_h_doubled = (W[:, :H] * doubled[:, None]).to(dtype)
         x_flat = x.reshape(T * B, E).to(dtype)
@@ -42,10 +40,8 @@ class LSTMWindow(torch.autograd.Function):
         product = factors.new_empty(B, 4 * H)  # W_h · h_{t-1}
         for t in range(T):
             torch.mm(factors[t], W_h_doubled.T, out=product)
-            i, f, g, o = gates[t].add_(product.view(B, 4, H)).sigmoid_().unbind(1)  # (B, H) each
-            g.mul_(2).sub_(1)
-            torch.mul(f, held[t], out=held[t + 1]).addcmul_(i, g)
-            torch.mul(o, tanh_into(held[t + 1], shown[t]), out=hidden[t + 1])
+            gates[t].add_(product.view(B, 4, H))
+            step_into(hidden[t + 1], held[t + 1], shown[t], gates[t], held[t])
             if factors is not hidden:
                 factors[t + 1].copy_(hidden[t + 1])
         ctx.save_for_backward(x_flat, factors, gates, held, shown, W_h, W_x)
@@ -62,18 +58,8 @@ class LSTMWindow(torch.autograd.Function):
         from_later = torch.zeros_like(factors[0])  # W_hᵀ · δ_{t+1}, (B, H)
         d_h, d_s, slope = torch.empty_like(d_s_T), d_s_T.clone(), torch.empty_like(gates[0])
         for t in reversed(range(T)):
-            i, f, g, o = gates[t].unbind(1)  # (B, H) each
             torch.add(d_hidden[t], from_later, out=d_h)
-            d_s.addcmul_(d_h * o, 1 - shown[t] * shown[t])
-            torch.addcmul(gates[t], gates[t], gates[t], value=-1, out=slope)  # σ' = σ - σ², (B, 4, H)
-            slope_i, slope_f, slope_g, slope_o = slope.unbind(1)
-            slope_i.mul_(g)
-            slope_f.mul_(held[t])
-            torch.mul(g, g, out=slope_g).neg_().add_(1).mul_(i)
-            slope_o.mul_(shown[t])
-            torch.mul(slope[:, :3], d_s[:, None], out=delta[t, :, :3])
-            torch.mul(slope_o, d_h, out=delta[t, :, 3])
-            d_s.mul_(f)
+            step_back_into(delta[t], d_s, gates[t], held[t], shown[t], d_h, slope)
             torch.mm(delta[t].view(B, 4 * H), W_h, out=from_later)
         d_flat = delta.view(T * B, 4 * H)
         d_W = torch.cat([d_flat.T @ factors[:-1].reshape(T * B, H), d_flat.T @ x_flat], dim=1)
@@ -86,3 +72,41 @@ class LSTMWindow(torch.autograd.Function):
             d_flat.sum(0, dtype=precise),
             None,
         )
+
+
+def doubled_rows(b: Tensor) -> Tensor:
+    """Factors of the rows of W and b, (4H,): 2 for those of g, as tanh g = 2 σ(2g) - 1 makes all four one σ."""
+    factors = torch.ones_like(b).view(4, -1)
+    factors[2] = 2
+    return factors.view(-1)
+
+
+def step_into(h_t: Tensor, s_t: Tensor, shown: Tensor, gates: Tensor, s_prev: Tensor) -> None:
+    """One step: write h_t, s_t and tanh(s_t), (B, H); the sums a_t, (B, 4, H), those of g doubled, become gates."""
+    i, f, g, o = gates.sigmoid_().unbind(1)  # (B, H) each
+    g.mul_(2).sub_(1)
+    torch.mul(f, s_prev, out=s_t).addcmul_(i, g)
+    torch.mul(o, tanh_into(s_t, shown), out=h_t)
+
+
+def step_back_into(
+    delta: Tensor, d_s: Tensor, gates: Tensor, s_prev: Tensor, shown: Tensor, d_h: Tensor, slope: Tensor
+) -> None:
+    """One step back: write δ_t, (B, 4, H), and turn ∂s_t as the step after it left it into ∂s_{t-1}, (B, H).
+
+    Args:
+        gates: i, f, g, o, (B, 4, H), as `step_into` left them.
+        shown: tanh(s_t), (B, H).
+        slope: room for the slopes, (B, 4, H).
+    """
+    i, f, g, o = gates.unbind(1)  # (B, H) each
+    d_s.addcmul_(d_h * o, 1 - shown * shown)
+    torch.addcmul(gates, gates, gates, value=-1, out=slope)  # σ' = σ - σ²
+    slope_i, slope_f, slope_g, slope_o = slope.unbind(1)
+    slope_i.mul_(g)
+    slope_f.mul_(s_prev)
+    torch.mul(g, g, out=slope_g).neg_().add_(1).mul_(i)
+    slope_o.mul_(shown)
+    torch.mul(slope[:, :3], d_s[:, None], out=delta[:, :3])
+    torch.mul(slope_o, d_h, out=delta[:, 3])
+    d_s.mul_(f)

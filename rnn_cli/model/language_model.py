@@ -8,8 +8,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from rnn_cli.model.cells import Cell, make_cell
+from rnn_cli.model.cells import Cell
 from rnn_cli.model.dropout import Dropout, Masks
+from rnn_cli.model.make_cell import make_cell
 
 State = list[Tensor]
 """The state of every layer, lowest first, each (B, S): h_t, and what else the cell keeps (see `cells`)."""

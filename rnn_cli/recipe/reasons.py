@@ -15,7 +15,13 @@ PLAIN_KEYS = ("recurrent_init", "hidden_activation")
 RATE_KEYS = ("learning_rate", "table_learning_rate", "table_optimizer", "schedule", "max_minutes")
 """Keys of `training` that say how fast a network learns, and until when."""
 
-CELL_NAMES = {"elman": "Elman", "gru": "GRU", "lstm": "LSTM", "indrnn": "IndRNN"}
+CELL_NAMES = {
+    "elman": "Elman",
+    "gru": "GRU",
+    "lstm": "LSTM",
+    "mogrifier": "Mogrifier LSTM",
+    "indrnn": "IndRNN",
+}
 
 CELL_REASONS = {
     "elman": "the plain recurrent network: for gates the text, or the time, is too short",

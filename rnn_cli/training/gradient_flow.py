@@ -12,7 +12,7 @@ from rnn_cli.text.streams import Window
 def gradient_by_lag(model: LanguageModel, window: Window, output_activation: str) -> list[float]:
     """‖∂Loss_T/∂h_{T-k}‖ for k = 0, 1, ... T-1, nats per unit of the state; the mean over the streams.
 
-    h stands for all that the cell keeps: for lstm its slow memory, too.
+    h stands for all that the cell keeps: for lstm and mogrifier the slow memory, too.
 
     Loss_T is the error at the window's last step alone. Where the norms fall with k, what stands k words back cannot
     teach the network much (the gradient vanishes); where they rise, it explodes. Source: Hochreiter, "Untersuchungen

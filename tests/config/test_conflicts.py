@@ -152,7 +152,7 @@ def test_conflicts_are_told_beside_other_problems() -> None:
     assert problems_of(text) == [
         "c.yaml:2:1: lr: unknown key. Allowed here: data, model, output, training, logging.",
         f"c.yaml:3:22: training.patience: found 3, {NEEDS_A_TEXT} take patience out.",
-        'c.yaml:4:31: model.cell: found "esn", allowed: "elman", "gru", "lstm", "indrnn".',
+        'c.yaml:4:31: model.cell: found "esn", allowed: "elman", "gru", "lstm", "mogrifier", "indrnn".',
     ]
 
 

@@ -112,9 +112,9 @@ WRONG = {
         f'3:22: model.hidden_activation: found "TANH", allowed: {ACTIVATIONS}. Did you mean "tanh"?'
     ),
     "model:\n  cell: ltsm": (
-        '3:9: model.cell: found "ltsm", allowed: "elman", "gru", "lstm", "indrnn". Did you mean "lstm"?'
+        '3:9: model.cell: found "ltsm", allowed: "elman", "gru", "lstm", "mogrifier", "indrnn". Did you mean "lstm"?'
     ),
-    "model:\n  cell: null": '3:9: model.cell: found null, allowed: "elman", "gru", "lstm", "indrnn".',
+    "model:\n  cell: null": '3:9: model.cell: found null, allowed: "elman", "gru", "lstm", "mogrifier", "indrnn".',
     "output:\n  softmax: full": '3:12: output.softmax: found "full", allowed: "auto", "exact", "sampled".',
     f"output:\n  softmax: {'x' * 99}": (
         f'3:12: output.softmax: found "{"x" * 60}…", allowed: "auto", "exact", "sampled".'
@@ -290,6 +290,6 @@ def test_a_stored_config_that_is_wrong_is_refused_with_every_problem() -> None:
     with pytest.raises(ConfigError) as caught:
         config_from_dict({"data": {"train": "a"}, "model": {"cell": "esn"}, "output": {"qqq": 2}})
     assert caught.value.problems == [
-        'the stored config: model.cell: found "esn", allowed: "elman", "gru", "lstm", "indrnn".',
+        'the stored config: model.cell: found "esn", allowed: "elman", "gru", "lstm", "mogrifier", "indrnn".',
         "the stored config: output.qqq: unknown key. Allowed here: softmax, samples, exact_share, tie_embeddings.",
     ]

@@ -92,7 +92,7 @@ WRONG_OVERRIDES = {
     "training.batch_size=": "found null, allowed: a whole number of 1 or more.",
     "training={batch_size: 0}": "training.batch_size: found 0, allowed: a whole number of 1 or more.",
     "model.hidden_size.x=3": "model.hidden_size: found a mapping, allowed: a whole number of 1 or more.",
-    "model.cell=esn": 'found "esn", allowed: "elman", "gru", "lstm", "indrnn".',
+    "model.cell=esn": 'found "esn", allowed: "elman", "gru", "lstm", "mogrifier", "indrnn".',
     "data.train=[text.txt, 3]": "found 3, allowed: a path or a list of paths.",
     "training.seed": "not of the form section.key=value, such as training.seed=2.",
     "=3": "not of the form section.key=value, such as training.seed=2.",

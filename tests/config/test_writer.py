@@ -127,7 +127,7 @@ def configs(draw: st.DrawFn) -> Config:
         "questions": draw(st.dictionaries(strange, strange, max_size=2)),
         "tokenizer": {"kind": kind, "max_size": draw(st.none() | st.integers(257, 99999))},
     }
-    cell = draw(st.sampled_from(["elman", "gru", "lstm", "indrnn"]))
+    cell = draw(st.sampled_from(["elman", "gru", "lstm", "mogrifier", "indrnn"]))
     model = {
         "cell": cell,
         "dropout": draw(st.floats(0, 1, exclude_max=True)),

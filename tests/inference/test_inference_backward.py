@@ -9,7 +9,7 @@ import torch
 from rnn_cli.errors import UsageError
 from rnn_cli.inference.dynamic import DynamicNetwork
 from rnn_cli.inference.engine import Engine
-from rnn_cli.model.cells import Cell, ElmanCell, GRUCell, IndRNNCell, LSTMCell
+from rnn_cli.model.make_cell import make_cell
 from rnn_cli.model_tensors import Tensors
 
 VOCAB_SIZE, T = 9, 7
@@ -22,6 +22,7 @@ CELLS = [
     ("indrnn", "tanh"),
     ("gru", None),
     ("lstm", None),
+    ("mogrifier", None),
 ]
 MakeTensors = Callable[..., Tensors]
 
@@ -44,21 +45,21 @@ def autograd_step(
     weights = {name: torch.tensor(value, requires_grad=True) for name, value in tensors.items()}
     x = weights["embedding"][torch.tensor(IDS)]  # (T, E)
     for layer in range(2):
-        sizes = {
-            "input_size": x.shape[1],
-            "hidden_size": state[layer].shape[1] // (2 if cell == "lstm" else 1),
-        }
-        one: Cell
-        if f is None:
-            one = GRUCell(**sizes) if cell == "gru" else LSTMCell(**sizes)
-        else:
-            one = (ElmanCell if cell == "elman" else IndRNNCell)(**sizes, activation=f)
+        H = state[layer].shape[1] // (2 if cell in ("lstm", "mogrifier") else 1)
+        one = make_cell(
+            cell,
+            input_size=x.shape[1],
+            hidden_size=H,
+            activation=f or "tanh",
+            recurrent_init="uniform",
+            memory_steps=None,
+        )
         letters = {name: weights[f"cells.{layer}.{name}"] for name, _ in one.named_parameters()}
         s = torch.tensor(state[layer])
         hidden = []
         for x_t in x:
             s = torch.func.functional_call(one, letters, (x_t[None], s))
-            hidden.append(s[0, : sizes["hidden_size"]])
+            hidden.append(s[0, :H])
         h = torch.stack(hidden)
         up = h
         if (gain := weights.get(f"norms.{layer}.gain")) is not None:
@@ -162,6 +163,6 @@ def test_a_model_that_cannot_be_followed_back_is_one_clear_message(make_tensors:
         DynamicNetwork(engine, rate=0.1, decay=0.0)
 
     assert str(error.value) == (
-        "--dynamic cannot follow this model back (model.cell elman). It can follow elman, gru, lstm and indrnn. "
-        "Leave it out."
+        "--dynamic cannot follow this model back (model.cell elman). It can follow elman, gru, lstm, mogrifier and "
+        "indrnn. Leave it out."
     )

@@ -13,7 +13,7 @@ from rnn_cli.text.streams import Window
 from rnn_cli.training.gradient_flow import gradient_by_lag
 from tests.insight.conftest import MakePair
 
-CELLS = ["elman", "gru", "lstm", "indrnn"]
+CELLS = ["elman", "gru", "lstm", "mogrifier", "indrnn"]
 IDS = [1, 4, 0, 8, 2, 2, 7]
 TARGET = 3
 RIVALS = np.array([5, 0, 6])
@@ -115,7 +115,7 @@ def test_reading_keeps_what_the_engine_makes(make_pair: MakePair, cell: str) -> 
     reading = read(engine, IDS)
     hidden, state = engine.read(np.array(IDS)[:, None], engine.initial_state(1))
     np.testing.assert_allclose(reading.top, hidden[:, 0], atol=1e-6)
-    S = 12 if cell == "lstm" else 6
+    S = 12 if cell in ("lstm", "mogrifier") else 6
     states, inputs = [tape.states for tape in reading.tapes], [tape.inputs for tape in reading.tapes]
     assert [layer.shape for layer in states] == [(8, S)] * 3
     for kept, last in zip(states, state, strict=True):

@@ -11,7 +11,7 @@ from rnn_cli.inference import TrainedModel
 from rnn_cli.insight.trace import Trace, UnitChange, trace
 from tests.insight.conftest import MakeModel, make_linear_model
 
-CELLS = ["elman", "gru", "lstm", "indrnn"]
+CELLS = ["elman", "gru", "lstm", "mogrifier", "indrnn"]
 
 
 def log2_probs(model: TrainedModel, ids: list[int]) -> np.ndarray:
@@ -57,7 +57,7 @@ def test_the_state_of_a_step_is_the_networks(make_model: MakeModel, cell: str) -
     assert step.norm == pytest.approx(np.linalg.norm(after), rel=1e-5)
     assert step.change == pytest.approx(np.linalg.norm(after - before), rel=1e-5)
     most = int(np.abs(after - before).argmax())
-    layer, column = divmod(most, 12 if cell == "lstm" else 6)
+    layer, column = divmod(most, 12 if cell in ("lstm", "mogrifier") else 6)
     part = "hs"[column // 6]
     assert (step.units[0].layer, step.units[0].part, step.units[0].unit) == (layer + 1, part, column % 6 + 1)
     assert step.units[0].change == pytest.approx(after[most] - before[most], rel=1e-4)

@@ -13,7 +13,7 @@ from rnn_cli.model.language_model import LanguageModel
 from rnn_cli.text.streams import Window
 
 H = 4
-CELLS = ["elman", "gru", "lstm", "indrnn"]
+CELLS = ["elman", "gru", "lstm", "mogrifier", "indrnn"]
 
 
 def make_model(cell: str, hidden: str) -> LanguageModel:

@@ -8,15 +8,9 @@ import torch
 
 from rnn_cli.config.schema import HIDDEN_ACTIVATIONS
 from rnn_cli.model.activations import ACTIVATIONS
-from rnn_cli.model.cells import (
-    MEMORY_INPUT_SCALE,
-    Cell,
-    ElmanCell,
-    GRUCell,
-    IndRNNCell,
-    LSTMCell,
-    make_cell,
-)
+from rnn_cli.model.cells import MEMORY_INPUT_SCALE, Cell, ElmanCell, IndRNNCell
+from rnn_cli.model.gated_cells import GRUCell, LSTMCell
+from rnn_cli.model.make_cell import make_cell
 from rnn_cli.model_tensors import CELLS, cell_shapes
 
 E, H = 2, 3

@@ -6,9 +6,10 @@ import pytest
 import torch
 
 from rnn_cli.model.activations import DERIVATIVES
-from rnn_cli.model.cells import Cell, make_cell
+from rnn_cli.model.cells import Cell
 from rnn_cli.model.fused import has_fast_path, read_window
 from rnn_cli.model.language_model import WindowReader, step_by_step
+from rnn_cli.model.make_cell import make_cell
 
 T, B, E, H = 6, 3, 4, 5
 
@@ -17,6 +18,7 @@ WAYS = [
     *(("indrnn", activation) for activation in DERIVATIVES),
     ("gru", "tanh"),
     ("lstm", "tanh"),
+    ("mogrifier", "tanh"),
 ]
 
 

@@ -9,10 +9,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from rnn_cli.model.cells import Cell, make_cell
+from rnn_cli.model.cells import Cell
 from rnn_cli.model.fused import read_window
 from rnn_cli.model.graphed import MOST_SHAPES, GraphedWindows
 from rnn_cli.model.language_model import WindowReader
+from rnn_cli.model.make_cell import make_cell
 from rnn_cli.model_tensors import CELLS
 
 T, B, E, H = 5, 3, 4, 6
