@@ -12,7 +12,7 @@ h_t = f(W·[h_{t-1}, x_t] + b), or those of another cell, and y_t = g(V·h_t + c
     norms.{i}.gain, norms.{i}.shift   (H,), there with `model.layer_norm`
 
 The gates of gru and lstm stand one below the other in W and b, in the orders r, z, n and i, f, g, o. mogrifier has
-those of lstm, and beside them cells.{i}.Q (3·E_i, H) and cells.{i}.R (2·H, E_i), blocks in the order of the rounds.
+those of lstm, and beside them cells.{i}.L (3·E_i + 2·H, K) and cells.{i}.R (3·H + 2·E_i, K), K = min(64, E_i, H).
 The W of indrnn is (H, E_i), beside cells.{i}.u (H,).
 
 With `model.direction: both` the network that reads backwards has tensors of the same shapes, under names that begin

@@ -19,6 +19,7 @@ DIRECTIONS = ("forward", "backward", "both")
 BACKWARD = "backward."
 """How the names of a pair's second network begin."""
 COUNTS = "counts"
+MOGRIFIER_RANK = 64  # as in `model.gated_cells`
 
 _LARGEST_SIZE = 1_000_000_000
 
@@ -33,11 +34,12 @@ def cell_shapes(cell: str, input_size: int, hidden_size: int) -> dict[str, tuple
         KeyError: `cell` is none of `CELLS`.
     """
     E, H = input_size, hidden_size
+    K = min(MOGRIFIER_RANK, E, H)
     return {
         "elman": {"W": (H, H + E), "b": (H,)},
         "gru": {"W": (3 * H, H + E), "b": (3 * H,)},
         "lstm": {"W": (4 * H, H + E), "b": (4 * H,)},
-        "mogrifier": {"W": (4 * H, H + E), "b": (4 * H,), "Q": (3 * E, H), "R": (2 * H, E)},
+        "mogrifier": {"W": (4 * H, H + E), "b": (4 * H,), "L": (3 * E + 2 * H, K), "R": (3 * H + 2 * E, K)},
         "indrnn": {"W": (H, E), "u": (H,), "b": (H,)},
     }[cell]
 

@@ -197,29 +197,32 @@ def lstm_backward(weights: Weights, tape: LayerTape, d_hidden: Floats) -> LayerB
 
 
 def mogrifier_backward(weights: Weights, tape: LayerTape, d_hidden: Floats) -> LayerBack:
-    """v_0 = x_t, v_1 = h_{t-1}, v_{r+2} = p_r ⊙ v_r with p_r = 2σ(M_r · v_{r+1}); then an LSTM's step on v_6 and v_5.
+    """v_0 = x_t, v_1 = h_{t-1}, v_{r+2} = p_r ⊙ v_r with p_r = 2σ(L_r · z_r), z_r = R_rᵀ · v_{r+1}; then an LSTM's step.
 
-    ε_r = ∂v_{r+2} ⊙ v_r ⊙ p_r(1 - p_r / 2), ∂v_{r+1} += M_rᵀ · ε_r, ∂v_r = ∂v_{r+2} ⊙ p_r, see
-    `model.fused_mogrifier`.
+    ε_r = ∂Loss/∂(L_r · z_r) and ζ_r = ∂Loss/∂z_r, see `model.fused_mogrifier`.
     """
     H = d_hidden.shape[1]
-    M = rounds_of(weights["Q"], weights["R"])
-    v, p = [tape.inputs, tape.states[:-1, :H]], []  # of all steps at once: (T, E) and (T, H) in turn
-    for M_r in M:
-        p.append(2 * sigmoid(v[-1] @ M_r.T))
+    rounds = rounds_of(weights, tape.inputs.shape[1], H)
+    # Of all steps at once, (T, E) or (T, H) in turn; z and ζ (T, K).
+    v, z, p = [tape.inputs, tape.states[:-1, :H]], [], []
+    for L_r, R_r in rounds:
+        z.append(v[-1] @ R_r)
+        p.append(2 * sigmoid(z[-1] @ L_r.T))
         v.append(p[-1] * v[-2])
-    epsilon = [np.empty_like(p_r) for p_r in p]
+    epsilon, zeta = [np.zeros_like(p_r) for p_r in p], [np.zeros_like(z_r) for z_r in z]
 
     def through_rounds(t: int, d_h: Floats, d_x: Floats) -> tuple[Floats, Floats]:
         d_scaled, d_reader = d_x, d_h  # ∂v_{r+2} and ∂v_{r+1}, from the last round on
-        for r in reversed(range(len(M))):
+        for r, (L_r, R_r) in reversed(list(enumerate(rounds))):
             epsilon[r][t] = d_scaled * v[r][t] * p[r][t] * (1 - p[r][t] / 2)
-            d_scaled, d_reader = d_reader + epsilon[r][t] @ M[r], d_scaled * p[r][t]
+            zeta[r][t] = epsilon[r][t] @ L_r
+            d_scaled, d_reader = d_reader + zeta[r][t] @ R_r.T, d_scaled * p[r][t]
         return d_scaled, d_reader
 
     back = _back_through_gates(weights, tape, np.concatenate(v[-2:], axis=1), d_hidden, through_rounds)
-    d_M = [epsilon_r.T @ reader for epsilon_r, reader in zip(epsilon, v[1:], strict=False)]
-    gradients = {**back.weights, "Q": np.concatenate(d_M[0::2]), "R": np.concatenate(d_M[1::2])}
+    d_L = [epsilon_r.T @ z_r for epsilon_r, z_r in zip(epsilon, z, strict=True)]
+    d_R = [reader.T @ zeta_r for reader, zeta_r in zip(v[1:-1], zeta, strict=True)]
+    gradients = {**back.weights, "L": np.concatenate(d_L), "R": np.concatenate(d_R)}
     return LayerBack(gradients, back.inputs, back.states)
 
 

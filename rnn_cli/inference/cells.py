@@ -125,11 +125,11 @@ class LSTMCell:
 
 
 class MogrifierCell(LSTMCell):
-    """v_0 = x_t, v_1 = h_{t-1}, v_{r+2} = 2σ(M_r · v_{r+1}) ⊙ v_r; then `LSTMCell` on v_6 and v_5 in their place."""
+    """v_0 = x_t, v_1 = h_{t-1}, v_{r+2} = 2σ(L_r · R_rᵀ · v_{r+1}) ⊙ v_r; then `LSTMCell` on v_6 and v_5."""
 
     def __init__(self, weights: Weights) -> None:
         super().__init__(weights)
-        self._rounds = [M.T for M in rounds_of(weights["Q"], weights["R"])]
+        self._rounds = rounds_of(weights, weights["W"].shape[1] - self.hidden_size, self.hidden_size)
 
     def inputs(self, x: Array) -> Array:
         """See `Cell`: x itself, (..., E). What it adds to the sums waits for the state."""
@@ -139,16 +139,18 @@ class MogrifierCell(LSTMCell):
         """See `Cell`."""
         h_prev, s_prev = np.split(state, 2, axis=1)  # (B, H) each
         scaled, reader = inputs_t, h_prev  # v_r and v_{r+1}
-        for M in self._rounds:
-            scaled, reader = reader, 2 * sigmoid(reader @ M) * scaled
+        for L_r, R_r in self._rounds:
+            scaled, reader = reader, 2 * sigmoid(reader @ R_r @ L_r.T) * scaled
         return super().step(super().inputs(reader), np.concatenate([scaled, s_prev], axis=1))
 
 
-def rounds_of(Q: Floats, R: Floats) -> list[Floats]:
-    """M_0 .. M_4 of a `MogrifierCell`: blocks of Q (E, H) and of R (H, E) in turn."""
-    E, H = R.shape[1], Q.shape[1]
-    of_input, of_state = Q.reshape(-1, E, H), R.reshape(-1, H, E)
-    return [(of_state if r % 2 else of_input)[r // 2] for r in range(len(of_input) + len(of_state))]
+def rounds_of(
+    weights: Mapping[str, Floats], input_size: int, hidden_size: int
+) -> list[tuple[Floats, Floats]]:
+    """(L_0, R_0) .. (L_4, R_4) of a `MogrifierCell`, which stand one below the other in L and R."""
+    E, H = input_size, hidden_size
+    of_L, of_R = np.cumsum([E, H, E, H]), np.cumsum([H, E, H, E])
+    return list(zip(np.split(weights["L"], of_L), np.split(weights["R"], of_R), strict=True))
 
 
 class IndRNNCell:

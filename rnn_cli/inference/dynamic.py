@@ -21,7 +21,7 @@ TOKENS_AT_ONCE = 10
 TOKENS_TO_DECAY = 100  # a pass over all weights takes as long as reading some tokens does
 NEGLIGIBLE = 1e-4
 # The last part of the names of weights.
-LEARNT = frozenset(("embedding", "V", "P", "c", "W", "b", "u", "Q", "R", "gain", "shift"))
+LEARNT = frozenset(("embedding", "V", "P", "c", "W", "b", "u", "L", "R", "gain", "shift"))
 
 
 class DynamicNetwork:

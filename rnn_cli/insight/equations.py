@@ -61,16 +61,16 @@ def lstm(weights: Weights, x: Tensor, state: Tensor, _: F) -> Step:
 
 
 def mogrifier(weights: Weights, x: Tensor, state: Tensor, f: F) -> Step:
-    """x ← 2σ(Q · h) ⊙ x and h ← 2σ(R · x) ⊙ h in turn, with a block of Q or R each; then the step of an LSTM."""
-    H, E = weights["Q"].shape[1], weights["R"].shape[1]
-    Q_0, Q_2, Q_4 = weights["Q"].view(3, E, H)
-    R_1, R_3 = weights["R"].view(2, H, E)
+    """x ← 2σ(M_r · h) ⊙ x and h ← 2σ(M_r · x) ⊙ h in turn, M_r = L_r · R_rᵀ; then the step of an LSTM."""
+    E, H = x.shape[1], state.shape[1] // 2
     h, s = state[:, :H], state[:, H:]
-    x = 2 * torch.sigmoid(h @ Q_0.T) * x
-    h = 2 * torch.sigmoid(x @ R_1.T) * h
-    x = 2 * torch.sigmoid(h @ Q_2.T) * x
-    h = 2 * torch.sigmoid(x @ R_3.T) * h
-    x = 2 * torch.sigmoid(h @ Q_4.T) * x
+    lefts, rights = torch.split(weights["L"], [E, H, E, H, E]), torch.split(weights["R"], [H, E, H, E, H])
+    M_0, M_1, M_2, M_3, M_4 = (L_r @ R_r.T for L_r, R_r in zip(lefts, rights, strict=True))
+    x = 2 * torch.sigmoid(h @ M_0.T) * x
+    h = 2 * torch.sigmoid(x @ M_1.T) * h
+    x = 2 * torch.sigmoid(h @ M_2.T) * x
+    h = 2 * torch.sigmoid(x @ M_3.T) * h
+    x = 2 * torch.sigmoid(h @ M_4.T) * x
     return lstm(weights, x, torch.cat([h, s], dim=1), f)
 
 

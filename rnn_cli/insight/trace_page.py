@@ -10,7 +10,7 @@ EQUATIONS = {
     "lstm": "s_t = f ⊙ s_{t-1} + i ⊙ g and h_t = o ⊙ tanh(s_t), where g is what may be let in and the gates i, f "
     "and o are made of h_{t-1} and x_t. Here h stands for h and s together; a unit of s is written s12+.",
     "mogrifier": "s_t = f ⊙ s_{t-1} + i ⊙ g and h_t = o ⊙ tanh(s_t) as in an LSTM, where g, i, f and o are made of "
-    "h_{t-1} and x_t after these have scaled each other five times in turn, x ← 2σ(Q · h) ⊙ x and h ← 2σ(R · x) ⊙ h. "
+    "h_{t-1} and x_t after these have scaled each other five times in turn, x ← 2σ(M · h) ⊙ x and h ← 2σ(M · x) ⊙ h. "
     "Here h stands for h and s together; a unit of s is written s12+.",
     "indrnn": "h_t = f(W · x_t + u ⊙ h_{t-1} + b), each unit by itself.",
 }

@@ -60,7 +60,7 @@ class Cell(nn.Module):
 
     def weights(self) -> dict[str, Tensor]:
         """All that is learned, by its name in the equation."""
-        return {name: getattr(self, name) for name in ("W", "u", "b", "Q", "R") if hasattr(self, name)}
+        return {name: getattr(self, name) for name in ("W", "u", "b", "L", "R") if hasattr(self, name)}
 
     def with_weights(self, weights: Mapping[str, Tensor]) -> Self:
         """A copy that shares all other parameters. (Threads read side by side: the cell itself stays as it is.)"""

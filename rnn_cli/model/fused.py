@@ -42,7 +42,7 @@ def read_window(
     match cell:
         case MogrifierCell():
             h_0, s_0 = state.chunk(2, dim=1)  # (B, H) each
-            hidden, s_T = MogrifierWindow.apply(x, h_0, s_0, cell.W, cell.b, cell.Q, cell.R, dtype)  # type: ignore[no-untyped-call]
+            hidden, s_T = MogrifierWindow.apply(x, h_0, s_0, cell.W, cell.b, cell.L, cell.R, dtype)  # type: ignore[no-untyped-call]
             return hidden, torch.cat([hidden[-1], s_T], dim=1)
         case LSTMCell():
             h_0, s_0 = state.chunk(2, dim=1)  # (B, H) each

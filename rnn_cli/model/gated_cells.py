@@ -88,44 +88,57 @@ class LSTMCell(Cell):
 ROUNDS = 5
 """How often the input and the state of a `MogrifierCell` scale each other before a step; the paper's best."""
 
+RANK = 64
+"""The largest rank of a `MogrifierCell`'s M_r."""
+
 
 class MogrifierCell(LSTMCell):
     """An LSTM whose input and state scale each other before each step, in turn, `ROUNDS` times.
 
         v_0 = x_t,  v_1 = h_{t-1}
-        v_{r+2} = 2σ(M_r · v_{r+1}) ⊙ v_r,  r = 0 .. 4      M_0, M_2, M_4 the blocks of Q; M_1, M_3 those of R
+        v_{r+2} = 2σ(M_r · v_{r+1}) ⊙ v_r  with  M_r = L_r · R_rᵀ,  r = 0 .. 4
 
     and the step of `LSTMCell` reads v_6 as its x_t and v_5 as its h_{t-1}. So what a word means to the cell depends
     on what came before it, by products and not by the sums of the gates alone.
 
-    Source: G. Melis, T. Kočiský and P. Blunsom, "Mogrifier LSTM", arXiv:1909.01792 (ICLR 2020).
+    Source: G. Melis, T. Kočiský and P. Blunsom, "Mogrifier LSTM", arXiv:1909.01792 (ICLR 2020). M_r is its Q or R in
+    turn, of low rank as there: K = min(RANK, E, H).
 
     Parameters:
         W, b: as in `LSTMCell`.
-        Q: (3E, H), the blocks that read the state and scale the input, in the order of the rounds.
-        R: (2H, E), those that read the input and scale the state.
+        L: (3E + 2H, K), L_0 .. L_4 one below the other: E rows where a round scales x, H where it scales h.
+        R: (3H + 2E, K), R_0 .. R_4: H rows where a round reads h, E where it reads x.
     """
 
     def __init__(self, *, input_size: int, hidden_size: int) -> None:
         super().__init__(input_size=input_size, hidden_size=hidden_size)
         E, H = input_size, hidden_size
-        self.Q = nn.Parameter(torch.empty((ROUNDS + 1) // 2 * E, H).uniform_(-1, 1) / math.sqrt(H))
-        self.R = nn.Parameter(torch.empty(ROUNDS // 2 * H, E).uniform_(-1, 1) / math.sqrt(E))
+        K = min(RANK, E, H)
+        self.L = nn.Parameter(torch.empty(sum(round_sizes(E, H)), K))
+        self.R = nn.Parameter(torch.empty(sum(round_sizes(H, E)), K))
+        with torch.no_grad():
+            for L_r, R_r in rounds_of(self.L, self.R, E, H):
+                L_r.uniform_(-1, 1).mul_(math.sqrt(3 / K))
+                R_r.uniform_(-1, 1).mul_(1 / math.sqrt(len(R_r)))
 
     def forward(self, x_t: Tensor, state: Tensor) -> Tensor:
         """One step: x_t (B, E) and [h_{t-1}, s_{t-1}] (B, 2H) give [h_t, s_t], (B, 2H)."""
         h_prev, s_prev = state.chunk(2, dim=1)  # (B, H) each
         scaled, reader = x_t, h_prev  # v_r and v_{r+1}
-        for M in rounds_of(self.Q, self.R):
-            scaled, reader = reader, 2 * torch.sigmoid(reader @ M.T) * scaled
+        for L_r, R_r in rounds_of(self.L, self.R, self.input_size, self.hidden_size):
+            scaled, reader = reader, 2 * torch.sigmoid(reader @ R_r @ L_r.T) * scaled
         return super().forward(reader, torch.cat([scaled, s_prev], dim=1))
 
 
-def rounds_of(Q: Tensor, R: Tensor) -> list[Tensor]:
-    """M_0 .. M_4 of a `MogrifierCell`: blocks of Q (E, H) and of R (H, E) in turn."""
-    E, H = R.shape[1], Q.shape[1]
-    of_input, of_state = Q.view(-1, E, H), R.view(-1, H, E)
-    return [(of_state if r % 2 else of_input)[r // 2] for r in range(ROUNDS)]
+def round_sizes(first: int, second: int) -> list[int]:
+    """The two sizes in turn, one for each round of a `MogrifierCell`."""
+    return [second if r % 2 else first for r in range(ROUNDS)]
+
+
+def rounds_of(L: Tensor, R: Tensor, input_size: int, hidden_size: int) -> list[tuple[Tensor, Tensor]]:
+    """(L_0, R_0) .. (L_4, R_4) of a `MogrifierCell`."""
+    E, H = input_size, hidden_size
+    return list(zip(L.split(round_sizes(E, H)), R.split(round_sizes(H, E)), strict=True))  # type: ignore[no-untyped-call]
 
 
 @torch.no_grad()

@@ -69,7 +69,7 @@ def test_our_gradients_agree_with_autograd_and_finite_differences(
 ) -> None:
     found = check(make_model(cell=cell, num_layers=2), cell=cell, output=output, mask=mask)
     assert found.agrees
-    letters = {"indrnn": ["W", "u", "b"], "mogrifier": ["W", "b", "Q", "R"]}.get(cell, ["W", "b"])
+    letters = {"indrnn": ["W", "u", "b"], "mogrifier": ["W", "b", "L", "R"]}.get(cell, ["W", "b"])
     names = [f"cells.{layer}.{letter}" for layer in (0, 1) for letter in letters]
     assert [parameter.name for parameter in found.parameters] == ["embedding", "V", "c", *names]
     for parameter in found.parameters:
