@@ -86,7 +86,9 @@ def test_the_tensors_of_every_cell_have_their_place_and_no_others(path: Path, ce
     )
 
 
-@pytest.mark.parametrize(("cell", "shape"), [("gru", "(6, 5)"), ("lstm", "(8, 5)"), ("indrnn", "(2, 3)")])
+@pytest.mark.parametrize(
+    ("cell", "shape"), [("gru", "(6, 5)"), ("lstm", "(8, 5)"), ("mogrifier", "(8, 5)"), ("indrnn", "(2, 3)")]
+)
 def test_the_tensors_of_another_cell_are_refused(path: Path, cell: str, shape: str) -> None:
     assert refusal_of_metadata(path, config=with_config("model", "cell", cell)) == (
         f"the tensor cells.0.W has the shape (2, 5); by the model's config it has to be {shape}."

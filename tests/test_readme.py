@@ -58,7 +58,7 @@ def test_the_first_config_takes_another_cell_without_the_two_lines_that_the_read
     fewer = [line for line in lines if not line.lstrip().startswith(found)]
     assert len(fewer) == len(lines) - 2
     (tmp_path / "config.yaml").write_text("".join(fewer))
-    for cell in ("gru", "lstm", "indrnn"):
+    for cell in ("gru", "lstm", "mogrifier", "indrnn"):
         assert load_config(tmp_path / "config.yaml", [f"model.cell={cell}"]).model.cell == cell
 
 

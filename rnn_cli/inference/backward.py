@@ -197,7 +197,7 @@ def lstm_backward(weights: Weights, tape: LayerTape, d_hidden: Floats) -> LayerB
 
 
 def mogrifier_backward(weights: Weights, tape: LayerTape, d_hidden: Floats) -> LayerBack:
-    """v_0 = x_t, v_1 = h_{t-1}, v_{r+2} = p_r ⊙ v_r with p_r = 2σ(L_r · z_r), z_r = R_rᵀ · v_{r+1}; then an LSTM's step.
+    """v_0 = x_t, v_1 = h_{t-1}, z_r = R_rᵀ · v_{r+1}, p_r = 2σ(L_r · z_r), v_{r+2} = p_r ⊙ v_r; then an LSTM's step.
 
     ε_r = ∂Loss/∂(L_r · z_r) and ζ_r = ∂Loss/∂z_r, see `model.fused_mogrifier`.
     """

@@ -10,7 +10,7 @@ from rnn_cli.model.gated_cells import ROUNDS, round_sizes, rounds_of
 
 
 class MogrifierWindow(torch.autograd.Function):
-    """v_0 = x_t, v_1 = h_{t-1}, and in five rounds z_r = R_rᵀ · v_{r+1}, p_r = 2σ(L_r · z_r), v_{r+2} = p_r ⊙ v_r; then
+    """v_0 = x_t, v_1 = h_{t-1}; five times z_r = R_rᵀ · v_{r+1}, p_r = 2σ(L_r · z_r), v_{r+2} = p_r ⊙ v_r; then
 
         a_t = W · [h, x] + b, its rows i, f, g, o:  s_t = σ(f) ⊙ s_{t-1} + σ(i) ⊙ tanh(g),  h_t = σ(o) ⊙ tanh(s_t)
 

@@ -106,8 +106,8 @@ class MogrifierCell(LSTMCell):
 
     Parameters:
         W, b: as in `LSTMCell`.
-        L: (3E + 2H, K), L_0 .. L_4 one below the other: E rows where a round scales x, H where it scales h.
-        R: (3H + 2E, K), R_0 .. R_4: H rows where a round reads h, E where it reads x.
+        L: (3E + 2H, K), L_0 .. L_4 one below the other, E rows where a round scales x, H where it scales h.
+        R: (3H + 2E, K), R_0 .. R_4, H rows where a round reads h, E where it reads x.
     """
 
     def __init__(self, *, input_size: int, hidden_size: int) -> None:

@@ -34,6 +34,10 @@ def test_a_config_is_checked_with_new_weights(rnn: Rnn, tiny: Path) -> None:
     [
         ("gru", ["layer", "ρ(W_rh)", "ρ(W_zh)", "ρ(W_nh)", "mean z", "a step back, measured"]),
         ("lstm", ["layer", "ρ(W_ih)", "ρ(W_fh)", "ρ(W_gh)", "ρ(W_oh)", "mean f", "a step back, measured"]),
+        (
+            "mogrifier",
+            ["layer", "ρ(W_ih)", "ρ(W_fh)", "ρ(W_gh)", "ρ(W_oh)", "mean f", "a step back, measured"],
+        ),
         ("indrnn", ["layer", "max |u|", "mean |u|", "mean f'", "a step back, measured"]),
     ],
 )
@@ -43,7 +47,7 @@ def test_every_cell_is_checked_and_its_way_back_explained(
     monkeypatch.setenv("COLUMNS", "80")
     tiny.write_text(tiny.read_text().replace("model: {", f"model: {{cell: {cell}, "))
     result = rnn("check-grad", "tiny.yaml")
-    assert (result.code, result.out.count("agrees")) == (0, 6 if cell == "indrnn" else 5)
+    assert (result.code, result.out.count("agrees")) == (0, {"indrnn": 6, "mogrifier": 7}.get(cell, 5))
     assert heading in [re.split(" {2,}", line.strip()) for line in result.out.splitlines()]
     assert WAYS_BACK[cell][:40] in result.out
 

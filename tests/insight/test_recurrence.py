@@ -58,7 +58,7 @@ def test_the_recurrent_part_of_the_plain_cell_has_the_radius_and_slope_that_it_w
     assert (found.lets_through, found.mean) == ("f'", 1)
 
 
-@pytest.mark.parametrize(("cell", "gates"), [("gru", "rzn"), ("lstm", "ifgo")])
+@pytest.mark.parametrize(("cell", "gates"), [("gru", "rzn"), ("lstm", "ifgo"), ("mogrifier", "ifgo")])
 def test_each_block_of_a_gated_cell_has_its_own_radius(cell: str, gates: str) -> None:
     model = make_model(cell, "tanh")
     with torch.no_grad():
@@ -70,7 +70,7 @@ def test_each_block_of_a_gated_cell_has_its_own_radius(cell: str, gates: str) ->
     }
 
 
-@pytest.mark.parametrize(("cell", "letter"), [("gru", "z"), ("lstm", "f")])
+@pytest.mark.parametrize(("cell", "letter"), [("gru", "z"), ("lstm", "f"), ("mogrifier", "f")])
 def test_a_gate_that_is_open_keeps_a_gradient_as_it_is(cell: str, letter: str) -> None:
     """All weights 0, and the bias of the gate ln 9: it lets 0.9 through at each step, and nothing else does."""
     model = make_model(cell, "tanh")
@@ -98,7 +98,7 @@ def test_the_units_of_an_indrnn_go_back_each_by_its_own_weight() -> None:
 @pytest.mark.parametrize(
     ("cell", "scale", "hidden"),
     [("elman", 0.5, "identity"), ("elman", 1.0, "identity"), ("elman", 1.5, "tanh"), ("gru", 2.0, "tanh"),
-     ("lstm", 2.0, "tanh"), ("indrnn", 1.0, "tanh")],
+     ("lstm", 2.0, "tanh"), ("mogrifier", 1.0, "tanh"), ("indrnn", 1.0, "tanh")],
 )  # fmt: skip
 def test_the_factor_of_a_step_back_is_that_of_real_gradients(cell: str, scale: float, hidden: str) -> None:
     model = make_model(cell, hidden)

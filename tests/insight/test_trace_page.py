@@ -20,6 +20,7 @@ def test_the_page_says_what_decided_and_marks_it() -> None:
         ("elman", "h_t = f(W · [h_{t-1}, x_t] + b)."),
         ("gru", "h_t = z ⊙ h_{t-1} + (1 - z) ⊙ n,"),
         ("lstm", "s_t = f ⊙ s_{t-1} + i ⊙ g and h_t = o ⊙ tanh(s_t),"),
+        ("mogrifier", "x ← 2σ(M · h) ⊙ x and h ← 2σ(M · x) ⊙ h."),
         ("indrnn", "h_t = f(W · x_t + u ⊙ h_{t-1} + b),"),
     ],
 )

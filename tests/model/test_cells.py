@@ -9,7 +9,7 @@ import torch
 from rnn_cli.config.schema import HIDDEN_ACTIVATIONS
 from rnn_cli.model.activations import ACTIVATIONS
 from rnn_cli.model.cells import MEMORY_INPUT_SCALE, Cell, ElmanCell, IndRNNCell
-from rnn_cli.model.gated_cells import GRUCell, LSTMCell
+from rnn_cli.model.gated_cells import RANK, GRUCell, LSTMCell, MogrifierCell
 from rnn_cli.model.make_cell import make_cell
 from rnn_cli.model_tensors import CELLS, cell_shapes
 
@@ -168,7 +168,41 @@ def test_an_lstm_starts_with_its_forget_gate_open_and_adds_what_it_lets_in() -> 
     assert h_t == pytest.approx(0.5 * math.tanh(s_t))
 
 
-@pytest.mark.parametrize("kind", ["gru", "lstm"])
+def test_a_mogrifier_whose_rounds_scale_by_one_is_an_lstm() -> None:
+    cell, lstm = some_cell("mogrifier"), some_cell("lstm")
+    with torch.no_grad():
+        cell.get_parameter("L").zero_()  # 2σ(0) = 1
+        lstm.W.copy_(cell.W)
+        lstm.b.copy_(cell.b)
+    x_t, state = torch.randn(4, E).double(), torch.randn(4, 2 * H).double()
+    torch.testing.assert_close(cell(x_t, state), lstm(x_t, state), atol=1e-15, rtol=0)
+
+
+def test_the_input_and_the_state_of_a_mogrifier_scale_each_other_in_turn_before_an_lstm_reads_them() -> None:
+    cell, lstm = MogrifierCell(input_size=1, hidden_size=1), LSTMCell(input_size=1, hidden_size=1)
+    M = [1.0, -0.5, 2.0, 0.25, -3.0]
+    with torch.no_grad():
+        cell.L.copy_(torch.tensor(M)[:, None])
+        cell.R.fill_(1.0)
+        lstm.W.copy_(cell.W)
+    x, h = 0.7, -0.4
+    for number, weight in enumerate(M):
+        if number % 2 == 0:
+            x *= 2 / (1 + math.exp(-weight * h))
+        else:
+            h *= 2 / (1 + math.exp(-weight * x))
+    found = cell(torch.tensor([[0.7]]), torch.tensor([[-0.4, 0.3]]))
+    torch.testing.assert_close(found, lstm(torch.tensor([[x]]), torch.tensor([[h, 0.3]])))
+
+
+def test_the_rounds_of_a_large_mogrifier_have_a_rank_that_both_sides_of_the_program_know() -> None:
+    shapes = cell_shapes("mogrifier", 100, 200)
+    cell = MogrifierCell(input_size=100, hidden_size=200)
+    assert {name: tuple(p.shape) for name, p in cell.named_parameters()} == shapes
+    assert (shapes["L"], shapes["R"]) == ((700, RANK), (800, RANK))
+
+
+@pytest.mark.parametrize("kind", ["gru", "lstm", "mogrifier"])
 def test_each_gate_starts_orthogonal_on_the_side_of_the_state(kind: str) -> None:
     cell = some_cell(kind)
     for rows in torch.split(cell.W.detach(), H):

@@ -96,6 +96,10 @@ VARIANTS: dict[str, dict[str, dict[str, Any]]] = {
     "gru": {"model": {"cell": "gru"}},
     "lstm of two layers": {"model": {"cell": "lstm", "num_layers": 2, "dropout": 0.2}},
     "lstm, lines": {"model": {"cell": "lstm"}, "data": {"mode": "lines"}},
+    "mogrifier, two workers": {
+        "model": {"cell": "mogrifier", "dropout_weights": 0.2},
+        "training": {"threads": 2},
+    },
     "indrnn of three layers": {"model": {"cell": "indrnn", "num_layers": 3}},
     "every dropout and penalty, two workers": {
         "model": {
