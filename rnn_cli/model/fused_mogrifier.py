@@ -78,19 +78,16 @@ class MogrifierWindow(torch.autograd.Function):
         E, K = h_and_x.shape[2] - H, L.shape[1]
         rounds = rounds_of(L, R, E, H)
         precise = held.dtype
-        slopes = [
-            p_r * (1 - p_r.to(precise) / 2) * v_r for p_r, v_r in zip(p, v, strict=False)
-        ]  # ∂v_{r+2}/∂(L_r · z_r)
+        # ∂v_{r+2} / ∂(L_r · z_r)
+        slopes = [p_r * (1 - p_r.to(precise) / 2) * v_r for p_r, v_r in zip(p, v, strict=False)]
         delta = torch.empty_like(gates, dtype=W.dtype)
         epsilon = [torch.empty_like(p_r, dtype=W.dtype) for p_r in p]
         zeta = torch.empty_like(z)
         through_W = torch.empty_like(h_and_x[0])  # Wᵀ · δ_t, (streams, H + E)
         through_R = [torch.empty_like(v[r + 1][0]) for r in range(2)]  # R_r · ζ_r, of h and of x in turn
         d_x = torch.empty_like(v[0], dtype=precise)
-        d_v = [
-            d_x[0],
-            torch.zeros_like(d_s_T),
-        ]  # ∂v_r of even r, which end as ∂x_t, and of odd r, as ∂h_{t-1}
+        # ∂v_r of even r, which end as ∂x_t, and of odd r, which end as ∂h_{t-1}.
+        d_v = [d_x[0], torch.zeros_like(d_s_T)]
         d_h, d_s, slope = torch.empty_like(d_s_T), d_s_T.clone(), torch.empty_like(gates[0])
         for t in reversed(range(T)):
             torch.add(d_hidden[t], d_v[1], out=d_h)

@@ -69,11 +69,7 @@ def make_recipe(
     # What is found in the text is told when it is trained on.
     texts = build_texts(config, lambda event: on_event(event) if isinstance(event, Preparing) else None)
     kind = config.data.tokenizer.kind
-    for cell, wanted in cells_to_try(kind, texts.train.tokens, asked.get("model", {})):
-        chosen["model"] = {"cell": cell}
-        speeds = _speeds(chosen, overrides, texts, asked, budget_s, on_event)
-        if speeds[0].tokens_per_s * budget_s >= wanted:
-            break
+    cell, speeds = _cell(chosen, overrides, texts, asked, budget_s, on_event)
     networks = 2 if config.model.direction == "both" else 1
     training_s = _training_s(config, budget_s, started_at, on_event) / networks
     network = choose_network(
@@ -141,6 +137,28 @@ def _training_s(config: Config, budget_s: float, started_at: float, on_event: On
             Notice(f"Reading the text took most of the budget; training takes {left_s:.0f} s all the same.")
         )
     return left_s
+
+
+def _cell(
+    chosen: Settings,
+    overrides: Sequence[str],
+    texts: Texts,
+    asked: Mapping[str, Any],
+    budget_s: float,
+    on_event: OnEvent,
+) -> tuple[str, list[Speed]]:
+    """The last of `cells_to_try` that there is time for, and how fast it is."""
+    kind = config_from_choices(chosen, overrides).data.tokenizer.kind
+    (cell, _), *richer = cells_to_try(kind, texts.train.tokens, asked.get("model", {}))
+    speeds = _speeds({**chosen, "model": {"cell": cell}}, overrides, texts, asked, budget_s, on_event)
+    for another, wanted in richer:
+        if speeds[0].tokens_per_s * budget_s < wanted:  # each is slower than the one before
+            break
+        tried = _speeds({**chosen, "model": {"cell": another}}, overrides, texts, asked, budget_s, on_event)
+        if tried[0].tokens_per_s * budget_s < wanted:
+            break
+        cell, speeds = another, tried
+    return cell, speeds
 
 
 def _speeds(

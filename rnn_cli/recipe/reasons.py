@@ -25,7 +25,8 @@ CELL_NAMES = {
 
 CELL_REASONS = {
     "elman": "the plain recurrent network: for gates the text, or the time, is too short",
-    "lstm": "there is time for so many readings, and it goes on learning from them the longest",
+    "mogrifier": "there is time for so many readings, and it learns the most from each",
+    "lstm": "there is time for so many readings, and it goes on learning from them where a GRU no longer does",
     "gru": "its gates learn more in the same time than the plain network, which is model.cell=elman",
 }
 

@@ -15,14 +15,14 @@ from rnn_cli.recipe.choice import (
 )
 from rnn_cli.recipe.reasons import Choices, Kind, Reason, Speed
 
-GATES_FIRST = [("lstm", 15_000_000), ("gru", 2_000_000), ("elman", 0)]
+ALL_CELLS = [("elman", 0), ("gru", 2_000_000), ("lstm", 15_000_000), ("mogrifier", 15_000_000)]
 
 
 @pytest.mark.parametrize(
     ("tokens", "asked", "cells"),
     [
-        (500_000, {}, GATES_FIRST),
-        (500_000, {"hidden_size": 300}, GATES_FIRST),
+        (500_000, {}, ALL_CELLS),
+        (500_000, {"hidden_size": 300}, ALL_CELLS),
         (499_999, {}, [("elman", 0)]),
         (500_000, {"recurrent_init": "orthogonal"}, [("elman", 0)]),
         (500_000, {"hidden_activation": "relu"}, [("elman", 0)]),
@@ -35,8 +35,8 @@ def test_gates_are_for_long_texts_and_a_user_who_asks_for_no_plain_cell(
     assert cells_to_try("word", tokens, asked) == cells
 
 
-def test_the_lstm_is_for_words() -> None:
-    assert cells_to_try("char", 500_000, {}) == GATES_FIRST[1:]
+def test_lstms_are_for_words() -> None:
+    assert cells_to_try("char", 500_000, {}) == ALL_CELLS[:2]
 
 
 @pytest.mark.parametrize(
@@ -57,6 +57,8 @@ def test_the_learning_rate_has_the_time_to_fall(training_s: float, updates: int,
         ("gru", 30, (4e-3, 3e-3)),
         ("lstm", 14.9, (4e-3, 3e-3)),
         ("lstm", 15, (2e-3, 1.5e-3)),
+        ("mogrifier", 14.9, (4e-3, 3e-3)),
+        ("mogrifier", 15, (2e-3, 1.5e-3)),
         ("elman", 10, (2e-3, 1.5e-3)),
     ],
 )
@@ -157,6 +159,7 @@ def test_the_more_often_a_text_is_read_the_slower_its_words_move(
         ("gru", 21, "sgd", 0.3),
         ("lstm", 14, "adagrad", None),
         ("lstm", 16, "sgd", 0.3),
+        ("mogrifier", 16, "sgd", 0.3),
         ("elman", 16, "adagrad", None),
         ("elman", 21, "sgd", None),
     ],

@@ -8,7 +8,7 @@ import pytest
 from rnn_cli.errors import ConfigError
 from rnn_cli.recipe import make
 from rnn_cli.recipe.make import Recipe, make_recipe
-from rnn_cli.recipe.reasons import Speed
+from rnn_cli.recipe.reasons import Settings, Speed
 
 
 @pytest.fixture(autouse=True)
@@ -86,6 +86,43 @@ def test_what_is_chosen_is_for_the_readings_that_are_asked_for(
     recipe = recipe_of(text, *asked)
     network = next(reason for reason in recipe.reasons if reason.what == "network")
     assert (recipe.config.model.dropout, network.why.partition("tokens, ")[2]) == (dropout, read)
+
+
+@pytest.mark.parametrize(
+    ("speeds", "chosen", "tried"),
+    [
+        ({"elman": 9}, "elman", ["elman"]),
+        ({"elman": 10, "gru": 9}, "elman", ["elman", "gru"]),
+        ({"elman": 99, "gru": 49}, "gru", ["elman", "gru"]),
+        ({"elman": 99, "gru": 60, "lstm": 49}, "gru", ["elman", "gru", "lstm"]),
+        (
+            {"elman": 99, "gru": 60, "lstm": 50, "mogrifier": 20},
+            "lstm",
+            ["elman", "gru", "lstm", "mogrifier"],
+        ),
+        (
+            {"elman": 99, "gru": 60, "lstm": 55, "mogrifier": 50},
+            "mogrifier",
+            ["elman", "gru", "lstm", "mogrifier"],
+        ),
+    ],
+)
+def test_the_richest_cell_is_taken_that_there_is_time_for_and_none_tried_that_there_cannot_be(
+    text: Path, monkeypatch: pytest.MonkeyPatch, speeds: dict[str, int], chosen: str, tried: list[str]
+) -> None:
+    """In a minute; tokens that it must be able to read: a GRU 600, an LSTM or a Mogrifier 3,000."""
+    found = []
+
+    def speed_of(settings: Settings, *_: object) -> list[Speed]:
+        cell = settings["model"]["cell"]
+        found.append(cell)
+        return [Speed(128, speeds[cell], "float32", 1)]
+
+    cells = [("elman", 0), ("gru", 600), ("lstm", 3_000), ("mogrifier", 3_000)]
+    monkeypatch.setattr(make, "_speeds", speed_of)
+    monkeypatch.setattr(make, "cells_to_try", lambda *_: cells)
+    assert recipe_of(text, "data.tokenizer.kind=word").config.model.cell == chosen
+    assert found == tried
 
 
 def test_no_text_to_measure_on_is_no_text_of_its_own(text: Path) -> None:
