@@ -3,8 +3,9 @@
 import errno
 import os
 import secrets
+import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
@@ -19,7 +20,7 @@ def atomic_write(path: Path, *, sync: bool = True) -> Iterator[IO[bytes]]:
     """Open a file for writing that appears under `path` only once it is whole.
 
     On an error nothing is left behind and a file that was there before stays as it was. A link stays, too: the file
-    that it leads to is written.
+    that it leads to is written. So do the permissions of a file that is replaced.
 
     Args:
         sync: whether it is to last through a power cut; without, it may be there but damaged then.
@@ -30,6 +31,8 @@ def atomic_write(path: Path, *, sync: bool = True) -> Iterator[IO[bytes]]:
     beside = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.part")
     try:
         with beside.open("wb") as file:
+            with suppress(OSError):  # there was none, or the file system has no permissions
+                beside.chmod(stat.S_IMODE(path.stat().st_mode))
             yield file
             file.flush()
             if sync:

@@ -16,6 +16,18 @@ STOPPED_IN_S = 60.0
 """A training that was asked to stop finishes its step and saves; one that takes longer is killed."""
 
 
+OUR_FOLDER = Path(__file__).resolve().parents[1]
+"""Holds the package: a folder of installed packages, or a clone."""
+
+
+def _imports_from(folder: Path) -> dict[str, str]:
+    """Variables that keep `python -m` from importing what lies in the current folder, as a user's `json.py` may.
+
+    In a clone that is not installed the package itself is found there.
+    """
+    return {} if folder.resolve() == OUR_FOLDER else {"PYTHONSAFEPATH": "1"}
+
+
 class Child:
     """A command that runs. It does not hear the terminal's Ctrl-C: whoever started it passes on one signal, once."""
 
@@ -53,7 +65,12 @@ class Child:
                 stdin=subprocess.DEVNULL,
                 stdout=output_file,
                 stderr=log_file,
-                env={**os.environ, **(environment or {}), VARIABLE: str(os.getpid())},
+                env={
+                    **os.environ,
+                    **_imports_from(folder or Path()),
+                    **(environment or {}),
+                    VARIABLE: str(os.getpid()),
+                },
                 cwd=folder,
                 process_group=0,
             )

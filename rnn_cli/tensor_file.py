@@ -12,11 +12,11 @@ numbers either, because it panics where there is too little memory for them.
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -26,12 +26,14 @@ from rnn_cli.errors import ModelFileError
 from rnn_cli.files import atomic_write
 
 Arrays = dict[str, npt.NDArray[Any]]
+Read = TypeVar("Read")
 
 _LONGEST_HEADER = 100_000_000  # bytes; what the safetensors library accepts at most
 # Besides its texts a header has some 50 characters and 10 quotation marks for each tensor. Many more of them would
 # be a quick way to fill the memory with small objects.
 _MOST_STRUCTURE = 5_000_000
 _MOST_QUOTES = 1_000_000
+_MOST_READINGS = 20  # of a file that is replaced again and again
 # What torch.save writes (a zip), and pickle.dump in protocols 2 to 5.
 _PICKLE_STARTS = (b"PK\x03\x04", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")
 _DTYPES = {
@@ -104,16 +106,7 @@ def read_tensor_file(
     Raises:
         ModelFileError: there is no such file, or it is not exactly what was written.
     """
-    with _one_message(path):
-        header = _read_header(path, mend)
-        order = _order({name: dtype for name, (dtype, _) in header.tensors.items()})
-        with path.open("rb") as file:
-            file.seek(header.length)
-            arrays = {name: _read_array(file, *header.tensors[name]) for name in order}
-        texts = dict(header.texts)
-        if texts.pop("sha256") != _checksum(arrays, texts):
-            raise SafetensorError("the checksum is another one")
-        return arrays, texts
+    return _read_at_rest(path, lambda: _read(path, mend))
 
 
 def read_metadata(path: Path, *, mend: str = "Give a file that rnn_cli wrote.") -> dict[str, str]:
@@ -122,9 +115,46 @@ def read_metadata(path: Path, *, mend: str = "Give a file that rnn_cli wrote.") 
     Raises:
         ModelFileError: there is no such file, or its header cannot be one that was written here.
     """
+    texts = _read_at_rest(path, lambda: _read_header(path, mend)).texts
+    return {name: text for name, text in texts.items() if name != "sha256"}
+
+
+def _read_at_rest(path: Path, read: Callable[[], Read]) -> Read:
+    """Read again where another file took the place of this one meanwhile, as a training's better model does.
+
+    The file is opened more than once, so header and numbers can be those of two files.
+    """
+    for _ in range(_MOST_READINGS - 1):
+        before = _identity(path)
+        try:
+            with _one_message(path):
+                return read()
+        except ModelFileError:
+            if _identity(path) == before:
+                raise
     with _one_message(path):
-        texts = _read_header(path, mend).texts
-        return {name: text for name, text in texts.items() if name != "sha256"}
+        return read()
+
+
+def _identity(path: Path) -> tuple[int, int, int] | None:
+    """By which a file is told from one that takes its place; None where there is none."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino, status.st_mtime_ns
+
+
+def _read(path: Path, mend: str) -> tuple[Arrays, dict[str, str]]:
+    header = _read_header(path, mend)
+    order = _order({name: dtype for name, (dtype, _) in header.tensors.items()})
+    with path.open("rb") as file:
+        file.seek(header.length)
+        arrays = {name: _read_array(file, *header.tensors[name]) for name in order}
+    texts = dict(header.texts)
+    if texts.pop("sha256") != _checksum(arrays, texts):
+        raise SafetensorError("the checksum is another one")
+    return arrays, texts
 
 
 @contextmanager

@@ -140,6 +140,16 @@ def test_a_link_stays_and_the_file_that_it_leads_to_is_written(tmp_path: Path, i
     assert sorted(path.name for path in tmp_path.rglob("*")) == ["link", "model", "run"]
 
 
+@pytest.mark.parametrize("mode", [0o600, 0o664, 0o444])
+def test_a_file_that_is_replaced_keeps_its_permissions(tmp_path: Path, mode: int) -> None:
+    (tmp_path / "model").touch()
+    (tmp_path / "model").chmod(mode)
+    with atomic_write(tmp_path / "model") as file:
+        file.write(b"new")
+    assert stat.S_IMODE((tmp_path / "model").stat().st_mode) == mode
+    assert (tmp_path / "model").read_bytes() == b"new"
+
+
 def test_text_is_written_as_utf_8_with_the_line_ends_that_it_has(tmp_path: Path) -> None:
     write_text(tmp_path / "text", "été\r\n→\n")
     assert (tmp_path / "text").read_bytes() == b"\xc3\xa9t\xc3\xa9\r\n\xe2\x86\x92\n"

@@ -134,3 +134,27 @@ def test_a_program_that_is_not_there_is_an_os_error(tmp_path: Path) -> None:
 def test_rnn_itself_is_what_is_started(tmp_path: Path) -> None:
     done = subprocess.run([*process.PROGRAM, "--version"], capture_output=True, text=True, check=True)
     assert done.stdout.startswith("rnn_cli ")
+
+
+@pytest.mark.parametrize("in_it", [True, False])
+def test_a_module_of_the_users_in_the_current_folder_takes_no_place(
+    in_it: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "json.py").write_text("print('of the user')")
+    if in_it:
+        monkeypatch.chdir(tmp_path)
+    child = Child.start(
+        ["--version"], log=tmp_path / "log", folder=None if in_it else tmp_path, program=process.PROGRAM
+    )
+    assert code_of(child) == 0
+    assert (tmp_path / "log").read_text().startswith("rnn_cli ")
+
+
+def test_in_a_clone_that_is_not_installed_the_package_is_found_in_the_current_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(process, "OUR_FOLDER", tmp_path)
+    (tmp_path / "package_of_a_clone.py").write_text("print('found')")
+    program = (sys.executable, "-m", "package_of_a_clone")
+    assert code_of(Child.start([], log=tmp_path / "log", folder=tmp_path, program=program)) == 0
+    assert (tmp_path / "log").read_text() == "found\n"

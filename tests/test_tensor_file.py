@@ -11,6 +11,7 @@ import struct
 import subprocess
 import sys
 import tracemalloc
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ import pytest
 from safetensors import safe_open
 from safetensors.numpy import load_file, save
 
+from rnn_cli import tensor_file
 from rnn_cli.errors import ModelFileError
 from rnn_cli.tensor_file import Arrays, read_metadata, read_tensor_file, write_tensor_file
 
@@ -383,3 +385,43 @@ for N in (4_000_000, 16_000_000):
 """
     environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1"}
     subprocess.run([sys.executable, "-c", script], check=True, timeout=60, env=environment)
+
+
+@pytest.mark.parametrize("times", [1, 3])
+def test_a_file_that_another_takes_the_place_of_while_it_is_read_is_read_again(
+    path: Path, times: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As `rnn complete` reads the model of a run that goes on."""
+    write_tensor_file(path, {"W": np.zeros(3, np.float32)}, {"number": "0"})
+    written: list[int] = []
+
+    def replace_after(header_text: Callable[[Path, str], bytes]) -> Callable[[Path, str], bytes]:
+        def read(path: Path, mend: str) -> bytes:
+            text = header_text(path, mend)
+            if len(written) < times:
+                written.append(len(written) + 1)
+                texts = {"number": str(written[-1]), "longer": "x" * 100 * written[-1]}
+                write_tensor_file(path, {"W": np.full(3, written[-1], np.float32)}, texts)
+            return text
+
+        return read
+
+    monkeypatch.setattr(tensor_file, "_header_text", replace_after(tensor_file._header_text))
+    tensors, texts = read_tensor_file(path)
+    assert texts["number"] == str(times)
+    assert tensors["W"].tolist() == [times] * 3
+
+
+def test_a_damaged_file_that_stays_is_read_once(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_tensor_file(path, {"W": np.zeros(3, np.float32)}, {})
+    path.write_bytes(path.read_bytes()[:-1] + b"\1")
+    header_text = tensor_file._header_text
+    times: list[Path] = []
+
+    def counted(path: Path, mend: str) -> bytes:
+        times.append(path)
+        return header_text(path, mend)
+
+    monkeypatch.setattr(tensor_file, "_header_text", counted)
+    assert refusal(path) == DAMAGED
+    assert len(times) == 1

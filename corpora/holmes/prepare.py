@@ -12,6 +12,8 @@ import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from rnn_cli.files import atomic_write
+
 BOOK_END = "\f"
 SHORTEST = 3  # words of a sentence; shorter ones are headings, numbers of pages and cries
 
@@ -73,16 +75,22 @@ def _respelt(sentence: str) -> str:
 
 
 def main(source: str, target: str) -> int:
-    """Prepare `source` (.xz or plain text, UTF-8) into `target`."""
+    """Prepare `source` (.xz or plain text, UTF-8) into `target`, whole or not at all."""
     opened = lzma.open if source.endswith(".xz") else open
-    with (
-        opened(source, "rt", encoding="utf-8", newline="\n") as lines,
-        Path(target).open("w", encoding="utf-8") as out,
-    ):
-        count = 0
-        for sentence in sentences(lines):
-            out.write(sentence + "\n")
-            count += 1
+    try:
+        if Path(target).exists() and Path(target).samefile(source):
+            print(
+                f"error: {target} is the text itself. Name another file for its sentences.", file=sys.stderr
+            )
+            return 1
+        with opened(source, "rt", encoding="utf-8", newline="\n") as lines, atomic_write(Path(target)) as out:
+            count = 0
+            for sentence in sentences(lines):
+                out.write(f"{sentence}\n".encode())
+                count += 1
+    except (OSError, EOFError, lzma.LZMAError, UnicodeDecodeError) as error:
+        print(f"error: {source} cannot be prepared into {target}: {error}", file=sys.stderr)
+        return 1
     print(f"{count:,} sentences written to {target}")
     return 0
 

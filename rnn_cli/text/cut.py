@@ -64,14 +64,18 @@ class MeasureStep:
 
     def make(self, shard: Shard, on_progress: ProgressCallback | None = None) -> None:
         """Count, a line end after each line as one."""
-        characters = count_characters(shard.lines(on_progress))
-        with writing_to(self.cache_dir):
-            write_text(self.entry(shard), json.dumps(characters))
+        self._made(shard, on_progress)
 
     def load(self, shard: Shard) -> int:
         """The number; counted again where the entry is damaged."""
         try:
             return int(json.loads(self.entry(shard).read_text("utf-8")))
         except (OSError, ValueError, TypeError):
-            self.make(shard)
-            return int(json.loads(self.entry(shard).read_text("utf-8")))
+            return self._made(shard)
+
+    def _made(self, shard: Shard, on_progress: ProgressCallback | None = None) -> int:
+        """What was counted and kept; it is not read again, because the cache may be deleted at any time."""
+        characters = count_characters(shard.lines(on_progress))
+        with writing_to(self.cache_dir):
+            write_text(self.entry(shard), json.dumps(characters))
+        return characters

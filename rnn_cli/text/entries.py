@@ -16,6 +16,7 @@ write under one name is the same.
 import hashlib
 import json
 import os
+import shutil
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -29,6 +30,9 @@ from rnn_cli.text.reader import TextFacts, file_status, hash_file
 
 FORMAT_VERSION = 3
 RACY_NS = 2_000_000_000  # a file may change twice within one tick of a coarse file system clock
+HALF_MADE = f".{'[0-9a-f]' * 64}.*"
+"""A folder that was to become an entry. Nothing else matches, should the cache lie among a user's own files."""
+LEFT_AFTER_S = 24 * 3600.0  # whoever still makes an entry has written to it by then
 
 
 def key_of(paths: Sequence[Path], hashes: Sequence[str], *settings: object) -> str:
@@ -81,6 +85,7 @@ def check_unchanged(texts: Sequence[TextFacts], hashes: Sequence[str]) -> None:
 def appearing_whole(entry: Path) -> Iterator[Path]:
     """A folder to write to that becomes `entry` at the end, and leaves nothing behind on an error."""
     entry.parent.mkdir(parents=True, exist_ok=True)
+    _remove_leftovers(entry.parent)
     with tempfile.TemporaryDirectory(prefix=f".{entry.name}.", dir=entry.parent) as beside:
         folder = Path(beside) / entry.name
         folder.mkdir()
@@ -90,6 +95,15 @@ def appearing_whole(entry: Path) -> Iterator[Path]:
         except OSError:
             if not entry.is_dir():  # else another process was faster, and what it wrote is the same
                 raise
+
+
+def _remove_leftovers(folder: Path) -> None:
+    """Remove what processes that were killed have left half-made beside the entries: it may be as large as a text."""
+    for left in folder.glob(HALF_MADE):
+        with suppress(OSError):  # somebody else's, or another process was faster
+            last_written = max(path.stat().st_mtime for path in (left, *left.rglob("*")))
+            if time.time() - last_written > LEFT_AFTER_S:
+                shutil.rmtree(left)
 
 
 @contextmanager

@@ -19,6 +19,7 @@ EOS = "<eos>"
 
 LONG_LINE = 100_000  # characters; the engine needs some 40 bytes for each character of a line
 LONGEST_WORD = 1000  # characters; what is longer is no word that could be learnt, only a large vocabulary
+GATHERED_CHARACTERS = 10_000_000  # of stretches counted before they are split: in some scripts few are alike
 
 _LETTER = r"[\p{L}\p{M}\p{N}]"
 # In this order, which is the fastest: words | clitics (the 't of don't, but not of 'tis) | runs of one
@@ -40,19 +41,36 @@ _WITH_SPACES_BEFORE = re.compile(r" *[^ ]+| +")
 def count_words(lines: Iterable[str], *, kind: str, split: str, lowercase: bool) -> Counter[str]:
     """How often each word (or character) of at most `LONGEST_WORD` characters occurs, as it stands in a vocabulary.
 
-    The counts of two texts add up to those of both together. Each different stretch of the text is split once.
+    The counts of two texts add up to those of both together. A stretch that comes again is not split again, and
+    memory grows with the number of different words only.
     """
     engine = make_engine(kind, split, lowercase)
     normalize, split_into_words = engine.normalizer.normalize_str, engine.pre_tokenizer.pre_tokenize_str
-    parts = chain.from_iterable(parts_of(line, kind) for line in lines)
     counts: Counter[str] = Counter()
-    for stretch, times in Counter(chain.from_iterable(stretches_of(part, kind) for part in parts)).items():
-        text = normalize(stretch)
-        words = text if kind == "char" else (word for word, _ in split_into_words(text))
-        for word in words:
-            if len(word) <= LONGEST_WORD:
-                counts[word] += times
+    for stretches in _counted_stretches(lines, kind):
+        for stretch, times in stretches.items():
+            text = normalize(stretch)
+            words = text if kind == "char" else (word for word, _ in split_into_words(text))
+            for word in words:
+                if len(word) <= LONGEST_WORD:
+                    counts[word] += times
     return counts
+
+
+def _counted_stretches(lines: Iterable[str], kind: str) -> Iterator[Counter[str]]:
+    """How often each stretch occurs, in as many counters as keep each of them small."""
+    counts: Counter[str] = Counter()
+    characters = 0  # at most so many are in `counts`
+    for part in chain.from_iterable(parts_of(line, kind) for line in lines):
+        counts.update(stretches_of(part, kind))
+        characters += len(part) + 1
+        if characters > GATHERED_CHARACTERS:
+            characters = sum(map(len, counts))
+            # Where many come again there is room for more before the next look.
+            if characters > GATHERED_CHARACTERS // 2:
+                yield counts
+                counts, characters = Counter(), 0
+    yield counts
 
 
 def parts_of(line: str, kind: str) -> list[str]:

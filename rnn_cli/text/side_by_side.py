@@ -148,4 +148,9 @@ def _is_at_work(child: Child, count: int) -> bool:
         )
     if error := child.last_error():
         raise TextError(error)
-    raise RuntimeError(f"A process that prepared the text failed:\n{child.said()}")
+    if said := child.said():
+        raise RuntimeError(f"A process that prepared the text failed:\n{said}")
+    raise TextError(
+        "A process that prepared the text failed and could not write down why. Make room where the cache folder "
+        "lies, or set RNN_CACHE to another one."
+    )

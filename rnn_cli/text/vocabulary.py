@@ -108,17 +108,15 @@ class CountStep:
 
     def make(self, shard: Shard, on_progress: ProgressCallback | None = None) -> None:
         """Count, and keep the counts."""
-        counts = self.count(shard, on_progress)
-        with writing_to(self.cache_dir):
-            write_text(self.entry(shard), json.dumps(counts, ensure_ascii=False))
+        self._made(shard, on_progress)
 
     def load(self, shard: Shard) -> dict[str, int]:
         """The counts; counted again where the entry is damaged."""
         try:
-            return self._read(shard)
+            stored = json.loads(self.entry(shard).read_text("utf-8"))
+            return {str(word): int(count) for word, count in dict(stored).items()}
         except (OSError, ValueError, TypeError):
-            self.make(shard)
-            return self._read(shard)
+            return self._made(shard)
 
     def counts(
         self, shards: Sequence[Shard], processes: int, on_progress: ProgressCallback | None
@@ -132,9 +130,12 @@ class CountStep:
             counts.update(self.load(shard))
         return counts
 
-    def _read(self, shard: Shard) -> dict[str, int]:
-        stored = json.loads(self.entry(shard).read_text("utf-8"))
-        return {str(word): int(count) for word, count in dict(stored).items()}
+    def _made(self, shard: Shard, on_progress: ProgressCallback | None = None) -> dict[str, int]:
+        """What was counted and kept; it is not read again, because the cache may be deleted at any time."""
+        counts = self.count(shard, on_progress)
+        with writing_to(self.cache_dir):
+            write_text(self.entry(shard), json.dumps(counts, ensure_ascii=False))
+        return counts
 
 
 def _check_vocabulary(

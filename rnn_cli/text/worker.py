@@ -10,10 +10,12 @@ from typing import Any, NoReturn
 from rnn_cli.errors import RnnError
 from rnn_cli.text.corpus import EncodeStep
 from rnn_cli.text.cut import MeasureStep
+from rnn_cli.text.entries import writing_to
 from rnn_cli.text.shard import Shard
 from rnn_cli.text.side_by_side import Step
 from rnn_cli.text.vocabulary import CountStep
 
+OUT_OF_MEMORY = "Memory ran out while the text was prepared. Set data.processes to a smaller number, or to 1."
 STEPS = {step.name: step for step in (MeasureStep, CountStep, EncodeStep)}
 
 
@@ -26,10 +28,14 @@ def main(job_file: Path) -> int:
     job = json.loads(job_file.read_text("utf-8"))
     step = STEPS[job["step"]].from_settings(Path(job["cache_dir"]), job["settings"])
     try:
-        _work(step, job, job_file.parent)
+        with writing_to(step.cache_dir):  # where the job lies, too
+            _work(step, job, job_file.parent)
     except RnnError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code
+    except MemoryError:
+        print(f"error: {OUT_OF_MEMORY}", file=sys.stderr)
+        return RnnError.exit_code
     return 0
 
 

@@ -49,3 +49,36 @@ def test_a_packed_file_becomes_a_file_of_sentences(
     assert main(str(source), str(target)) == 0
     assert target.read_text("utf-8") == "One of the books.\nAnother of the books.\nIt ends here.\n"
     assert capsys.readouterr().out == f"3 sentences written to {target}\n"
+
+
+def test_the_text_itself_is_never_written_over(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    source = tmp_path / "novels.txt"
+    source.write_text("One of the books.\n")
+    (tmp_path / "link").symlink_to(source)
+    for target in (source, tmp_path / "link"):
+        assert main(str(source), str(target)) == 1
+        assert capsys.readouterr().err == (
+            f"error: {target} is the text itself. Name another file for its sentences.\n"
+        )
+    assert source.read_text() == "One of the books.\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("not there", None),
+        ("damaged.xz", b"no archive"),
+        ("cut.xz", lzma.compress(b"One of the books.\n" * 999)[:-20]),
+        ("latin.txt", b"One of the books.\n\nOne of the caf\xe9s here.\n"),
+    ],
+)
+def test_what_cannot_be_prepared_is_one_message_and_sentences_that_were_there_stay(
+    name: str, content: bytes | None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source, target = tmp_path / name, tmp_path / "sentences.txt"
+    if content is not None:
+        source.write_bytes(content)
+    target.write_text("from before\n")
+    assert main(str(source), str(target)) == 1
+    assert capsys.readouterr().err.startswith(f"error: {source} cannot be prepared into {target}: ")
+    assert target.read_text() == "from before\n"

@@ -261,6 +261,21 @@ def test_a_crash_while_encoding_leaves_nothing(
     assert prepare_corpus([path], tokenizer, cache_dir=cache).ids.tolist() == IDS
 
 
+def test_what_a_killed_process_left_is_removed_a_day_later(
+    path: Path, tokenizer: Tokenizer, cache: Path
+) -> None:
+    corpora = cache / "corpora"
+    left, at_work, of_a_user = (corpora / name for name in (f".{'0' * 64}.a", f".{'1' * 64}.b", ".mine.c"))
+    for folder in (left, at_work, of_a_user):
+        (folder / "entry").mkdir(parents=True)
+        (folder / "entry/ids.npy").touch()
+        for old in (folder / "entry/ids.npy", folder / "entry", folder):
+            os.utime(old, (1, 1))
+    (at_work / "entry/ids.npy").write_bytes(b"half")
+    prepare_corpus([path], tokenizer, cache_dir=cache)
+    assert (left.exists(), at_work.exists(), of_a_user.exists()) == (False, True, True)
+
+
 def test_two_at_once_prepare_the_same_entry(
     path: Path, tokenizer: Tokenizer, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

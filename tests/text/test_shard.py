@@ -8,7 +8,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from rnn_cli.text import cut as cut_module
 from rnn_cli.text import shard as shard_module
+from rnn_cli.text import vocabulary as vocabulary_module
 from rnn_cli.text.corpus import Corpus, EncodeStep, prepare_corpus
 from rnn_cli.text.cut import shards_of
 from rnn_cli.text.reader import ProgressCallback
@@ -199,6 +201,16 @@ def test_damaged_counts_and_sizes_are_made_again(
     for entry in (cache / "tokenizers").iterdir():
         entry.unlink()
     assert vocabulary() == first
+
+
+def test_sizes_and_counts_are_known_where_somebody_deletes_the_cache_at_once(
+    path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (cut_module, vocabulary_module):
+        monkeypatch.setattr(module, "write_text", lambda entry, text: None)
+    [shard] = shards_of([path], encoding="auto", part=None, cache_dir=cache, processes=1)
+    assert cut_module.MeasureStep(cache).load(shard) == 22
+    assert CountStep(cache, "word", "punctuation", False).load(shard)[" tea"] == 2
 
 
 def test_a_damaged_shard_is_encoded_again(

@@ -1,6 +1,7 @@
 """Shards prepared by several processes: the same bytes, and what happens when a process fails."""
 
 import bz2
+import errno
 import gzip
 import json
 import lzma
@@ -15,7 +16,7 @@ import pytest
 
 from rnn_cli.errors import TextError
 from rnn_cli.text import shard as shard_module
-from rnn_cli.text import side_by_side
+from rnn_cli.text import side_by_side, worker
 from rnn_cli.text.corpus import EncodeStep, prepare_corpus
 from rnn_cli.text.cut import shards_of
 from rnn_cli.text.side_by_side import WORKER
@@ -146,6 +147,16 @@ def test_a_bug_in_a_process_is_a_bug_here(
         prepare_corpus(paths, tokenizer, cache_dir=cache, processes=2)
 
 
+def test_a_process_that_could_not_say_why_it_failed_had_no_room_for_it(
+    paths: list[Path], tokenizer: Tokenizer, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worker_that("import sys; sys.exit(1)", monkeypatch)
+    assert complaint(paths, tokenizer, cache) == (
+        "A process that prepared the text failed and could not write down why. Make room where the cache folder "
+        "lies, or set RNN_CACHE to another one."
+    )
+
+
 @pytest.fixture
 def ctrl_c_interrupts() -> Iterator[None]:
     """As in a terminal; a shell that runs the tests in the background has them ignore SIGINT."""
@@ -206,3 +217,33 @@ def test_a_worker_leaves_out_what_is_taken_or_made(
     assert done.stdout.split()[-1] == "18"  # the third file alone was read
     assert {file.name for file in job.parent.glob("*.taken")} == {"0.taken", "1.taken", "2.taken"}
     assert len(list((cache / "corpora").iterdir())) == 2
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (
+            OSError(errno.ENOSPC, "No space left on device"),
+            "The cache folder {cache} cannot be written: No space left on device. "
+            "Set RNN_CACHE to a folder that can be, with room for the text.",
+        ),
+        (
+            MemoryError(),
+            "Memory ran out while the text was prepared. Set data.processes to a smaller number, or to 1.",
+        ),
+    ],
+)
+def test_a_worker_without_room_or_memory_says_so(
+    error: Exception,
+    message: str,
+    job: Path,
+    cache: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def fail(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(worker, "_work", fail)
+    assert worker.main(job) == 1
+    assert capsys.readouterr().err == f"error: {message.format(cache=cache)}\n"

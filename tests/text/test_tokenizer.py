@@ -301,6 +301,25 @@ def test_the_parts_of_a_long_line_of_words_have_its_vocabulary_and_its_ids(
     assert ids == tokenizer.encode(text)
 
 
+@pytest.mark.parametrize("kind", ["word", "char"])
+def test_what_is_gathered_to_be_counted_stays_small_where_no_two_stretches_are_alike(
+    kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines = [f"{number} 我愛喝茶{number % 100:03}" for number in range(1000)]
+    counts = rules_module.count_words(lines, kind=kind, split="punctuation", lowercase=False)
+    monkeypatch.setattr(rules_module, "GATHERED_CHARACTERS", 500)
+    gathered = list(rules_module._counted_stretches(lines, kind))
+    assert max(sum(map(len, stretches)) for stretches in gathered) < 500 + max(map(len, lines))
+    assert rules_module.count_words(lines, kind=kind, split="punctuation", lowercase=False) == counts
+
+
+def test_what_comes_again_and_again_is_split_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rules_module, "GATHERED_CHARACTERS", 50)
+    assert list(rules_module._counted_stretches(["do you like tea"] * 99, "word")) == [
+        {"do": 99, "you": 99, "like": 99, "tea": 99}
+    ]
+
+
 def test_a_long_line_is_cut_where_two_words_meet(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rules_module, "LONG_LINE", 7)
     assert TRAINED["word", "punctuation"].parts("do you  like tea") == ["do you  like", "tea"]
