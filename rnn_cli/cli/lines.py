@@ -2,6 +2,7 @@
 
 import json
 import sys
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Iterator
 from io import BufferedIOBase
 from pathlib import Path
@@ -23,7 +24,12 @@ def line_groups(file: str, *, command: str, at_once: int = LINES_AT_ONCE) -> Ite
         raise TextError(f"Standard input is closed. Give a FILE, or lines: echo TEXT | {command}")
     try:
         with sys.stdin.buffer if file == "-" else Path(file).open("rb") as source:
-            for lines in _complete_lines(cast(BufferedIOBase, source)):
+            for number, lines in enumerate(_complete_lines(cast(BufferedIOBase, source))):
+                if number == 0 and lines[0].startswith((BOM_UTF16_LE, BOM_UTF16_BE)):
+                    raise TextError(
+                        f"{'Standard input' if file == '-' else file} is UTF-16, and lines have to be UTF-8. "
+                        "Convert it first: iconv -f UTF-16 -t UTF-8"
+                    )
                 yield from (lines[i : i + at_once] for i in range(0, len(lines), at_once))
     except OSError as error:
         raise TextError(f"{file}: cannot be read ({error.strerror}).") from error

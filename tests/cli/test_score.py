@@ -102,6 +102,15 @@ def test_a_bad_line_fails_alone(rnn: Rnn) -> None:
     assert json.loads(result.out.splitlines()[2])["text"] == "you"
 
 
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+def test_utf_16_is_not_scored_as_letters_and_nuls(rnn: Rnn, encoding: str) -> None:
+    assert score_file(rnn, "\ufeffI eat\nyou\n".encode(encoding), "--totals") == Result(
+        1,
+        "",
+        "error: text is UTF-16, and lines have to be UTF-8. Convert it first: iconv -f UTF-16 -t UTF-8\n",
+    )
+
+
 def test_many_groups_of_lines_are_scored_like_one(rnn: Rnn, monkeypatch: pytest.MonkeyPatch) -> None:
     text = b"I eat soup\nyou eat\n\nrice I\n" * 5
     for options in (["--state", "carried"], ["--state", "reset"]):
