@@ -30,9 +30,9 @@ def predict(
 ) -> int:
     """Say what comes next, or what the blanks are, for each line of FILE: one JSON object a line.
 
-    A line is a text, or a JSON object {"text": ...}; with "choices": [...] just these are ranked for its blank. Other
-    keys are left alone. A line that cannot be used gives {"error", "file", "line"}; the others go on, and the exit
-    code is 1 at the end.
+    A line is a text, or a JSON object {"text": ...}; with "choices": [...] just these are ranked for its blank, and
+    its "id" is said again in the answer. Other keys are passed over. A line that cannot be used gives {"error",
+    "file", "line"}; the others go on, and the exit code is 1 at the end.
     """
     from rnn_cli.inference import find_model, load
 
@@ -71,25 +71,26 @@ def _answers(
     good = [one for one in asked if not isinstance(one, RnnError)]
     results = iter(
         trained.predict(
-            [text for text, _ in good],
+            [text for text, *_ in good],
             top=top,
-            choices=[choices for _, choices in good],
+            choices=[choices for _, choices, _ in good],
             blank_words=blank_words,
             pmi=pmi,
         )
     )
     for one in asked:
         answer = one if isinstance(one, RnnError) else next(results)
-        yield {"error": str(answer)} if isinstance(answer, RnnError) else answer.to_dict()
+        of_line = {} if isinstance(one, RnnError) else one[2]
+        yield of_line | ({"error": str(answer)} if isinstance(answer, RnnError) else answer.to_dict())
 
 
-def _asked(line: bytes) -> tuple[str, list[str] | None] | TextError:
-    """The text that a line asks about and its choices, or why there is none."""
+def _asked(line: bytes) -> tuple[str, list[str] | None, dict[str, Any]] | TextError:
+    """The text that a line asks about, its choices, and what is said again in the answer; or why there is no text."""
     text = text_of(line)
     if isinstance(text, TextError) or not text.lstrip().startswith("{"):
-        return text if isinstance(text, TextError) else (text, None)
+        return text if isinstance(text, TextError) else (text, None, {})
     try:
-        found = keys_of(text, "text", "choices")
+        found = keys_of(text, "text", "choices", "id")
     except TextError as error:
         return error
     if not isinstance(found.get("text"), str):
@@ -97,4 +98,4 @@ def _asked(line: bytes) -> tuple[str, list[str] | None] | TextError:
     choices = found.get("choices")
     if choices is not None and not (isinstance(choices, list) and all(isinstance(c, str) for c in choices)):
         return TextError('The "choices" have to be a list of texts, such as ["cat", "dog"].')
-    return found["text"], choices
+    return found["text"], choices, {key: found[key] for key in ("id",) if key in found}

@@ -32,7 +32,7 @@ def score(
     The output is a table with tabs between the columns; the row after the tokens of a line is its total. A token says
     which word it belongs to: words stand between white space, with their punctuation; and how often it stands in the
     training text (count), where the model knows. The end of a line is a token, too. A line that cannot be scored is
-    an error of its own, and the exit code is 1 at the end.
+    an error of its own, with --totals an empty row as well, and the exit code is 1 at the end.
 
     A token is judged by what stands before it; by a model that only reads backwards, by what stands behind it.
     """
@@ -63,6 +63,8 @@ def score(
                     written.append(json_line({"line": number, "error": str(result)}, encoding="utf-8"))
                 else:
                     typer.echo(f"error: {file}:{number}: {result}", err=True)
+                    if totals:  # empty, so that what is pasted beside the totals stays in its line
+                        written.append("\t".join((f"{number}", *("" for _ in TOTALS[1:]))))
             elif json_:
                 record = {"line": number, **result.to_dict()}
                 written.append(json_line(record, encoding="utf-8"))

@@ -25,6 +25,6 @@ def find_model(given: str | None) -> Path:
     if not summaries:
         raise ModelFileError(
             f"There is no finished run in ./{RUNS}, and no model is named with --model or in the variable "
-            f"{VARIABLE}. Make a model with: rnn train configs/favourites.yaml"
+            f"{VARIABLE}. Make a model with: rnn train my.txt"
         )
     return max(summaries, key=lambda summary: summary.stat().st_mtime).parent

@@ -133,9 +133,7 @@ def _training_s(config: Config, budget_s: float, started_at: float, on_event: On
     left_s = budget_s - closing_s - (time.perf_counter() - started_at)
     if left_s < LEAST_SHARE * budget_s:
         left_s = LEAST_SHARE * budget_s
-        on_event(
-            Notice(f"Reading the text took most of the budget; training takes {left_s:.0f} s all the same.")
-        )
+        on_event(Notice(f"Starting took most of the budget; training takes {left_s:.0f} s all the same."))
     return left_s
 
 

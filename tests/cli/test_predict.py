@@ -167,9 +167,21 @@ def test_a_model_without_counts_is_refused_before_any_line_is_read(rnn: Rnn) -> 
 
 
 def test_other_keys_of_a_json_object_are_left_alone(rnn: Rnn) -> None:
-    result = predict_file(rnn, b'{"id": 7, "text": "I", "answer": {"text": "eat", "text": 1}, "id": 8}\n')
+    result = predict_file(rnn, b'{"n": 7, "text": "I", "answer": {"text": "eat", "text": 1}, "n": 8}\n')
     assert result.code == 0
     assert best_words(result) == [["eat"]]
+
+
+def test_an_id_comes_back_in_the_answer_and_in_an_error_about_it(rnn: Rnn) -> None:
+    lines = [
+        '{"id": [7, "a"], "text": "I eat"}',
+        '{"text": "I", "id": null}',
+        '{"text": "I ____", "choices": [], "id": 3}',
+    ]
+    Path("text").write_text("\n".join(lines))
+    answers = [json.loads(line) for line in rnn("predict", "text").out.splitlines()]
+    assert [answer["id"] for answer in answers] == [[7, "a"], None, 3]
+    assert ["error" in answer for answer in answers] == [False, False, True]
 
 
 @pytest.mark.parametrize("line", ["[1, 2]", '"I eat"', "7", "null", "I {eat}"])

@@ -95,7 +95,8 @@ def test_a_bad_line_fails_alone(rnn: Rnn) -> None:
     message = "The line is not UTF-8. Convert it first, for instance with iconv."
     result = score_file(rnn, b"I\nI \xff\nyou\n", "--totals")
     assert (result.code, result.err) == (1, f"error: text:2: {message}\n")
-    assert [row[0] for row in rows(result)[1:]] == ["1", "3"]
+    assert [row[0] for row in rows(result)[1:]] == ["1", "2", "3"]
+    assert rows(result)[2] == ["2", "", "", "", ""]  # what is pasted beside the totals stays in its line
     result = score_file(rnn, b"I\nI \xff\nyou\n", "--json")
     assert (result.code, result.err) == (1, "")
     assert json.loads(result.out.splitlines()[1]) == {"line": 2, "error": message}

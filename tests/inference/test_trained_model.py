@@ -123,7 +123,7 @@ def test_without_any_model_the_message_says_how_to_make_one(
 
     assert str(error.value) == (
         "There is no finished run in ./runs, and no model is named with --model or in the variable RNN_MODEL. "
-        "Make a model with: rnn train configs/favourites.yaml"
+        "Make a model with: rnn train my.txt"
     )
 
 
