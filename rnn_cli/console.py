@@ -28,25 +28,40 @@ from rnn_cli.training.events import (
 )
 
 SECONDS_BETWEEN_PLAIN_LINES = 5.0
+WIDTH_OF_UNKNOWN = 80
 WITHOUT_FOLDS = 10_000  # columns, more than any table has
+NARROWEST_COLUMN = 4
+"""A wide character, and the space to the next column: rich leaves out a column that has no room at all."""
 _EIGHTHS = ("", "▏", "▎", "▍", "▌", "▋", "▊", "▉")
 
 
 def standard_output() -> Console:
     """For results."""
-    return Console(highlight=False, soft_wrap=True)
+    return _console(stderr=False)
 
 
 def standard_error() -> Console:
     """For everything else."""
-    return Console(stderr=True, highlight=False, soft_wrap=True)
+    return _console(stderr=True)
+
+
+def _console(*, stderr: bool) -> Console:
+    console = Console(stderr=stderr, highlight=False, soft_wrap=True)
+    if console.width < 1:  # COLUMNS is 0: rich would print nothing at all
+        console.width = WIDTH_OF_UNKNOWN
+    return console
+
+
+def _width_is_given() -> bool:
+    columns = os.environ.get("COLUMNS", "")
+    return columns.isdigit() and int(columns) > 0
 
 
 def show_error(message: str) -> None:
-    """An understood failure, as it stands."""
+    """An understood failure, as it stands, but for what a terminal would obey."""
     console = standard_error()
     for line in message.splitlines():
-        console.print(Text("error: ", style="bold red") + Text(line))
+        console.print(Text("error: ", style="bold red") + _as_it_is(line))
 
 
 def show_failure(failure: RnnError) -> int:
@@ -60,7 +75,8 @@ def show_failure(failure: RnnError) -> int:
 
 def show_note(message: str) -> None:
     """Something the user should know."""
-    standard_error().print(Text(message, style="yellow"))
+    for line in message.splitlines():
+        standard_error().print(_as_it_is(line, "yellow"))
 
 
 def results_are_read() -> bool:
@@ -70,7 +86,7 @@ def results_are_read() -> bool:
 
 def show_line(line: str) -> None:
     """One plain line of a result."""
-    standard_output().print(Text(line))
+    standard_output().print(_as_it_is(line))
 
 
 def show_table(
@@ -96,8 +112,9 @@ def show_table(
     for row in rows:
         table.add_row(*map(_as_it_is, row))
     console = standard_output()
-    if not console.is_terminal and "COLUMNS" not in os.environ:
+    if not console.is_terminal and not _width_is_given():
         console.width = WITHOUT_FOLDS
+    console.width = max(console.width, NARROWEST_COLUMN * len(columns))
     console.print(table)
 
 

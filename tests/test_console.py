@@ -298,6 +298,29 @@ def test_notes_go_to_standard_error_and_results_to_standard_output(capfd: pytest
     assert out == "a [result] " + "that is long " * 20 + "\n"
 
 
+def test_what_a_terminal_would_obey_is_shown_in_errors_notes_and_results(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    for show in (show_error, show_note, show_line):
+        show("fitted on \x1b[2Ja\u202eb \u06cc\u200c\u0645")
+    out, err = capfd.readouterr()
+    shown = "fitted on \\x1b[2Ja\\u202eb \u06cc\u200c\u0645\n"  # what joins letters is none of it
+    assert (out, err) == (shown, f"error: {shown}{shown}")
+
+
+@pytest.mark.parametrize("columns", ["0", "1", "2", "3", "7", "11"])
+def test_the_narrowest_terminal_loses_no_cell(
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, columns: str
+) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    show_table([("ab", "left"), ("cd", "right"), ("ef", "right")], [("gh", "ij", "日本")])
+    show_error("no")
+    show_line("yes")
+    out, err = capfd.readouterr()
+    assert sorted("".join(out.split())) == sorted("abcdefghij日本yes")
+    assert err == "error: no\n"
+
+
 def test_a_name_too_long_for_a_table_goes_on_below_and_nothing_of_it_is_lost(
     capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -310,10 +333,13 @@ def test_a_name_too_long_for_a_table_goes_on_below_and_nothing_of_it_is_lost(
     ]
 
 
+@pytest.mark.parametrize("columns", [None, "", "0"])
 def test_a_row_of_a_table_is_one_line_where_no_terminal_gives_a_width(
-    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, columns: str | None
 ) -> None:
     monkeypatch.delenv("COLUMNS", raising=False)
+    if columns is not None:
+        monkeypatch.setenv("COLUMNS", columns)
     show_table([("run", "left"), ("valid", "right")], [("a" * 300, "7.50")])
     assert [line.rstrip() for line in capfd.readouterr().out.splitlines()] == [
         "run" + " " * 299 + "valid",

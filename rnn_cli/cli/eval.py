@@ -1,5 +1,6 @@
 """`rnn eval`: measure a trained model on a text or a set of questions."""
 
+from collections.abc import Iterable
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -105,7 +106,8 @@ def eval_(
     if calibrate is not None or fit is not None:
         _check(path, file, asked, calibrate, fit)
     calibration = None if calibrate is None else _calibrate(path, calibrate)
-    fitted = None if fit is None else _fit(path, fit, file, added)
+    fitted = None if fit is None else _fit(path, fit, added)
+    _note_fitted_on((calibrate, fit), file)
     trained = rnn_cli.load(path)
     note_calibration(trained)
     result = trained.evaluate(file, **asked)
@@ -166,7 +168,7 @@ def _calibrate(path: Path, text: Path) -> dict[str, Any]:
     return stored
 
 
-def _fit(path: Path, text: Path, file: Path, added: dict[str, Any]) -> dict[str, Any]:
+def _fit(path: Path, text: Path, added: dict[str, Any]) -> dict[str, Any]:
     """Fit the numbers of what is added and store them; returns what is stored."""
     import rnn_cli
     from rnn_cli.console import show_note
@@ -182,11 +184,18 @@ def _fit(path: Path, text: Path, file: Path, added: dict[str, Any]) -> dict[str,
         f"Fitted {' and '.join(f'--{name}' for name in additions.names)} on {fitted.tokens:,} tokens of {text} (loss "
         f"{fitted.loss_before:.4f} before, {fitted.loss_after:.4f} with it) and stored the numbers in the model."
     )
-    if text.resolve() == file.resolve():
-        show_note(
-            "They were fitted on the very text that is measured, so its figures are better than others will be."
-        )
     return fitted.to_dict()
+
+
+def _note_fitted_on(texts: Iterable[Path | None], file: Path) -> None:
+    """Say so where one of the texts that something was fitted on is the one that is measured."""
+    from rnn_cli.console import show_note
+
+    if any(text is not None and text.resolve() == file.resolve() for text in texts):
+        show_note(
+            "The text that is measured is the very one that was fitted on, so its figures are better than others "
+            "will be."
+        )
 
 
 def _show(result: "TextEvaluation | SetEvaluation", file: Path) -> None:
@@ -246,14 +255,13 @@ def _text_rows(result: "TextEvaluation") -> list[Row]:
 
 def _question_rows(result: "SetEvaluation") -> list[Row]:
     accuracy = result.accuracy
-    occurrence = {f"answer {where}": part for where, part in result.by_occurrence.items()}
-    parts = {
-        **accuracy.by_category,
-        **occurrence,
-        **{f"distance {k}": v for k, v in accuracy.by_distance.items()},
-    }
+    parts = [
+        *accuracy.by_category.items(),  # one of which may be called as a distance is
+        *((f"answer {where}", part) for where, part in result.by_occurrence.items()),
+        *((f"distance {band}", part) for band, part in accuracy.by_distance.items()),
+    ]
     return [
-        *((name, f"{part.total:,}", f"{part.accuracy:.1%}") for name, part in parts.items()),
+        *((name, f"{part.total:,}", f"{part.accuracy:.1%}") for name, part in parts),
         ("all", f"{accuracy.total:,}", f"{accuracy.accuracy:.1%} ± {accuracy.standard_error:.1%}"),
     ]
 

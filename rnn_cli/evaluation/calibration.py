@@ -127,10 +127,10 @@ def _hidden_and_targets(
         ids = ids[::-1] if backwards else ids
         if not ids and not carried:
             continue
-        ids = ids[: MOST_TOKENS - len(targets)]
-        hidden, after = engine.read(np.array([[eos, *ids]], np.intp).T, state)  # (T, 1, H)
+        left = MOST_TOKENS - len(targets)  # where a line is cut, no end of line comes
+        hidden, after = engine.read(np.array([[eos, *ids][:left]], np.intp).T, state)  # (T, 1, H)
         found.append(hidden[:, 0])
-        targets += [*ids, eos]
+        targets += [*ids, eos][:left]
         state = after if carried else state
     if not targets:
         raise TextError("The text has no words to calibrate with.")

@@ -242,6 +242,8 @@ def _pair(line: str) -> Pair:
             raise ValueError(f'"{key}" has to be there, and it has to be a text.')
         if "\n" in value or "\r" in value:
             raise ValueError(f'"{key}" has to be one line.')
+    if good == bad:
+        raise ValueError('"sentence_good" and "sentence_bad" are the same, so neither can be more probable.')
     return Pair(str(good), str(bad), _category(record))
 
 

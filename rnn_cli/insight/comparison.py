@@ -146,11 +146,11 @@ def _perplexity(record: Record | None) -> str:
     if record is None or record["perplexity"] is None:
         return NOT_THERE
     error = record.get("perplexity_standard_error")  # runs of earlier versions have none
-    of_tokens = record.get("of_tokens")
+    tokens, of_tokens = record.get("tokens"), record.get("of_tokens")
     return (
         f"{record['perplexity']:,.2f}"
         + ("" if error is None else f" ± {error:,.2f}")
-        + ("" if of_tokens is None else f" ({record['tokens']:,} of {of_tokens:,} tokens)")
+        + ("" if tokens is None or of_tokens is None else f" ({tokens:,} of {of_tokens:,} tokens)")
     )
 
 

@@ -5,6 +5,7 @@ From a clone: pip install -c constraints.txt '.[plots]'
 
 import os
 import re
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from io import StringIO
@@ -103,7 +104,9 @@ def plot(
                 text.set_parse_math(False)
                 text.set_text(line.label)
         written = StringIO()
-        figure.savefig(written, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of letters that its fonts lack: the browser has its own
+            figure.savefig(written, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
     return element("figure", _as_part_of_a_page(written.getvalue(), caption), element("figcaption", caption))
 
 

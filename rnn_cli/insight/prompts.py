@@ -25,7 +25,7 @@ class Tried:
 
 
 def prompts_of(data: dict[str, Any], count: int) -> list[Tried]:
-    """At most `count` prompts, spread over what there is; none where the texts are gone.
+    """At most `count` prompts, no two the same, spread over what there is; none where the texts are gone.
 
     Args:
         data: the section `data` of a run's config.
@@ -59,8 +59,9 @@ def _openings(of_text: Iterable[str]) -> list[Tried]:
     return [Tried(" ".join(words[: min(len(words) // 2, MOST_WORDS)])) for words in long]
 
 
-def _spread(all_: list[Tried], count: int) -> list[Tried]:
-    """`count` of them, as far from each other as can be."""
+def _spread(found: list[Tried], count: int) -> list[Tried]:
+    """`count` of them, as far from each other as can be; lines may begin alike, and each counts once."""
+    all_ = list(dict.fromkeys(found))
     if len(all_) <= count:
         return all_
     return [all_[i * len(all_) // count] for i in range(count)]

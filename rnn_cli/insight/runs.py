@@ -1,6 +1,7 @@
 """What a training left in its run folder: its config, what it recorded, and its final figures."""
 
 import json
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,15 +18,62 @@ from rnn_cli.model_file import NAME_IN_RUN_FOLDER
 Record = dict[str, Any]
 """A line of metrics.jsonl; the keys are those of the events in `training.events`."""
 
-_KEYS: dict[str, tuple[str, ...]] = {
-    "start": ("parameters", "vocab_size", "train_tokens", "windows_per_epoch", "batch_size"),
-    "notice": ("message",),
-    "train": ("step", "loss", "perplexity", "tokens_per_s", "gradient_norm", "learning_rate", "elapsed_s"),
-    "validation": ("step", "perplexity", "elapsed_s"),
-    "gradient_flow": ("step", "by_lag"),
-    "sample": ("step", "text"),
+Checks = dict[str, Callable[[Any], bool]]
+"""Whether what stands under a key is right."""
+
+
+def _is_mapping(found: Any) -> bool:
+    return isinstance(found, dict)
+
+
+def _is_text(found: Any) -> bool:
+    return isinstance(found, str)
+
+
+def _is_number(found: Any) -> bool:
+    return isinstance(found, int | float)
+
+
+def _is_count(found: Any) -> bool:
+    return isinstance(found, int) and found >= 0
+
+
+def _is_perplexity(found: Any) -> bool:
+    return found is None or (_is_number(found) and 0 < found < math.inf)  # null where it is beyond a float
+
+
+def _is_flow(found: Any) -> bool:
+    return isinstance(found, list) and all(norm is None or _is_number(norm) for norm in found)
+
+
+def _is_said(found: Any) -> bool:
+    keys: Checks = {"prompt": _is_text, "word": _is_text, "probability": _is_number}
+    return isinstance(found, list) and all(_is_mapping(one) and _holds(one, keys) for one in found)
+
+
+_KEYS: dict[str, Checks] = {
+    "start": {
+        **dict.fromkeys(("parameters", "vocab_size", "train_tokens", "batch_size"), _is_count),
+        "windows_per_epoch": lambda found: _is_count(found) and found > 0,
+    },
+    "notice": {"message": _is_text},
+    "train": {
+        "step": _is_count,
+        "perplexity": _is_perplexity,
+        **dict.fromkeys(("loss", "tokens_per_s", "gradient_norm", "learning_rate", "elapsed_s"), _is_number),
+    },
+    "validation": {"step": _is_count, "perplexity": _is_perplexity, "elapsed_s": _is_number},
+    "gradient_flow": {"step": _is_count, "by_lag": _is_flow},
+    "sample": {"step": _is_count, "text": _is_text},
 }
 """What is asked of each kind of record; others, and further keys, are of another version."""
+
+_MEASURED: Checks = {
+    **dict.fromkeys(("tokens", "of_tokens"), _is_count),
+    "perplexity_standard_error": _is_number,
+}
+_KEYS_OF_LATER: dict[str, Checks] = {"validation": _MEASURED, "sample": {"completions": _is_said}}
+"""What is asked of keys that records of earlier versions do not have, where they are there and not null."""
 
 
 @dataclass(frozen=True)
@@ -127,18 +175,6 @@ def _of_other_types(root: Node) -> Iterator[Problem]:
             yield Problem(way[-1].place, keys, found_and_allowed(value, keys))
 
 
-def _is_mapping(found: Any) -> bool:
-    return isinstance(found, dict)
-
-
-def _is_text(found: Any) -> bool:
-    return isinstance(found, str)
-
-
-def _is_number(found: Any) -> bool:
-    return isinstance(found, int | float)
-
-
 def _is_path(found: Any) -> bool:
     return isinstance(found, str) and "\0" not in found  # which no name of a file has
 
@@ -176,7 +212,16 @@ def _records(path: Path) -> Iterator[Record]:
 def _is_record(found: Any) -> bool:
     if not isinstance(found, dict) or not isinstance(found.get("event"), str):
         return False
-    return found.keys() >= set(_KEYS.get(found["event"], ()))
+    event = found["event"]
+    return _holds(found, _KEYS.get(event, {})) and _holds_where_there(found, _KEYS_OF_LATER.get(event, {}))
+
+
+def _holds(found: Record, checks: Checks) -> bool:
+    return all(key in found and is_right(found[key]) for key, is_right in checks.items())
+
+
+def _holds_where_there(found: Record, checks: Checks) -> bool:
+    return all(found.get(key) is None or is_right(found[key]) for key, is_right in checks.items())
 
 
 def _of_kind(records: list[Record], event: str) -> list[Record]:
@@ -198,20 +243,20 @@ def _summary(path: Path) -> Record | None:
     return summary
 
 
-def _has_numbers(found: Any, *keys: str) -> bool:
-    return isinstance(found, dict) and all(isinstance(found.get(key), int | float) for key in keys)
+def _is_test(found: Any) -> bool:
+    keys: Checks = {"perplexity": _is_perplexity}
+    return _is_mapping(found) and _holds(found, keys) and _holds_where_there(found, _MEASURED)
 
 
-_IN_SUMMARY: dict[str, Callable[[Any], bool]] = {
-    "elapsed_s": lambda found: isinstance(found, int | float),
+def _is_answered(found: Any) -> bool:
+    return _is_mapping(found) and _holds(found, dict.fromkeys(("accuracy", "standard_error"), _is_number))
+
+
+_IN_SUMMARY: Checks = {
+    "elapsed_s": _is_number,
     "rollbacks": lambda found: isinstance(found, list),
-    "test": lambda found: (
-        isinstance(found, dict) and isinstance(found.get("perplexity", ""), int | float | None)
-    ),
-    "questions": lambda found: (
-        isinstance(found, dict)
-        and all(_has_numbers(answered, "accuracy", "standard_error") for answered in found.values())
-    ),
+    "test": _is_test,
+    "questions": lambda found: _is_mapping(found) and all(map(_is_answered, found.values())),
 }
 """What is asked of the keys of a summary where they are there and not null."""
 

@@ -113,7 +113,7 @@ def test_numbers_are_fitted_stored_applied_and_said(rnn: Rnn, run: Path) -> None
 def test_fitting_on_what_is_measured_is_said(rnn: Rnn, run: Path) -> None:
     result = rnn("eval", "text.txt", "--cache", "--fit", "text.txt")
     assert (
-        "They were fitted on the very text that is measured, so its figures are better than others will be."
+        "The text that is measured is the very one that was fitted on, so its figures are better than others will be."
         in (" ".join(result.err.split()))
     )
 

@@ -157,7 +157,8 @@ def test_a_person_gets_the_plan_as_a_table(rnn: Rnn, tiny: Path, monkeypatch: py
     assert rows["device"] == "cpu"
     assert rows["softmax"] == "exact: over all 11 words (auto: fewer than 4 times output.samples)"
     assert re.match(r"\w+ on \d+ threads?, [\d,]+ tokens/s \(also tried: ", rows["engine"])
-    assert rows["time"] == "about 0 s for 174 tokens an epoch, without validation"
+    # A busy machine may need seconds.
+    assert re.fullmatch(r"about \d+ s for 174 tokens an epoch, without validation", rows["time"])
 
 
 def test_what_was_found_in_the_texts_goes_to_standard_error(rnn: Rnn, tiny: Path) -> None:

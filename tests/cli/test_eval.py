@@ -72,6 +72,14 @@ def test_questions_have_an_accuracy_and_a_table_by_category(rnn: Rnn, run: Path)
     assert ["all", "4", "75.0%", "±", "21.7%"] in lines
 
 
+def test_a_category_that_is_called_like_a_distance_has_a_row_of_its_own(rnn: Rnn, run: Path) -> None:
+    question = {"text": "I eat __", "answer": "rice", "distance": 3}
+    other = {**question, "answer": "soup", "category": "distance 1-10"}
+    Path("set.jsonl").write_text(f"{json.dumps(question)}\n{json.dumps(other)}\n")
+    rows = [line.split() for line in rnn("eval", "set.jsonl").out.splitlines() if line.startswith("distance")]
+    assert rows == [["distance", "1-10", "1", "0.0%"], ["distance", "1-10", "2", "50.0%"]]
+
+
 def test_a_category_cannot_move_the_cursor(rnn: Rnn, run: Path) -> None:
     Path("set.jsonl").write_text(CHOICES.replace('"food"', '"\\u001b[2Jfood\\nall 9"'))
     result = rnn("eval", "set.jsonl")
@@ -182,7 +190,9 @@ def test_a_temperature_is_fitted_stored_applied_and_said(rnn: Rnn, run: Path) ->
     said = f"(Probabilities are calibrated: temperature {temperature:.3f}.)\n"
     assert result.err == (
         f"Fitted temperature {temperature:.3f} on 8 tokens of valid.txt (loss {before['loss']:.4f} before, "
-        f"{after['loss']:.4f} with it) and stored it in the model.\n{said}"
+        f"{after['loss']:.4f} with it) and stored it in the model.\n"
+        "The text that is measured is the very one that was fitted on, so its figures are better than others "
+        f"will be.\n{said}"
     )
     for command in (["complete", "I eat __", "--json"], ["eval", "set.jsonl"], ["score", "valid.txt"]):
         assert rnn(*command).err == said

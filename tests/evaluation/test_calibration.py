@@ -55,7 +55,12 @@ def test_only_the_first_tokens_are_used(
     model = Model.from_model_file(make_model_file(), name="x")
     monkeypatch.setattr("rnn_cli.evaluation.calibration.MOST_TOKENS", 7)
 
-    assert fit_temperature(model, LINES).tokens == 8  # the end of the line that is cut off
+    fitted = fit_temperature(model, LINES)
+    assert fitted.tokens == 7
+    log_probs = [token.log_prob for line in model.score("\n".join(LINES)).lines for token in line.tokens]
+    assert fitted.loss_before == pytest.approx(
+        -np.mean(log_probs[:7]), rel=1e-5
+    )  # no end where a line is cut
 
 
 def test_a_text_without_words_is_refused(make_model_file: MakeModelFile) -> None:

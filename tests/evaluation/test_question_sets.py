@@ -176,6 +176,11 @@ def test_the_last_word_behind_a_very_long_one_is_found_at_once(tmp_path: Path) -
             '{"sentence_good": "a\\nb", "sentence_bad": "c"}',
             '"sentence_good" has to be one line.',
         ),
+        (
+            "pairs",
+            '{"sentence_good": "a b", "sentence_bad": "a b"}',
+            '"sentence_good" and "sentence_bad" are the same, so neither can be more probable.',
+        ),
     ],
 )
 def test_a_line_that_is_no_question_is_named_and_left_out(

@@ -1,5 +1,7 @@
 """What is read from a run folder."""
 
+import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +10,7 @@ import pytest
 from rnn_cli.errors import ConfigError, ModelFileError
 from rnn_cli.insight.comparison import final_figures
 from rnn_cli.insight.runs import read_run
-from tests.insight.conftest import STARTED, trained, validated, write_run
+from tests.insight.conftest import NOTICE, STARTED, flowed, trained, validated, write_run
 
 
 def test_a_run_is_its_config_and_its_records(tmp_path: Path) -> None:
@@ -101,6 +103,43 @@ def test_a_line_that_is_no_record_is_named(tmp_path: Path, line: str) -> None:
     assert str(error.value) == f"{folder}/metrics.jsonl:1: this is no record of a training."
 
 
+@pytest.mark.parametrize(
+    ("event", "changes"),
+    [
+        ("start", {"parameters": "x"}),
+        ("start", {"windows_per_epoch": 0}),
+        ("notice", {"message": 3}),
+        ("train", {"loss": None}),
+        ("train", {"tokens_per_s": "x"}),
+        ("validation", {"step": "x"}),
+        ("validation", {"perplexity": "x"}),
+        ("validation", {"perplexity": 0}),
+        ("validation", {"perplexity": math.inf}),
+        ("validation", {"perplexity": math.nan}),
+        ("validation", {"perplexity_standard_error": "x"}),
+        ("validation", {"of_tokens": [5]}),
+        ("gradient_flow", {"by_lag": 3}),
+        ("gradient_flow", {"by_lag": ["x"]}),
+        ("sample", {"text": None}),
+        ("sample", {"completions": 3}),
+        ("sample", {"completions": [{"prompt": "a", "word": None, "probability": 0.5}]}),
+    ],
+)
+def test_a_record_with_other_things_than_a_training_writes_is_named(
+    tmp_path: Path, event: str, changes: dict[str, Any]
+) -> None:
+    sample = {"event": "sample", "step": 40, "text": "I eat"}
+    records = [trained(10, perplexity=9), validated(40, perplexity=8), flowed(40, [1.0]), sample]
+    folder = write_run(tmp_path / "run", records)
+    lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    number = next(number for number, record in enumerate(lines) if record["event"] == event)
+    lines[number] |= changes
+    (folder / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in (*lines, NOTICE)))
+    with pytest.raises(ModelFileError) as error:
+        read_run(folder)
+    assert str(error.value) == f"{folder}/metrics.jsonl:{number + 1}: this is no record of a training."
+
+
 def test_a_damaged_summary_a_config_and_bytes_that_are_no_text_are_named(tmp_path: Path) -> None:
     folder = write_run(tmp_path / "run", [])
     (folder / "summary.json").write_text("[")
@@ -168,6 +207,8 @@ def test_a_config_may_lack_what_says_where_the_texts_are_and_have_keys_of_anothe
         ("questions", {"cloze": {"accuracy": 0.5}}),
         ("test", {"loss": 1.0}),
         ("test", "x"),
+        ("test", {"perplexity": 8.0, "perplexity_standard_error": "x"}),
+        ("test", {"perplexity": 8.0, "of_tokens": 9, "tokens": "x"}),
         ("rollbacks", 1),
         ("elapsed_s", "x"),
     ],

@@ -53,3 +53,12 @@ def test_a_name_in_the_legend_is_no_markup_and_is_never_left_out() -> None:
     assert made is not None
     assert [name for name in names if f">{name}</text>" in made] == names
     assert not re.search(r"mathdefault[^<]*</text>", made)  # the axis still has powers of ten
+
+
+@needs_matplotlib
+def test_a_name_that_the_fonts_lack_is_no_warning(recwarn: pytest.WarningsRecorder) -> None:
+    names = ["\u65e5\u672c", "a\x1bb"]
+    made = plot("a plot", [Line(name, [1, 2], [1, 2]) for name in names], x_label="x", y_label="y")
+    assert made is not None
+    assert names[0] in made
+    assert not recwarn.list

@@ -17,6 +17,12 @@ def test_without_questions_lines_of_the_text_are_begun(tmp_path: Path) -> None:
     assert prompts_of(data, 5) == [Tried("one two"), Tried(" ".join(["word"] * 12))]
 
 
+def test_lines_that_begin_alike_are_one_prompt(tmp_path: Path) -> None:
+    lines = ["one two three four", "one two five six", "three four five six", "one two three four"]
+    (tmp_path / "valid.txt").write_text("\n".join(lines) + "\n")
+    assert prompts_of({"valid": str(tmp_path / "valid.txt")}, 4) == [Tried("one two"), Tried("three four")]
+
+
 def test_the_training_text_serves_where_there_is_no_other(tmp_path: Path) -> None:
     (tmp_path / "train.txt").write_text("one two three four five\n")
     for valid in (None, ["gone.txt"]):
