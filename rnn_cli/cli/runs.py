@@ -47,7 +47,10 @@ def runs(
 
 
 def _row(run: "ListedRun") -> list[str]:
-    done = f"{run.step / run.total_windows:.0%}" if run.total_windows and run.step is not None else "-"
+    if run.state == "finished":
+        done = "100%"  # its time, or its patience, may have been up before its last epoch
+    else:
+        done = f"{run.step / run.total_windows:.0%}" if run.total_windows and run.step is not None else "-"
     mark = "*" if run.in_part else ""
     return [
         run.name,

@@ -19,6 +19,17 @@ def test_a_finished_run_is_listed_with_its_figures(rnn: Rnn, tiny: Path, tmp_pat
     assert json.loads(rnn("runs", "--json").out)["name"] == "tiny"
 
 
+def test_a_run_that_ended_before_its_last_epoch_is_done(rnn: Rnn, tiny: Path, tmp_path: Path) -> None:
+    rnn("train", str(tiny), "--set", "training.max_epochs=1")
+    metrics = tmp_path / "runs/tiny/metrics.jsonl"
+    total = json.loads(rnn("runs", "--json").out)["total_windows"]
+    metrics.write_text(
+        metrics.read_text().replace(f'"total_windows": {total}', f'"total_windows": {4 * total}')
+    )
+    assert json.loads(rnn("runs", "--json").out)["total_windows"] == 4 * total
+    assert rnn("runs").out.splitlines()[1].split()[1:3] == ["finished", "100%"]
+
+
 def test_figures_of_a_part_of_the_text_are_marked(rnn: Rnn, tiny: Path, tmp_path: Path) -> None:
     rnn("train", str(tiny), "--set", "training.max_epochs=1", "--set", "data.measured_tokens=3")
     summary = json.loads((tmp_path / "runs/tiny/summary.json").read_text())
