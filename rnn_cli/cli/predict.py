@@ -98,4 +98,4 @@ def _asked(line: bytes) -> tuple[str, list[str] | None, dict[str, Any]] | TextEr
     choices = found.get("choices")
     if choices is not None and not (isinstance(choices, list) and all(isinstance(c, str) for c in choices)):
         return TextError('The "choices" have to be a list of texts, such as ["cat", "dog"].')
-    return found["text"], choices, {key: found[key] for key in ("id",) if key in found}
+    return found["text"], choices, {"id": found["id"]} if "id" in found else {}

@@ -193,7 +193,7 @@ def lstm_backward(weights: Weights, tape: LayerTape, d_hidden: Floats) -> LayerB
     """
     H = d_hidden.shape[1]
     h_and_x = np.concatenate([tape.states[:-1, :H], tape.inputs], axis=1)  # (T, H + E)
-    return _back_through_gates(weights, tape, h_and_x, d_hidden, lambda _, d_h, d_x: (d_h, d_x))
+    return _back_through_gates(weights, tape, h_and_x, d_hidden)
 
 
 def mogrifier_backward(weights: Weights, tape: LayerTape, d_hidden: Floats) -> LayerBack:
@@ -231,13 +231,14 @@ def _back_through_gates(
     tape: LayerTape,
     h_and_x: Floats,
     d_hidden: Floats,
-    before: Callable[[int, Floats, Floats], tuple[Floats, Floats]],
+    before: Callable[[int, Floats, Floats], tuple[Floats, Floats]] | None = None,
 ) -> LayerBack:
     """The way back through an LSTM's steps.
 
     Args:
         h_and_x: what W read at each step, (T, H + E).
-        before: from the number of a step and ∂Loss/∂ of what W read there, (H,) and (E,), to ∂Loss/∂h_{t-1} and ∂x_t.
+        before: from the number of a step and ∂Loss/∂ of what W read there, (H,) and (E,), to ∂Loss/∂h_{t-1} and ∂x_t;
+            None where it read these as they are, so that ∂x_t of all steps is one product.
     """
     W, H = weights["W"], d_hidden.shape[1]
     s_prev = tape.states[:-1, H:]
@@ -250,7 +251,7 @@ def _back_through_gates(
     h_to_s = o * (1 - shown * shown)
     delta = np.empty((len(d_hidden), 4 * H), d_hidden.dtype)
     d_states = np.empty((len(d_hidden), 2 * H), d_hidden.dtype)
-    d_inputs = np.empty_like(tape.inputs)
+    d_inputs = None if before is None else np.empty_like(tape.inputs)
     d_h_next = d_s = np.zeros(H, d_hidden.dtype)
     for t in reversed(range(len(d_hidden))):
         d_h = d_hidden[t] + d_h_next
@@ -258,7 +259,11 @@ def _back_through_gates(
         d_s = d_s + d_h * h_to_s[t]
         delta[t] = np.concatenate([np.tile(d_s, 3) * to_s[t], d_h * to_o[t]])
         d_s = d_s * f[t]
-        d_h_next, d_inputs[t] = before(t, *np.split(delta[t] @ W, [H]))
+        if before is None or d_inputs is None:
+            d_h_next = delta[t] @ W[:, :H]
+        else:
+            d_h_next, d_inputs[t] = before(t, *np.split(delta[t] @ W, [H]))
+    d_inputs = delta @ W[:, H:] if d_inputs is None else d_inputs
     return LayerBack({"W": delta.T @ h_and_x, "b": delta.sum(axis=0)}, d_inputs, d_states)
 
 

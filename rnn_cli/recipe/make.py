@@ -1,7 +1,7 @@
 """Gather the facts that a recipe is chosen from: look at the text, tokenise it, try how fast this machine is."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -69,7 +69,13 @@ def make_recipe(
     # What is found in the text is told when it is trained on.
     texts = build_texts(config, lambda event: on_event(event) if isinstance(event, Preparing) else None)
     kind = config.data.tokenizer.kind
-    cell, speeds = _cell(chosen, overrides, texts, asked, budget_s, on_event)
+    cell, speeds = _cell(
+        cells_to_try(kind, texts.train.tokens, asked.get("model", {})),
+        budget_s,
+        lambda cell: _speeds(
+            {**chosen, "model": {"cell": cell}}, overrides, texts, asked, budget_s, on_event
+        ),
+    )
     networks = 2 if config.model.direction == "both" else 1
     training_s = _training_s(config, budget_s, started_at, on_event) / networks
     network = choose_network(
@@ -138,21 +144,15 @@ def _training_s(config: Config, budget_s: float, started_at: float, on_event: On
 
 
 def _cell(
-    chosen: Settings,
-    overrides: Sequence[str],
-    texts: Texts,
-    asked: Mapping[str, Any],
-    budget_s: float,
-    on_event: OnEvent,
+    cells: Sequence[tuple[str, int]], budget_s: float, speeds_of: Callable[[str], list[Speed]]
 ) -> tuple[str, list[Speed]]:
     """The last of `cells_to_try` that there is time for, and how fast it is."""
-    kind = config_from_choices(chosen, overrides).data.tokenizer.kind
-    (cell, _), *richer = cells_to_try(kind, texts.train.tokens, asked.get("model", {}))
-    speeds = _speeds({**chosen, "model": {"cell": cell}}, overrides, texts, asked, budget_s, on_event)
+    (cell, _), *richer = cells
+    speeds = speeds_of(cell)
     for another, wanted in richer:
         if speeds[0].tokens_per_s * budget_s < wanted:  # each is slower than the one before
             break
-        tried = _speeds({**chosen, "model": {"cell": another}}, overrides, texts, asked, budget_s, on_event)
+        tried = speeds_of(another)
         if tried[0].tokens_per_s * budget_s < wanted:
             break
         cell, speeds = another, tried

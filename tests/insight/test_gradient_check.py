@@ -73,7 +73,7 @@ def test_our_gradients_agree_with_autograd_and_finite_differences(
     names = [f"cells.{layer}.{letter}" for layer in (0, 1) for letter in letters]
     assert [parameter.name for parameter in found.parameters] == ["embedding", "V", "c", *names]
     for parameter in found.parameters:
-        assert parameter.largest > 1e-4
+        assert parameter.largest > (1e-4 if parameter.name.endswith((".L", ".R")) else 1e-3)
         assert parameter.reference < 1e-12
         assert parameter.fast is not None
         assert parameter.fast < 1e-12
