@@ -53,9 +53,7 @@ def main(arguments: list[str]) -> None:
     text = ours.random_text(vocab_size=33_278, batch_size=64, bptt_steps=35)
     ways = {
         "engine: auto": ours.config(size=256, softmax="sampled"),
-        f"a worker a core ({cores})": ours.config(
-            size=256, softmax="sampled", engine="bfloat16", threads=cores
-        ),
+        f"a worker a core ({cores})": ours.config(size=256, softmax="sampled", threads=cores),
         f"reference, {cores} threads": ours.config(
             size=256, softmax="sampled", engine="reference", threads=cores
         ),

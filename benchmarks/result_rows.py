@@ -16,7 +16,6 @@ ABLATION = (
     "model.dropout=0.4",
     "training.max_epochs=12",
     "training.validate_every_epochs=12",
-    "training.engine=bfloat16",
     "training.checkpoint_minutes=1",
 )
 

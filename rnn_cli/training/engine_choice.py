@@ -120,6 +120,16 @@ def choose_engine(
     return Choice(Way(*best, speeds[best]), tuple(way for way in tried if (way.engine, way.threads) != best))
 
 
+def imitated(config: Config) -> str | None:
+    """What to tell someone who asks for products that the device does not have, and only imitates."""
+    if config.training.engine != "bfloat16" or has_bfloat16_products(training_device(config)):
+        return None
+    return (
+        "training.engine is bfloat16, which this device only imitates, many times as slowly as float32. Set it to "
+        "auto (to go on with a run: to float32, in its config.yaml)."
+    )
+
+
 def _open_ways(config: Config) -> Iterator[tuple[str, int]]:
     """Engines and threads to try, the likeliest first: where nothing is tried, it is the one taken."""
     settings, device = config.training, training_device(config)

@@ -7,6 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from rnn_cli.training.muon import Muon
+
 SPARSE_KINDS = ("sgd", "adagrad", "adam", "adamw", "muon")
 """Optimizers that can update only the rows of a table that a window touched."""
 
@@ -84,7 +86,7 @@ def build_optimizer(
     matrices = [p for p in dense if p.dim() > 1]
     vectors = {"params": [p for p in dense if p.dim() == 1], "weight_decay": 0.0}
     if kind == "muon":
-        parts = [_muon(matrices, weight_decay), _torch_optimizer("adamw", [vectors])]
+        parts = [Muon(matrices, weight_decay=weight_decay), _torch_optimizer("adamw", [vectors])]
         if not apart:
             parts[1].add_param_group({"params": tables, "weight_decay": weight_decay})
     else:
@@ -109,16 +111,6 @@ def _table_optimizer(
         # torch's Adam needs the whole table's gradient; its SparseAdam is the same rule on the rows touched.
         return torch.optim.SparseAdam([{"params": tables, "rate_factor": ROW_RATE}])
     return _torch_optimizer(kind, [{"params": tables}])
-
-
-def _muon(matrices: list[nn.Parameter], weight_decay: float) -> torch.optim.Optimizer:
-    """Momentum whose every update has all singular values near 1, by Newton and Schulz's iteration.
-
-    Scaled to the size that an update of AdamW has, so that it takes AdamW's learning rate (arXiv:2502.16982).
-
-    Source: K. Jordan, "Muon: An optimizer for hidden layers in neural networks" (2024).
-    """
-    return torch.optim.Muon(matrices, weight_decay=weight_decay, adjust_lr_fn="match_rms_adamw")
 
 
 def _torch_optimizer(kind: str, groups: list[dict[str, object]]) -> torch.optim.Optimizer:  # noqa: PLR0911

@@ -15,8 +15,8 @@ from rnn_cli.training.build import (
     softmax_reason,
 )
 from rnn_cli.training.device import device_name, training_device
-from rnn_cli.training.engine_choice import Choice, choose_engine
-from rnn_cli.training.events import OnEvent
+from rnn_cli.training.engine_choice import Choice, choose_engine, imitated
+from rnn_cli.training.events import Notice, OnEvent
 from rnn_cli.training.texts import build_texts
 
 
@@ -75,6 +75,8 @@ def make_plan(config: Config, *, on_event: OnEvent) -> Plan:
     texts = build_texts(config, on_event)
     windows = build_windows(config, texts.train, on_event)
     counts = texts.train.counts()
+    if slow := imitated(config):
+        on_event(Notice(slow))
     choice = choose_engine(config, windows, counts, always=True)
     model = build_model(config, counts)
     windows_per_epoch = windows.windows_in_epoch(0)

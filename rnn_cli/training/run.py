@@ -22,7 +22,7 @@ from rnn_cli.training.assembly import Network, assemble, networks_to_train, open
 from rnn_cli.training.build import build_windows, with_softmax
 from rnn_cli.training.checkpoint import first_network
 from rnn_cli.training.device import device_name, training_device
-from rnn_cli.training.engine_choice import choose_engine, with_engine
+from rnn_cli.training.engine_choice import choose_engine, imitated, with_engine
 from rnn_cli.training.events import Event, Measured, Notice, OnEvent, Started
 from rnn_cli.training.interrupt import Stopped, StopSignal
 from rnn_cli.training.last_share import phases_that_never_came
@@ -189,6 +189,8 @@ def _with_engine(config: Config, windows: Windows, texts: Texts, on_event: OnEve
 
     All ranks try the ways, so that they are as busy as they will be; they take what the first one finds.
     """
+    if slow := imitated(config):
+        on_event(Notice(slow))
     if config.training.engine != "auto" and config.training.threads is not None:
         return config
     choice = choose_engine(config, windows, texts.train.counts(), ranks=ranks)

@@ -17,12 +17,15 @@ from rnn_cli.model_tensors import BACKWARD, Counts, Tensors
 
 _WITHOUT_EFFECT = {
     "data": ("processes",),
-    "training": ("device", "checkpoint_minutes"),
+    "training": ("device", "engine", "threads", "checkpoint_minutes"),
     "logging": ("tensorboard",),
 }
-"""Settings, by section, that change nothing about the weights."""
+"""Settings, by section, that change nothing about the weights but their rounding."""
 
-_WITHOUT_EFFECT_BEFORE = {"training": ("device",)}
+_WITHOUT_EFFECT_BEFORE: tuple[Mapping[str, Sequence[str]], ...] = (
+    {"data": ("processes",), "training": ("device", "checkpoint_minutes"), "logging": ("tensorboard",)},
+    {"training": ("device",)},
+)
 
 
 @dataclass(frozen=True)
@@ -43,15 +46,20 @@ class Provenance:
         Then more of the settings were part of it, and before that the test text was not.
         """
         untested = {name: value for name, value in self.training_data.items() if name != "test_files"}
-        before = (self, replace(self, training_data=untested))
-        return self.fingerprint(), *(texts._fingerprint(_WITHOUT_EFFECT_BEFORE) for texts in before)
+        before = [
+            texts._fingerprint(without_effect)
+            for texts in (self, replace(self, training_data=untested))
+            for without_effect in _WITHOUT_EFFECT_BEFORE
+        ]
+        return self.fingerprint(), *before
 
     def fingerprint(self) -> str:
         """One value for the settings, the vocabulary and all texts together.
 
-        What does not change the weights is none of them: another machine may go on, with fewer processes for the
-        texts and without TensorBoard. Nor are the counts, which follow from text and vocabulary, nor a key of a later
-        version that is not used, so that what was saved before there were any can still be resumed.
+        What does not change the weights is none of them: another machine may go on, in the way that is fast there,
+        with fewer processes for the texts and without TensorBoard. Nor are the counts, which follow from text and
+        vocabulary, nor a key of a later version that is not used, so that what was saved before there were any can
+        still be resumed.
         """
         return self._fingerprint(_WITHOUT_EFFECT)
 

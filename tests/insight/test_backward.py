@@ -54,7 +54,7 @@ def check(engine: Engine, model: LanguageModel, output: str, among: np.ndarray |
     expected_ones = by_autograd(model, output, among, engine.temperature)
     for found, expected in zip(by_hand(engine, among), expected_ones, strict=True):
         assert np.abs(expected).max() > 1e-3
-        np.testing.assert_allclose(found, expected, atol=2e-5 * np.abs(expected).max())
+        np.testing.assert_allclose(found, expected, atol=1e-4 * np.abs(expected).max())
 
 
 @pytest.mark.parametrize("hidden", sorted(ACTIVATIONS))
@@ -114,12 +114,12 @@ def test_reading_keeps_what_the_engine_makes(make_pair: MakePair, cell: str) -> 
     engine, _ = make_pair(cell=cell, num_layers=3)
     reading = read(engine, IDS)
     hidden, state = engine.read(np.array(IDS)[:, None], engine.initial_state(1))
-    np.testing.assert_allclose(reading.top, hidden[:, 0], atol=1e-6)
+    np.testing.assert_allclose(reading.top, hidden[:, 0], atol=1e-5)
     S = 12 if cell in ("lstm", "mogrifier") else 6
     states, inputs = [tape.states for tape in reading.tapes], [tape.inputs for tape in reading.tapes]
     assert [layer.shape for layer in states] == [(8, S)] * 3
     for kept, last in zip(states, state, strict=True):
-        np.testing.assert_allclose(kept[-1], last[0], atol=1e-6)
+        np.testing.assert_allclose(kept[-1], last[0], atol=1e-5)
     assert [layer.shape for layer in inputs] == [(7, 5), (7, 6), (7, 6)]
     first, second = (layer[1:, :6] for layer in states[:2])
     np.testing.assert_array_equal(inputs[1], first)

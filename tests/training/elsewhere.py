@@ -18,6 +18,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves, tree_map
 
 from rnn_cli.training import build, engine_choice, plan, run
+from rnn_cli.training.device import CPU, has_bfloat16_products
 
 ELSEWHERE = torch.device("meta")
 
@@ -122,7 +123,8 @@ def training_elsewhere(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         patched.setattr(
             torch.cuda, "get_device_properties", lambda device: SimpleNamespace(total_memory=1 << 34)
         )
-        patched.setattr(torch.cuda, "is_bf16_supported", lambda **_: True)
+        # It computes as the CPU does.
+        patched.setattr(torch.cuda, "is_bf16_supported", lambda **_: has_bfloat16_products(CPU))
         # Tensors with a Python class of their own are not made for inference mode.
         patched.setattr(torch._C, "_InferenceMode", lambda mode: torch.set_grad_enabled(not mode))
         optimizers = sys.modules["torch.optim.optimizer"]  # torch.optim has no such name

@@ -16,7 +16,7 @@ from rnn_cli.model_file import read_model_file
 from rnn_cli.tensor_file import read_metadata
 from rnn_cli.text.streams import StreamWindows
 from rnn_cli.text.tokenizer import Tokenizer
-from rnn_cli.training import bptt, loop, run, validation
+from rnn_cli.training import bptt, engine_choice, loop, run, validation
 from rnn_cli.training.events import Event, Notice, Trained
 from rnn_cli.training.outcome import Outcome
 from rnn_cli.training.run import train
@@ -157,6 +157,40 @@ def test_a_resumed_training_ends_with_the_same_bits(
         assert_same_bits(weights(tmp_path / f"resumed {step}"), weights(tmp_path / "straight"))
         assert resumed.valid == straight.valid
         assert resumed.steps == straight.steps
+
+
+def test_a_resume_goes_on_in_the_way_of_computing_that_its_config_now_names(
+    make_config: MakeConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, here = (
+        make_config(model={"dropout": 0.3}, training={"engine": engine, "threads": threads})
+        for engine, threads in (("reference", 1), ("float32", 2))
+    )
+    train_in(tmp_path / "straight", begun)
+    stopped_run(tmp_path / "moved", begun, 8, monkeypatch)
+    resume(tmp_path / "moved", here)
+    expected = weights(tmp_path / "straight")
+    for name, tensor in weights(tmp_path / "moved").items():
+        assert tensor == pytest.approx(expected[name], abs=1e-4), name
+
+
+@pytest.mark.parametrize("has_them", [False, True])
+def test_products_that_the_machine_only_imitates_are_told(
+    has_them: bool, make_config: MakeConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine_choice, "has_bfloat16_products", lambda device: has_them)
+    told: list[str] = []
+    with RunFolder.create(tmp_path / "run") as folder:
+        train(
+            make_config(training={"engine": "bfloat16", "threads": 1, "max_epochs": 1}),
+            folder,
+            on_event=lambda event: told.append(event.message) if isinstance(event, Notice) else None,
+        )
+    sentence = (
+        "training.engine is bfloat16, which this device only imitates, many times as slowly as float32. Set it to "
+        "auto (to go on with a run: to float32, in its config.yaml)."
+    )
+    assert told.count(sentence) == (0 if has_them else 1)
 
 
 def assert_same_bits(found: dict[str, np.ndarray], expected: dict[str, np.ndarray]) -> None:
