@@ -66,7 +66,9 @@ def rnn(
 for command in (
     train, complete, predict, score, eval_, ngram, trace, report, compare, batch, runs, check, check_grad, init,
 ):  # fmt: skip
-    app.command(command.__name__.rstrip("_").replace("_", "-"))(_exits(command))
+    # A sentence that was typed without quotation marks is told so, in place of "unexpected extra arguments".
+    settings = {"allow_extra_args": command in (complete, trace)}
+    app.command(command.__name__.rstrip("_").replace("_", "-"), context_settings=settings)(_exits(command))
 
 
 def command_names() -> list[str]:

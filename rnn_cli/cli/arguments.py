@@ -1,6 +1,7 @@
 """Arguments that several commands share, and what is typed for them as values."""
 
 import re
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -67,6 +68,23 @@ def added_to(
         )
     additions = trained.additions(cache=cache, ngram=ngram_file(path) if ngram else None)
     return trained.with_additions(additions, context=() if context is None else read_lines([context]))
+
+
+def one_text(first: str, typed: typer.Context) -> str:
+    """The text that was typed as one argument.
+
+    Args:
+        typed: of a command that allows extra arguments; it holds those behind the first.
+
+    Raises:
+        UsageError: the shell has cut the text at its spaces.
+    """
+    if not typed.args:
+        return first
+    pieces = [first, *typed.args]
+    raise UsageError(
+        f"The text came in {len(pieces)} pieces. Put it between quotation marks: {shlex.quote(' '.join(pieces))}"
+    )
 
 
 def blank_words_of(typed: str) -> tuple[int, int]:

@@ -70,6 +70,8 @@ def _show(found: "Comparison") -> None:
 
     names = [(name, "left") for name in found.names]
     show_table([("what they came to", "left"), *names], difference_rows(found.figures))
+    if found.caution is not None:
+        show_line(found.caution)
     if found.config:
         show_table([("what was set differently", "left"), *names], difference_rows(found.config))
     else:

@@ -5,7 +5,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rnn_cli.cli.arguments import BlankWords, Cache, Model, Ngram, Pmi, added_to, blank_words_of, choices_of
+from rnn_cli.cli.arguments import (
+    BlankWords,
+    Cache,
+    Model,
+    Ngram,
+    Pmi,
+    added_to,
+    blank_words_of,
+    choices_of,
+    one_text,
+)
 from rnn_cli.cli.json_line import json_line
 from rnn_cli.cli.notes import note_calibration, note_forward_alone
 from rnn_cli.cli.unknown import name_unknown_words, shortened, visible
@@ -20,6 +30,7 @@ MOST_AROUND_SHOWN = 60  # characters of a training line on each side of its word
 
 
 def complete(
+    typed: typer.Context,
     text: Annotated[
         str, typer.Argument(metavar="TEXT", help="A sentence with blanks (____), or the start of one.")
     ],
@@ -81,6 +92,7 @@ def complete(
     """
     from rnn_cli.inference import find_model, load
 
+    whole_text = one_text(text, typed)
     path = find_model(model)
     trained = load(path)
     note_calibration(trained)
@@ -88,7 +100,7 @@ def complete(
         note_forward_alone(trained)
         trained = added_to(trained, path, cache=cache, ngram=ngram, context=context)
     result = trained.complete(
-        text,
+        whole_text,
         choices=choices_of(choices),
         blank_words=blank_words_of(blank_words),
         pmi=pmi,

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rnn_cli.cli.arguments import Model
+from rnn_cli.cli.arguments import Model, one_text
 from rnn_cli.cli.json_line import json_line
 from rnn_cli.cli.unknown import name_unknown_words
 
@@ -19,6 +19,7 @@ LONGEST_SHOWN = 14  # characters of a token
 
 
 def trace(
+    typed: typer.Context,
     sentence: Annotated[
         str, typer.Argument(metavar="SENTENCE", help="A sentence with a blank (____), or the start of one.")
     ],
@@ -43,8 +44,9 @@ def trace(
     from rnn_cli.insight.trace import trace as follow
     from rnn_cli.insight.trace_page import trace_page
 
+    whole_sentence = one_text(sentence, typed)
     trained = load(find_model(model))
-    found = follow(trained, sentence, answer=answer)
+    found = follow(trained, whole_sentence, answer=answer)
     name_unknown_words(trained, found.unknown)
     if html is not None:
         write_page(html, trace_page(found))

@@ -16,17 +16,30 @@ _CONTROL = re.compile("[\0-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e
 
 
 def name_unknown_words(trained: "TrainedModel", unknown: Sequence[str]) -> None:
-    """A line on standard error for each word, with the known words that look like it."""
+    """A line on standard error for each word: where else it is known, or the known words that look like it."""
     for word in unknown[:MOST_UNKNOWN_NAMED]:
+        shown = f'"{shortened(visible(word))}"'
         near = ", ".join(f'"{visible(known)}"' for known in trained.nearest_words(word))
-        typer.echo(
-            f'The model does not know "{shortened(visible(word))}".'
-            + (f" Nearest known words: {near}." if near else ""),
-            err=True,
-        )
+        if (place := _known_place(trained, word)) is not None:
+            typer.echo(f"The model knows {shown} only where {place} stands before it.", err=True)
+        elif near:
+            typer.echo(f"The model does not know {shown}. Nearest known words: {near}.", err=True)
+        else:
+            typer.echo(f"The model does not know {shown}.", err=True)
     further = len(unknown) - MOST_UNKNOWN_NAMED
     if further > 0:
         typer.echo(f"The model does not know {further:,} more of these words.", err=True)
+
+
+def _known_place(trained: "TrainedModel", word: str) -> str | None:
+    """What stands before this word in the places where the model knows it; None where it knows it in none."""
+    tokenizer = trained.tokenizer
+    plain = word.lower() if tokenizer.lowercase else word
+    if not tokenizer.joins_with_space:
+        return None
+    if f" {plain}" in tokenizer.pieces:
+        return "a space"
+    return "no space" if plain in tokenizer.pieces else None
 
 
 def visible(text: str) -> str:

@@ -12,6 +12,7 @@ from rnn_cli.insight.prompts import Tried
 from rnn_cli.insight.runs import Record, Run
 
 NOT_THERE = "-"
+OF_TOKENS = "it is over"
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,13 @@ class Comparison:
     levels: list[Level]
     completions: list[Difference]
     prompts: int
+
+    @property
+    def caution(self) -> str | None:
+        """What to bear in mind about the figures."""
+        if all(row.what != OF_TOKENS for row in self.figures):
+            return None
+        return "Perplexities over different tokens cannot be compared; bits per character can (`rnn eval`)."
 
     def to_dict(self) -> dict[str, Any]:
         """For JSON."""
@@ -122,6 +130,7 @@ def final_figures(runs: Sequence[Run]) -> list[Difference]:
         Difference("state", [_state(run) for run in runs]),
         Difference("parameters", [f"{run.start['parameters']:,}" for run in runs]),
         Difference("validation perplexity", [_perplexity(run.best) for run in runs]),
+        *_different_tokens(runs),
         Difference("test perplexity", [_perplexity(_of_summary(run, "test") or None) for run in runs]),
         *(
             Difference(f"{name}, right", [_accuracy(_of_summary(run, "questions").get(name)) for run in runs])
@@ -152,6 +161,18 @@ def _perplexity(record: Record | None) -> str:
         + ("" if error is None else f" ± {error:,.2f}")
         + ("" if tokens is None or of_tokens is None else f" ({tokens:,} of {of_tokens:,} tokens)")
     )
+
+
+def _different_tokens(runs: Sequence[Run]) -> list[Difference]:
+    """What the validation perplexities are over, where it is not the same for all runs."""
+    row = Difference(OF_TOKENS, [_tokens(run.best) for run in runs])
+    return [row] if len(set(row.runs) - {NOT_THERE}) > 1 else []
+
+
+def _tokens(record: Record | None) -> str:
+    if record is None or "unknown" not in record:  # runs of earlier versions say nothing of it
+        return NOT_THERE
+    return f"{record['tokens']:,} tokens, {record['unknown']:,} unknown"
 
 
 def _accuracy(answered: Record | None) -> str:

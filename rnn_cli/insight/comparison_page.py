@@ -29,7 +29,7 @@ def comparison_page(comparison: Comparison, runs: Sequence[Run]) -> str:
     parts = [
         element("h1", "Runs side by side"),
         _section("What they came to", "figure", difference_rows(comparison.figures), names,
-                 "± is one standard error."),
+                 " ".join(filter(None, ["± is one standard error.", comparison.caution]))),
         _section("What was set differently", "key", difference_rows(comparison.config), names,
                  "Keys of the configs that differ; - where a config has none."),
         *_curves(runs),

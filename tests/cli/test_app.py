@@ -104,7 +104,11 @@ def test_without_a_command_the_help_is_shown_and_the_exit_code_is_2(rnn: Rnn) ->
     [
         (["tarin"], "No such command 'tarin'."),
         (["complete"], "Missing argument 'TEXT'."),
-        (["complete", "a", "b"], "Got unexpected extra argument(s) (b)"),
+        (
+            ["complete", "the", "dog's", "--top", "2"],
+            "The text came in 2 pieces. Put it between quotation marks: ",
+        ),
+        (["trace", "my", "dish"], "Put it between quotation marks: 'my dish'"),
         (["complete", "a", "--topp", "1"], "No such option: --topp"),
         (["complete", "a", "--top"], "Option '--top' requires an argument."),
         (["complete", "a", "--top", "many"], "Invalid value for '--top'"),

@@ -52,6 +52,19 @@ def test_a_person_gets_tables(rnn: Rnn, two_runs: list[str]) -> None:
     ]
 
 
+def test_a_person_is_told_that_perplexities_of_words_and_characters_are_not_alike(
+    rnn: Rnn, tiny: Path
+) -> None:
+    for kind in ("word", "char"):
+        setting = f"data.tokenizer.kind={kind}"
+        assert rnn("train", "tiny.yaml", "--run-dir", kind, "--set", setting).code == 0
+    assert (
+        "Perplexities over different tokens cannot be compared; bits per character can (`rnn eval`).\n"
+        in rnn("compare", "word", "char").out
+    )
+    assert "cannot be compared" not in rnn("compare", "word", "word").out
+
+
 def test_runs_with_one_config_are_said_to_have_it(rnn: Rnn, two_runs: list[str]) -> None:
     assert "Their configs are the same.\n" in rnn("compare", two_runs[0], two_runs[0]).out
 

@@ -241,6 +241,14 @@ def test_unknown_words_are_named_on_standard_error_with_the_nearest_known_ones(r
     assert json.loads(result.out)["unknown"] == ["Rise", ",", "zzz"]
 
 
+def test_a_word_that_is_known_elsewhere_is_told_with_where(rnn: Rnn, run: Path) -> None:
+    result = rnn("complete", "I (rice __", "--top", "1")
+    assert result.err.splitlines()[:2] == [
+        'The model does not know "(".',
+        'The model knows "rice" only where a space stands before it.',
+    ]
+
+
 def test_of_many_unknown_words_ten_are_named_and_the_others_counted(rnn: Rnn, run: Path) -> None:
     unknown = [f"zz{number}" for number in range(1234)]
     result = rnn("complete", " ".join(unknown), "--json")

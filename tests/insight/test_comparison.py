@@ -72,6 +72,21 @@ def test_a_figure_of_a_part_of_the_text_says_so(runs: list[Run]) -> None:
     assert row.runs[0] == "6.50 (1,200 of 24,000 tokens)"
 
 
+def test_perplexities_over_different_tokens_are_said_not_to_be_comparable(runs: list[Run]) -> None:
+    words, characters = (
+        replace(run, validations=[{**run.validations[-1], "tokens": tokens, "unknown": unknown}])
+        for run, tokens, unknown in zip(runs, (1_234, 6_789), (5, 0), strict=True)
+    )
+    found = comparison([words, characters])
+    assert found.figures[3] == Difference(
+        "it is over", ["1,234 tokens, 5 unknown", "6,789 tokens, 0 unknown"]
+    )
+    caution = "Perplexities over different tokens cannot be compared; bits per character can (`rnn eval`)."
+    assert found.caution == caution
+    assert caution in comparison_page(found, [words, characters]).replace("&#x27;", "'")
+    assert comparison([words, words]).caution is comparison(runs).caution is None
+
+
 def test_a_perplexity_is_reached_at_the_first_validation_that_is_as_low(runs: list[Run]) -> None:
     assert reached(runs[0], 8) == Reached(elapsed_s=4.0, tokens=400)
     assert reached(runs[0], 7.9) == Reached(elapsed_s=8.0, tokens=800)

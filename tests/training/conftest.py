@@ -7,10 +7,17 @@ from typing import Any
 import pytest
 
 from rnn_cli.config import Config
+from rnn_cli.inference import mixture
 
 LINES = ["the cat sat on the mat", "the dog sat on the log", "a cat saw the dog", "a dog saw a cat on a mat"]
 
 MakeConfig = Callable[..., Config]
+
+
+@pytest.fixture(autouse=True)
+def weigh_pairs_by_few_blanks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A thousand, which is what so small networks can afford, take longer than their training."""
+    monkeypatch.setattr(mixture, "MOST_BLANKS", 20)
 
 
 @pytest.fixture
