@@ -133,7 +133,7 @@ def eval_(
 def _check(path: Path, file: Path, asked: dict[str, Any], calibrate: Path | None, fit: Path | None) -> None:
     """Refuse what cannot be, before the model file is written to."""
     import rnn_cli
-    from rnn_cli.evaluation.question_sets import check_can_be_read
+    from rnn_cli.evaluation.question_files import check_can_be_read
 
     _, additions = rnn_cli.load(path).check_evaluation(file, **asked)
     if fit is not None and not additions.names:

@@ -103,13 +103,8 @@ class Model(TrainedModel):
         For the arguments and the errors see `evaluate`.
         """
         from rnn_cli.evaluation.answering import with_added
-        from rnn_cli.evaluation.question_sets import (
-            FORMATS,
-            check_answers,
-            check_can_be_read,
-            check_has_choices,
-            find_format,
-        )
+        from rnn_cli.evaluation.question_files import check_can_be_read, find_format
+        from rnn_cli.evaluation.question_sets import FORMATS, check_answers, check_has_choices
 
         if format is not None and format not in FORMATS:
             raise UsageError(f"--format is {format}; it has to be one of {', '.join(FORMATS)}.")

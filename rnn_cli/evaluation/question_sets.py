@@ -7,19 +7,19 @@
     last-word  passages whose last word is to be predicted, one a line, as text or {"text": ...} (LAMBADA)
     pairs      JSON Lines {"sentence_good": ..., "sentence_bad": ...} (BLiMP)
 
-A line that is no question is named and left out; the others count.
+A line that is no question is named and left out; the others count. A file may be packed, as a text may (.gz).
 """
 
 import csv
 import io
 import json
-import stat
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from rnn_cli.errors import RnnError, TextError, UsageError
+from rnn_cli.evaluation.question_files import text_of
 from rnn_cli.evaluation.questions import Question, read_question
 from rnn_cli.inference.choices import checked_choices
 from rnn_cli.inference.options import MOST_BLANK_WORDS
@@ -34,7 +34,6 @@ CATEGORY_KEYS = ("category", "linguistics_term", "family")  # the first that a l
 
 _MARKS = ".,;:!?\"'“”‘’()[]«»"  # that stick to a word and are none of it
 _SHOWN = 60  # characters of a wrong value in a message
-_LOOKED_AT = 1 << 16  # bytes, to find out whether a first record may begin there
 
 
 @dataclass(frozen=True)
@@ -59,61 +58,6 @@ class QuestionSet:
     format: str
     questions: list[tuple[int, Question | Pair]]
     problems: list[str] = field(default_factory=list)
-
-
-def find_format(path: Path) -> str:
-    """What a file looks like: by its name (.csv), by the keys of the JSON object in its first line, or else text.
-
-    Raises:
-        TextError: it cannot be read, or only once.
-    """
-    if path.suffix.lower() == ".csv":
-        return "msr"
-    keys = _first_keys(path)
-    if keys is None:
-        return "text"
-    if keys & {"sentence_good", "sentence_bad"}:
-        return "pairs"
-    if "choices" in keys:
-        return "choices"
-    return "cloze" if "answer" in keys else "last-word"
-
-
-def _first_keys(path: Path) -> set[str] | None:
-    """The keys of the JSON object that the first line holds that is not empty; None where it holds none."""
-    try:
-        mode = path.stat().st_mode
-        if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):  # to open a folder says what is wrong
-            raise TextError(
-                f"{path} is not a regular file, and to find out its format it is read twice: say the format with "
-                "--format, or save it to a file first."
-            )
-        with path.open("rb") as file:
-            start = file.read(_LOOKED_AT).removeprefix(b"\xef\xbb\xbf").lstrip()
-            if not start.startswith(b"{"):
-                return None
-            if b"\n" not in start:
-                start += file.readline()
-    except OSError as error:
-        raise TextError(f"{path}: cannot be read ({error.strerror}).") from error
-    try:
-        # Of a file in another encoding the keys are known all the same; its reader says what is wrong with it.
-        return set(json.loads(start.split(b"\n")[0].decode("utf-8", "replace")))
-    except (ValueError, RecursionError):
-        return None
-
-
-def check_can_be_read(path: Path) -> None:
-    """Refuse a file that cannot be opened. A pipe, which can be read only once, is left alone.
-
-    Raises:
-        TextError: it cannot be.
-    """
-    try:
-        if not path.is_fifo():
-            path.open("rb").close()
-    except OSError as error:
-        raise TextError(f"{path}: cannot be read ({error.strerror}).") from error
 
 
 def check_answers(path: Path, format_: str, answers: Path | None) -> None:
@@ -184,7 +128,7 @@ def _lines(path: Path, format_: str) -> Iterator[tuple[int, Question | Pair | Te
         "last-word": _last_word,
         "pairs": _pair,
     }
-    for number, line in enumerate(_text_of(path).split("\n"), start=1):
+    for number, line in enumerate(text_of(path).split("\n"), start=1):
         if line.strip():
             try:
                 yield number, readers[format_](line)
@@ -288,7 +232,7 @@ def _csv_rows(path: Path, columns: tuple[str, ...]) -> Iterator[tuple[int, dict[
     Raises:
         TextError: a column is missing.
     """
-    rows = csv.reader(io.StringIO(_text_of(path), newline=""), strict=True)
+    rows = csv.reader(io.StringIO(text_of(path), newline=""), strict=True)
     header: list[str] = []
     try:
         for row in rows:
@@ -312,17 +256,6 @@ def _csv_rows(path: Path, columns: tuple[str, ...]) -> Iterator[tuple[int, dict[
                 )
     except csv.Error as error:
         yield rows.line_num, TextError(f"{path}:{rows.line_num}: this is not CSV ({error}).")
-
-
-def _text_of(path: Path) -> str:
-    try:
-        return path.read_bytes().decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise TextError(
-            f"{path}: the questions are not UTF-8 (byte {error.start:,}). Save them as UTF-8."
-        ) from error
-    except OSError as error:
-        raise TextError(f"{path}: the questions cannot be read ({error.strerror}).") from error
 
 
 def _record(line: str, example: str) -> dict[str, Any]:

@@ -95,7 +95,7 @@ class TextReader:
         bytes_total = sum(file_status(path).st_size for path in self._paths)
         bytes_before = 0
         for path in self._paths:
-            encoding = find_encoding(path, self._encoding, partial(_blocks_of, path))
+            encoding = find_encoding(path, self._encoding, partial(blocks_of, path))
             with _opened(path) as file:
                 raw = _HashedFile(file)
                 decoder = _Decoder(path, encoding.name)
@@ -197,14 +197,18 @@ class _HashedFile:
         return data
 
 
-def _blocks_of(path: Path) -> Iterator[bytes]:
-    """The bytes of the text from its beginning on, only to be looked at."""
+def blocks_of(path: Path) -> Iterator[bytes]:
+    """The bytes of a file from its beginning on, unpacked where its name asks for it; an empty block marks the end.
+
+    Raises:
+        TextError: it cannot be read or unpacked.
+    """
     with _opened(path) as file:
         yield from _unpacked_blocks(path, file)
 
 
 def _unpacked_blocks(path: Path, raw: "_HashedFile | BufferedReader") -> Iterator[bytes]:
-    """The bytes of the text, unpacked where the file's name asks for it; an empty block marks the end."""
+    """See `blocks_of`."""
     compression = COMPRESSIONS.get(path.suffix.lower())
     if compression is None:
         with _readable(path):

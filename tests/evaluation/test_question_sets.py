@@ -1,5 +1,6 @@
 """Files of questions, good and bad; every message word for word."""
 
+import gzip
 import json
 import os
 import time
@@ -8,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from rnn_cli.errors import TextError, UsageError
-from rnn_cli.evaluation.question_sets import Pair, QuestionSet, find_format, read_question_set
+from rnn_cli.evaluation.question_files import find_format
+from rnn_cli.evaluation.question_sets import Pair, QuestionSet, read_question_set
 from rnn_cli.evaluation.questions import Question
 
 HEADER = "id,question,a),b),c),d),e)\r\n"
@@ -286,6 +288,31 @@ def test_answers_go_with_the_format_msr_and_no_other(tmp_path: Path) -> None:
     assert str(error.value) == (
         f"--answers is for questions of the format msr, and {path} has the format cloze. Leave it out."
     )
+
+
+@pytest.mark.parametrize(
+    ("name", "line", "format_"),
+    [
+        ("q.jsonl.gz", '{"text": "I __", "answer": "rice"}', "cloze"),
+        ("q.gz", '{"sentence_good": "She eats.", "sentence_bad": "She eat."}', "pairs"),
+        ("Q.CSV.GZ", "id,question,a),b),c),d),e)", "msr"),
+        ("novel.txt.gz", "I eat rice", "text"),
+    ],
+)
+def test_a_packed_file_is_what_it_holds(tmp_path: Path, name: str, line: str, format_: str) -> None:
+    path = tmp_path / name
+    path.write_bytes(gzip.compress(f"{line}\n{line}\n".encode()))
+    assert find_format(path) == format_
+    if format_ in ("cloze", "pairs"):
+        assert len(read_question_set(path, format_).questions) == 2
+    path.write_text(line)
+    with pytest.raises(TextError, match=r"cannot be unpacked: it is damaged, cut short or not a"):
+        read_question_set(path, "cloze")
+
+
+def test_the_first_line_may_be_longer_than_what_is_looked_at(tmp_path: Path) -> None:
+    path = written(tmp_path, json.dumps({"text": "I __" + " so" * 100_000, "answer": "a"}))
+    assert find_format(path) == "cloze"
 
 
 def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:

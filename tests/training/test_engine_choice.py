@@ -1,5 +1,6 @@
 """The choice of the fastest way to compute."""
 
+from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
 
@@ -10,6 +11,7 @@ import torch
 from rnn_cli.text.streams import StreamWindows, Windows
 from rnn_cli.training import engine_choice
 from rnn_cli.training.engine_choice import Choice, Way, choose_engine
+from rnn_cli.training.ranks import ALONE
 from tests.training.conftest import MakeConfig
 
 COUNTS = np.array([4, 3, 2, 2, 1])
@@ -103,6 +105,28 @@ def test_what_there_is_no_time_to_try_is_not_tried(
     choice = choose_engine(make_config(), windows, COUNTS, always=True, within_s=1.0)
     assert tried == EVERY_WAY[:3]
     assert (choice.taken.engine, choice.taken.threads) == EVERY_WAY[1]
+
+
+@pytest.mark.parametrize(("window_s", "windows_read"), [(0.6, 1), (0.3, 2), (0.04, 6)])
+def test_a_long_window_is_timed_as_it_comes_so_that_other_ways_have_their_turn(
+    make_config: MakeConfig,
+    windows: Windows,
+    monkeypatch: pytest.MonkeyPatch,
+    window_s: float,
+    windows_read: int,
+) -> None:
+    clock = [0.0]
+    monkeypatch.setattr(engine_choice, "time", SimpleNamespace(perf_counter=lambda: clock[0]))
+
+    def train(self: Any, config: Any) -> Iterator[float]:
+        while True:
+            clock[0] += window_s
+            yield window_s / 100
+
+    monkeypatch.setattr(engine_choice._Trial, "_train", train)
+    speed = engine_choice._Trial(make_config(), windows, COUNTS, ALONE).time("float32", 1)
+    assert speed == pytest.approx(100 / window_s)
+    assert clock[0] == pytest.approx(windows_read * window_s)
 
 
 @pytest.mark.usefixtures("two_cores")
