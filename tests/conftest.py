@@ -30,6 +30,14 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Mon
 
 
 @pytest.fixture(autouse=True)
+def _one_thread() -> None:
+    """A training in this process may have left torch with more, which wait for each other in every small product."""
+    import torch
+
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(autouse=True)
 def _no_gpu(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Tests hold what comes out on a CPU; those marked `cuda` alone see the GPU of a machine that has one."""
     import torch
