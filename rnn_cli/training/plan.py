@@ -48,7 +48,7 @@ class Plan:
         total = sum(self.parameters.values())
         shares = ", ".join(f"{name} {count:,}" for name, count in self.parameters.items())
         return [
-            ("vocabulary", f"{self.vocab_size:,} words"),
+            ("vocabulary", f"{self.vocab_size:,} tokens"),
             ("parameters", f"{total:,} ({shares})"),
             ("model file", f"{self.model_bytes / 1e6:,.1f} MB"),
             ("memory", f"about {self.training_bytes / 1e6:,.0f} MB for weights, gradients and the optimizer"),
@@ -65,7 +65,7 @@ class Plan:
                 f"{_duration(60 * self.max_minutes)} with validation and test, as training.max_minutes says; "
                 f"all epochs would take about {_duration(self.expected_s)}"
             )
-        return f"about {_duration(self.expected_s)} for {self.train_tokens:,} tokens an epoch, without validation"
+        return f"about {_duration(self.expected_s)} for all epochs of {self.train_tokens:,} tokens, without validation"
 
 
 def make_plan(config: Config, *, on_event: OnEvent) -> Plan:

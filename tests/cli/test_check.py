@@ -151,14 +151,14 @@ def test_a_person_gets_the_plan_as_a_table(rnn: Rnn, tiny: Path, monkeypatch: py
         "vocabulary", "parameters", "model file", "memory", "windows", "device", "softmax", "engine",
         "time",
     ]  # fmt: skip
-    assert rows["vocabulary"] == "11 words"
+    assert rows["vocabulary"] == "11 tokens"
     assert rows["parameters"] == "323 (embedding 88, V 88, c 11, cells.0.W 128, cells.0.b 8)"
     assert rows["windows"] == "18 an epoch, 54 in all"
     assert rows["device"] == "cpu"
     assert rows["softmax"] == "exact: over all 11 words (auto: fewer than 4 times output.samples)"
     assert re.match(r"\w+ on \d+ threads?, [\d,]+ tokens/s \(also tried: ", rows["engine"])
     # A busy machine may need seconds.
-    assert re.fullmatch(r"about \d+ s for 174 tokens an epoch, without validation", rows["time"])
+    assert re.fullmatch(r"about \d+ s for all epochs of 174 tokens, without validation", rows["time"])
 
 
 def test_what_was_found_in_the_texts_goes_to_standard_error(rnn: Rnn, tiny: Path) -> None:

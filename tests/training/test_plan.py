@@ -93,7 +93,7 @@ def test_making_a_plan_writes_nothing_beside_the_texts(make_config: MakeConfig, 
 
 def test_a_person_reads_it_in_rows() -> None:
     assert PLAN.rows() == [
-        ("vocabulary", "33,278 words"),
+        ("vocabulary", "33,278 tokens"),
         (
             "parameters",
             "8,683,774 (embedding 8,519,168, c 33,278, cells.0.W 131,072, cells.0.b 256)",
@@ -104,7 +104,7 @@ def test_a_person_reads_it_in_rows() -> None:
         ("device", "cuda:0 (a GPU)"),
         ("softmax", "sampled: 2,048 words of 33,278"),
         ("engine", "bfloat16 on 2 threads, 52,305 tokens/s (also tried: float32 on 1 thread 30,000)"),
-        ("time", "about 11 min for 2,088,628 tokens an epoch, without validation"),
+        ("time", "about 11 min for all epochs of 2,088,628 tokens, without validation"),
     ]
 
 
@@ -130,7 +130,7 @@ def test_a_training_that_the_clock_ends_says_what_its_epochs_would_take() -> Non
 )
 def test_the_time_is_shown_in_units_that_fit(seconds: float, shown: str) -> None:
     rows = dict(replace(PLAN, expected_s=seconds).rows())
-    assert rows["time"] == f"about {shown} for 2,088,628 tokens an epoch, without validation"
+    assert rows["time"] == f"about {shown} for all epochs of 2,088,628 tokens, without validation"
 
 
 def test_a_script_reads_it_as_json() -> None:
