@@ -16,7 +16,7 @@ from contextlib import contextmanager
 
 from benchmarks import ours
 from benchmarks.measuring import Times, print_table
-from rnn_cli.training.cores import usable_cores
+from rnn_cli.cores import usable_cores
 
 SECONDS = 2.0
 BAR = 0.45

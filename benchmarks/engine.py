@@ -15,7 +15,7 @@ import torch
 
 from benchmarks import ours
 from benchmarks.measuring import print_table, take_turns
-from rnn_cli.training.cores import usable_cores
+from rnn_cli.cores import usable_cores
 
 BAR = 0.97
 

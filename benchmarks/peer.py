@@ -7,8 +7,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from rnn_cli.cores import usable_cores
 from rnn_cli.text.streams import Window
-from rnn_cli.training.cores import usable_cores
 
 
 class Peer(nn.Module):

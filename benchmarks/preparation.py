@@ -19,7 +19,7 @@ import tempfile
 from typing import Any
 
 from benchmarks.measuring import print_table
-from rnn_cli.training.cores import usable_cores
+from rnn_cli.cores import usable_cores
 
 CHILD = """
 import hashlib, json, resource, sys, time

@@ -25,10 +25,10 @@ import numpy as np
 
 from benchmarks import ours
 from benchmarks.measuring import print_table
+from rnn_cli.cores import usable_cores
 from rnn_cli.text.corpus import prepare_corpus
 from rnn_cli.text.streams import StreamWindows
 from rnn_cli.text.vocabulary import train_tokenizer
-from rnn_cli.training.cores import usable_cores
 
 FILES = (1, 4, 16, 256)
 B, T, UNITS = 64, 35, 256

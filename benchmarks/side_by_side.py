@@ -16,7 +16,7 @@ from typing import Any
 
 from benchmarks import ours
 from benchmarks.measuring import print_table
-from rnn_cli.training.cores import usable_cores
+from rnn_cli.cores import usable_cores
 
 SECONDS = 6.0
 SIZES = {"50 words, 64 units": (50, 64, "exact"), "33,278 words, 256 units": (33_278, 256, "sampled")}

@@ -107,7 +107,7 @@ def _machines(on: str | None) -> "AbstractContextManager[Machines]":
     """Those to train on: this one, or a cluster."""
     if on is None:
         from rnn_cli.batch.machines import ThisMachine
-        from rnn_cli.training.cores import usable_cores
+        from rnn_cli.cores import usable_cores
 
         return nullcontext(ThisMachine(usable_cores()))
     from rnn_cli.batch.cluster import Cluster

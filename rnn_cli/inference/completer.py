@@ -1,6 +1,7 @@
 """The ways to complete a text: fill its blank, say what comes next, write its sentence to the end."""
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from typing import ParamSpec
 
 import numpy as np
@@ -22,12 +23,15 @@ from rnn_cli.inference.sampling import Sampling, sample_drafts
 from rnn_cli.inference.search import beam_search
 from rnn_cli.inference.segment import read_segment, word_ids
 from rnn_cli.inference.sides import Side, View, direction_of
+from rnn_cli.inference.threads import in_threads
 from rnn_cli.inference.words import WordFinder
 from rnn_cli.text.tokenizer import Tokenizer
 
 P = ParamSpec("P")
 
 PROMPTS_AT_ONCE = 256  # read and ranked side by side; more are no faster
+FEWEST_PARTS = 4  # that requests are cut into, so that several cores have a part each
+WORTH_A_THREAD = 1 << 20  # weights of V; with fewer, threads wait for Python's lock more than they gain
 SCORES_AT_ONCE = 1 << 23  # 32 MB in float32; a very large vocabulary takes fewer prompts at once
 
 
@@ -98,21 +102,39 @@ class Completer:
                 asked[i] = self._read_request(request)
             except UsageError as error:
                 results[i] = error
-        order = sorted(asked, key=lambda i: len(asked[i].context.ids))  # like lengths side by side
-        at_once = min(PROMPTS_AT_ONCE, max(1, SCORES_AT_ONCE // self._engine.vocab_size))
-        for start in range(0, len(order), at_once):
-            some = order[start : start + at_once]
-            eos_id = self._tokenizer.eos_id
-            views = [View.of(side, [asked[i] for i in some], eos_id) for side in self._sides]
-            within = [(np.abs(view.readers.hidden) < LARGEST_STATE).all(axis=1) for view in views]
-            fine = np.flatnonzero(np.logical_and.reduce(within))  # rows
-            if len(fine) < len(some):
-                results |= {i: grown_too_large() for i in some}
-                some = [some[row] for row in fine]
-                views = [view.take(fine) for view in views]
-            found = self._answers([asked[i] for i in some], views, top, blank_words)
+
+        def answers_of(some: Sequence[int]) -> list[CompletionResult | RnnError]:
+            return self._side_by_side([asked[i] for i in some], top, blank_words)
+
+        heavy = self._engine.output_weights >= WORTH_A_THREAD
+        parts = self._parts(asked, fewest=FEWEST_PARTS if heavy else 1)
+        all_found = in_threads(answers_of, parts) if heavy else map(answers_of, parts)
+        for some, found in zip(parts, all_found, strict=True):
             results |= dict(zip(some, found, strict=True))
         return [results[i] for i in range(len(wanted))]
+
+    def _parts(self, asked: Mapping[int, Asked], *, fewest: int) -> list[list[int]]:
+        """Which requests are answered together: like lengths side by side, and each blank by itself."""
+        order = sorted(asked, key=lambda i: len(asked[i].context.ids))
+        alone = [i for i in order if asked[i].segments and asked[i].request.choices is None]
+        others = [i for i in order if not asked[i].segments or asked[i].request.choices is not None]
+        affordable = SCORES_AT_ONCE // self._engine.vocab_size
+        at_once = max(1, min(PROMPTS_AT_ONCE, affordable, math.ceil(len(others) / fewest)))
+        together = [others[start : start + at_once] for start in range(0, len(others), at_once)]
+        return [*([i] for i in alone), *together]
+
+    def _side_by_side(
+        self, asked: Sequence[Asked], top: int, blank_words: tuple[int, int]
+    ) -> list[CompletionResult | RnnError]:
+        """One result for each; their beginnings are read together."""
+        views = [View.of(side, asked, self._tokenizer.eos_id) for side in self._sides]
+        within = [(np.abs(view.readers.hidden) < LARGEST_STATE).all(axis=1) for view in views]
+        fine = np.logical_and.reduce(within)  # (len(asked),)
+        rows = np.flatnonzero(fine).tolist()
+        if not fine.all():
+            views = [view.take(rows) for view in views]
+        found = iter(self._answers([asked[row] for row in rows], views, top, blank_words))
+        return [next(found) if is_fine else grown_too_large() for is_fine in fine]
 
     def continuations(self, prompt: Prompt, *, top: int, max_words: int) -> CompletionResult:
         """The best continuations to the end of the sentence, by a beam search `top` wide; 1 is greedy."""

@@ -13,6 +13,7 @@ from itertools import cycle, islice
 import numpy as np
 
 from rnn_cli.config import Config
+from rnn_cli.cores import usable_cores
 from rnn_cli.text.streams import Windows
 from rnn_cli.training.bptt import train_on_window
 from rnn_cli.training.build import (
@@ -24,7 +25,6 @@ from rnn_cli.training.build import (
     product_dtype,
     window_reader,
 )
-from rnn_cli.training.cores import usable_cores
 from rnn_cli.training.device import CPU, has_bfloat16_products, training_device
 from rnn_cli.training.ranks import ALONE, Ranks
 

@@ -65,7 +65,8 @@ class Plan:
                 f"{_duration(60 * self.max_minutes)} with validation and test, as training.max_minutes says; "
                 f"all epochs would take about {_duration(self.expected_s)}"
             )
-        return f"about {_duration(self.expected_s)} for all epochs of {self.train_tokens:,} tokens, without validation"
+        took = _duration(self.expected_s)
+        return f"about {took} for all epochs of {self.train_tokens:,} tokens, without validation"
 
 
 def make_plan(config: Config, *, on_event: OnEvent) -> Plan:

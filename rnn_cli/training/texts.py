@@ -4,12 +4,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from rnn_cli.config import Config
+from rnn_cli.cores import usable_cores
 from rnn_cli.errors import TextError
 from rnn_cli.text.corpus import Corpus, prepare_corpus
 from rnn_cli.text.split import PartName, text_of_split, too_few_lines
 from rnn_cli.text.tokenizer import Tokenizer
 from rnn_cli.text.vocabulary import train_tokenizer
-from rnn_cli.training.cores import usable_cores
 from rnn_cli.training.events import Notice, OnEvent, Preparing
 
 
