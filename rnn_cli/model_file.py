@@ -190,6 +190,22 @@ def store_addition(path: Path, combination: str, numbers: dict[str, Any]) -> Non
     _write_again(path, replace(model_file, additions={**(model_file.additions or {}), combination: numbers}))
 
 
+def forget_additions(path: Path, name: str) -> bool:
+    """Take out of a model file what was fitted together with an addition, such as ngram. Whether there was any.
+
+    Raises:
+        ModelFileError: it is no model file, or cannot be written.
+    """
+    path = find_model_file(path)
+    model_file = read_model_file(path)
+    fitted = model_file.additions or {}
+    kept = {key: numbers for key, numbers in fitted.items() if name not in key.split("+")}
+    if len(kept) == len(fitted):
+        return False
+    _write_again(path, replace(model_file, additions=kept or None))
+    return True
+
+
 def _write_again(path: Path, model_file: ModelFile) -> None:
     try:
         write_model_file(path, model_file)

@@ -1,5 +1,6 @@
 """Arguments that several commands share, and what is typed for them as values."""
 
+import csv
 import re
 import shlex
 from pathlib import Path
@@ -102,10 +103,16 @@ def blank_words_of(typed: str) -> tuple[int, int]:
 
 
 def choices_of(typed: str | None) -> list[str] | None:
-    """The choices between the commas; none for an empty text."""
+    """The choices between the commas, those with a comma of their own in quotation marks; none for an empty text."""
     if typed is None:
         return None
-    return [choice.strip() for choice in typed.split(",")] if typed.strip() else []
+    if not typed.strip():
+        return []
+    try:
+        (choices,) = csv.reader([typed.replace("\n", " ")], skipinitialspace=True)
+    except csv.Error:  # one of more than 131,072 characters
+        choices = typed.split(",")
+    return [choice.strip() for choice in choices]
 
 
 def state_carried_of(typed: str | None) -> bool | None:

@@ -1,6 +1,7 @@
 """Lines of a file or of standard input, for commands that answer line by line in constant memory."""
 
 import json
+import shlex
 import sys
 from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ LONGEST_LINE = 50_000_000  # bytes: the longest prompt, and a little JSON around
 def line_groups(file: str, *, command: str, at_once: int = LINES_AT_ONCE) -> Iterator[list[bytes]]:
     """The lines of a file or of standard input, in groups: what has come so far, and no more than `at_once`.
 
+    A line ends with LF, CR LF or CR, as in training.
     So a program that waits for each answer gets it, and many lines that are there are read side by side.
     """
     if file == "-" and sys.stdin is None:
@@ -26,11 +28,13 @@ def line_groups(file: str, *, command: str, at_once: int = LINES_AT_ONCE) -> Ite
         with sys.stdin.buffer if file == "-" else Path(file).open("rb") as source:
             for number, lines in enumerate(_complete_lines(cast(BufferedIOBase, source))):
                 if number == 0 and lines[0].startswith((BOM_UTF16_LE, BOM_UTF16_BE)):
+                    name, text = ("Standard input", "FILE") if file == "-" else (file, shlex.quote(file))
                     raise TextError(
-                        f"{'Standard input' if file == '-' else file} is UTF-16, and lines have to be UTF-8. "
-                        "Convert it first: iconv -f UTF-16 -t UTF-8"
+                        f"{name} is UTF-16, and lines have to be UTF-8. "
+                        f"Convert it first: iconv -f UTF-16 -t UTF-8 {text} > utf8.txt"
                     )
-                yield from (lines[i : i + at_once] for i in range(0, len(lines), at_once))
+                parts = [part for line in lines for part in line.removesuffix(b"\r").split(b"\r")]
+                yield from (parts[i : i + at_once] for i in range(0, len(parts), at_once))
     except OSError as error:
         raise TextError(f"{file}: cannot be read ({error.strerror}).") from error
 
@@ -50,8 +54,7 @@ def _complete_lines(source: BufferedIOBase) -> Iterator[list[bytes]]:
 
 
 def text_of(line: bytes) -> str | TextError:
-    """A line as text, or why it is none. A carriage return at its end is no part of it."""
-    line = line.removesuffix(b"\r")
+    """A line as text, or why it is none."""
     if len(line) > LONGEST_LINE:
         return TextError(
             f"The line has more than {LONGEST_LINE:,} bytes, and no line may. Give a shorter text."

@@ -34,12 +34,17 @@ def ngram(
     from rnn_cli.evaluation.counting import count_text
     from rnn_cli.inference import find_model
     from rnn_cli.inference.ngram import NAME, write_ngram_file
-    from rnn_cli.model_file import find_model_file
+    from rnn_cli.model_file import find_model_file, forget_additions
 
     path = find_model_file(find_model(model))
     counted = count_text(rnn_cli.load(path), text, order=order)
     out = path.with_name(NAME)
+    before = out.read_bytes() if out.is_file() else b""
     write_ngram_file(out, counted)
+    if out.read_bytes() != before and forget_additions(path, "ngram"):
+        show_note(
+            "What was fitted with other n-grams is forgotten. Fit it anew: rnn eval TEXT --ngram --fit OTHER_TEXT"
+        )
     sizes = ", ".join(
         f"{len(level.words):,} of order {number}"
         for number, level in enumerate(counted.ngrams.levels, start=2)

@@ -67,35 +67,37 @@ def _answers(
     pmi: bool = False,
 ) -> Iterator[dict[str, Any]]:
     """One JSON object for each line, in order; the lines that hold a text are read together."""
-    asked = [_asked(line) for line in lines]
+    read = [_asked(line) for line in lines]
+    asked = [one for one, _ in read]
     good = [one for one in asked if not isinstance(one, RnnError)]
     results = iter(
         trained.predict(
-            [text for text, *_ in good],
+            [text for text, _ in good],
             top=top,
-            choices=[choices for _, choices, _ in good],
+            choices=[choices for _, choices in good],
             blank_words=blank_words,
             pmi=pmi,
         )
     )
-    for one in asked:
+    for one, of_line in read:
         answer = one if isinstance(one, RnnError) else next(results)
-        of_line = {} if isinstance(one, RnnError) else one[2]
         yield of_line | ({"error": str(answer)} if isinstance(answer, RnnError) else answer.to_dict())
 
 
-def _asked(line: bytes) -> tuple[str, list[str] | None, dict[str, Any]] | TextError:
-    """The text that a line asks about, its choices, and what is said again in the answer; or why there is no text."""
+def _asked(line: bytes) -> tuple[tuple[str, list[str] | None] | TextError, dict[str, Any]]:
+    """The text that a line asks about with its choices, or why there is none; and what its answer says again."""
     text = text_of(line)
     if isinstance(text, TextError) or not text.lstrip().startswith("{"):
-        return text if isinstance(text, TextError) else (text, None, {})
+        return text if isinstance(text, TextError) else (text, None), {}
     try:
         found = keys_of(text, "text", "choices", "id")
     except TextError as error:
-        return error
+        return error, {}
+    said_again = {"id": found["id"]} if "id" in found else {}
     if not isinstance(found.get("text"), str):
-        return TextError('The JSON object has no text. Allowed: {"text": "..."}.')
+        return TextError('The JSON object has no text. Allowed: {"text": "..."}.'), said_again
     choices = found.get("choices")
     if choices is not None and not (isinstance(choices, list) and all(isinstance(c, str) for c in choices)):
-        return TextError('The "choices" have to be a list of texts, such as ["cat", "dog"].')
-    return found["text"], choices, {"id": found["id"]} if "id" in found else {}
+        message = 'The "choices" have to be a list of texts, such as ["cat", "dog"].'
+        return TextError(message), said_again
+    return (found["text"], choices), said_again

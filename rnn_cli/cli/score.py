@@ -45,6 +45,7 @@ def score(
     note_direction(trained)
     before = scorer.start()
     failed = False
+    with_spaces = 0
     written = [] if json_ else ["\t".join(TOTALS if totals else TOKENS)]
     number = 0
     groups = line_groups(file, command="rnn score", at_once=LINES_AT_ONCE)
@@ -65,14 +66,21 @@ def score(
                     typer.echo(f"error: {file}:{number}: {result}", err=True)
                     if totals:  # empty, so that what is pasted beside the totals stays in its line
                         written.append("\t".join((f"{number}", *("" for _ in TOTALS[1:]))))
-            elif json_:
-                record = {"line": number, **result.to_dict()}
-                written.append(json_line(record, encoding="utf-8"))
+                continue
+            with_spaces += any(token.word is None and token.text.isspace() for token in result.tokens)
+            if json_:
+                written.append(json_line({"line": number, **result.to_dict()}, encoding="utf-8"))
             else:
                 written += _total(number, result) if totals else _rows(number, result)
         _write(written)
         written = []
     _write(written)
+    if with_spaces:
+        who = "1 line has" if with_spaces == 1 else f"{with_spaces:,} lines have"
+        what = (
+            "white space that is a token of its own (a second space, a tab): it counts in totals, in no word."
+        )
+        typer.echo(f"{who} {what}", err=True)
     return 1 if failed else 0
 
 

@@ -231,10 +231,24 @@ def _train_anew(
     # Where no run has begun SIGTERM, too, has to leave by way of the folder, which goes then.
     with StopSignal() if ranks is None else nullcontext():
         path = run_dir or (runs / name if force else free_run_path(runs, name))
+        if run_dir is None and path.name != name:
+            _note_other_run(runs / name, path, as_json=as_json)
         with RunFolder.create(path, force=force) as folder:
             return _train(
                 make_config(), folder, ranks, as_json=as_json, resume=False, budget_s=source.budget_s_in_force
             )
+
+
+def _note_other_run(taken: Path, path: Path, *, as_json: bool) -> None:
+    """Say where the run goes, and how to go on with the one that has its name, if that is half done."""
+    from rnn_cli.console import show_note
+    from rnn_cli.training.run_folder import RunFolder
+
+    if as_json:
+        return
+    half = not RunFolder(taken).summary.exists() and RunFolder(taken).states()
+    way_on = f" and half done (go on with it: rnn train --resume {taken})" if half else ""
+    show_note(f"{taken} is there already{way_on}; this run goes to {path}.")
 
 
 def _resume(run: Path, ranks: "Ranks | None", *, as_json: bool) -> int:

@@ -43,7 +43,7 @@ def _ngrams_for(tokenizer: Tokenizer, path: Path) -> NgramModel:
     if not is_ours or ngrams.vocab_size != tokenizer.vocab_size:
         raise ModelFileError(
             f"{path}: the n-grams were counted with another vocabulary than this model's. "
-            "Count them anew with: rnn ngram -m MODEL"
+            f"Count them anew with: rnn ngram -m {path.parent}"
         )
     return ngrams
 

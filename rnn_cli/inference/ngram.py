@@ -31,7 +31,6 @@ FORMAT_VERSION = 1
 NO_TOKEN = -1
 HIGHEST_ORDER = 12
 
-_MEND = "Count one with: rnn ngram -m MODEL"
 _REMEMBERED = 4096  # contexts whose words and shares are kept; the most frequent ones have thousands
 _FALLBACK = (0.5, 1.0, 1.5)  # discounts for a text so small or so odd that they cannot be estimated
 _DISCOUNTS = 3
@@ -188,11 +187,12 @@ def read_ngram_file(path: Path) -> NgramModel:
     Raises:
         ModelFileError: there is no such file, or it is not a whole n-gram model that this version can read.
     """
+    mend = f"Count one with: rnn ngram -m {path.parent}"
     if not path.is_file():
-        raise ModelFileError(f"{path}: there is no n-gram model. {_MEND}")
-    tensors, metadata = read_tensor_file(path, mend=_MEND)
+        raise ModelFileError(f"{path}: there is no n-gram model. {mend}")
+    tensors, metadata = read_tensor_file(path, mend=mend)
     if metadata.get("format") != FORMAT:
-        raise ModelFileError(f"{path}: this file of rnn_cli is not an n-gram model. {_MEND}")
+        raise ModelFileError(f"{path}: this file of rnn_cli is not an n-gram model. {mend}")
     version = metadata.get("format_version")
     if version != str(FORMAT_VERSION):
         raise ModelFileError(
@@ -203,7 +203,7 @@ def read_ngram_file(path: Path) -> NgramModel:
         return _from_file(tensors, metadata)
     except (KeyError, ValueError, TypeError, RecursionError) as error:
         reason = masked(str(error), 200)
-        raise ModelFileError(f"{path}: the n-gram model is damaged ({reason}). {_MEND}") from error
+        raise ModelFileError(f"{path}: the n-gram model is damaged ({reason}). {mend}") from error
 
 
 def _from_file(tensors: Mapping[str, npt.NDArray[Any]], metadata: Mapping[str, str]) -> NgramModel:

@@ -1,7 +1,8 @@
 """Scores of a text, token by token: log-probability, surprisal, rank, frequency, and which word it belongs to.
 
 A word is what stands between white space, punctuation included, as in a reading-time study; a token that is white
-space itself (kind char) belongs to the word after it. The `<eos>` at the end of a line is scored, as in training.
+space itself belongs to the word after it (kind char), or to none (kind word: a second space, a tab). The `<eos>` at
+the end of a line is scored, as in training.
 """
 
 import math
@@ -31,7 +32,7 @@ class TokenScore:
 
     Attributes:
         text: as typed (in NFC), without the space before it; "<eos>" for the end of the line.
-        word: which word of the line it belongs to, from 1; None for the end of the line.
+        word: which word of the line it belongs to, from 1; None for its end, and see above.
         log_prob: ln P(token | all before it), in nats; read backwards, ln P(token | all behind it).
         rank: 1 where it was the most probable of the vocabulary.
         unknown: whether the model does not know it; log_prob, rank and count are then those of the unknown word.
@@ -275,8 +276,12 @@ class LineScorer:
         parts = (np.split(figures, ends) for figures in (judged.log_probs, judged.ranks, judged.best))
         return [Judged(*figures) for figures in zip(*parts, strict=True)], after
 
-    def _tokens(self, text: str) -> Iterator[tuple[int, str, int]]:
-        """The id, the text and the word's number of each token of a line."""
+    def _tokens(self, text: str) -> Iterator[tuple[int, str, int | None]]:
+        """The id, the text and the word's number of each token of a line.
+
+        A second space, or a tab, is a token of its own where tokens are words: it is of none of the words.
+        """
+        whole_words = self._tokenizer.kind == "word"
         words_before = end_of_part = 0
         for part in self._tokenizer.parts(text):
             begin = text.index(part, end_of_part)  # right there, or behind a space that is in neither part
@@ -288,10 +293,11 @@ class LineScorer:
             for id_, start, end in spans:
                 stretch = whole[start:end]
                 number = bisect_right(starts, end - 1) + (stretch.isspace() and end < len(whole))
-                yield id_, stretch.strip() or stretch, words_before + max(1, number)
+                is_between = whole_words and stretch.isspace()
+                yield id_, stretch.strip() or stretch, None if is_between else words_before + max(1, number)
             words_before += len(starts)
 
-    def _named(self, text: str, tokens: Sequence[tuple[int, str, int]], judged: Judged) -> LineScore:
+    def _named(self, text: str, tokens: Sequence[tuple[int, str, int | None]], judged: Judged) -> LineScore:
         figures = list(zip(judged.log_probs.tolist(), judged.ranks.tolist(), strict=True))
         if not figures:
             return LineScore(text, [])

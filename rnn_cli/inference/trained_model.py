@@ -254,9 +254,12 @@ class TrainedModel:
             pmi: rank the choices as if all were equally frequent, see `complete`; each text has to have choices.
 
         Raises:
-            UsageError: `top` or `blank_words` is out of its range, or the model's tokens are no words for `pmi`.
+            UsageError: `texts` is one text, `top` or `blank_words` is out of its range, or the model's tokens are
+                no words for `pmi`.
             ModelFileError: the model has no counts for `pmi`.
         """
+        if isinstance(texts, str):
+            raise UsageError("predict takes a list of texts. For one text: complete(text).")
         given_options(top=top)
         checked_blank_words(blank_words)
         if pmi:
@@ -335,7 +338,12 @@ class TrainedModel:
         """ln P of each sentence as a line that stands alone, in nats; of a pair the weighted mean of both networks.
 
         An error stands in place of one that cannot be read.
+
+        Raises:
+            UsageError: it is one text, and no list.
         """
+        if isinstance(sentences, str):
+            raise UsageError("sentence_log_probs takes a list of sentences. For one text: score(text).")
         scorers = [(1.0, self.line_scorer(state_carried=False))]
         if self.backward is not None:
             back = LineScorer(self.backward, self.tokenizer, state_carried=False, backwards=True)

@@ -66,7 +66,7 @@ class Recurrence:
         if self.factor == 0:
             return "vanishes at once: nothing is learnt from the step before"
         in_a_step = math.log(self.factor)  # the factor to the power of 100 may be too large for a float
-        if abs(100 * in_a_step) <= math.log(10):
+        if abs(100 * in_a_step) <= math.log(2):
             return f"keeps its size: times {math.exp(100 * in_a_step):.2g} in 100 steps"
         steps = max(1, round(math.log(10) / abs(in_a_step)))
         if self.factor < 1:

@@ -160,7 +160,8 @@ def test_a_completion_and_predictions_take_what_is_added(rnn: Rnn, run: Path) ->
             Result(
                 1,
                 "",
-                "error: runs/meals/ngram.safetensors: there is no n-gram model. Count one with: rnn ngram -m MODEL\n",
+                "error: runs/meals/ngram.safetensors: there is no n-gram model. "
+                "Count one with: rnn ngram -m runs/meals\n",
             ),
         ),
         (
@@ -216,6 +217,22 @@ def test_what_cannot_be_added_is_one_clear_message(
     assert rnn(*arguments) == result
 
 
+def test_what_was_fitted_with_other_ngrams_is_forgotten(rnn: Rnn, run: Path) -> None:
+    rnn("ngram", "text.txt")
+    Path("valid.txt").write_text("I eat rice\nyou eat soup\n")
+    for flags in (["--ngram"], ["--cache"]):
+        assert rnn("eval", "text.txt", *flags, "--fit", "valid.txt").code == 0
+    again = rnn("ngram", "text.txt")
+    assert (again.code, again.err) == (0, "")
+    assert set(read_model_file(run).additions or {}) == {"ngram", "cache"}
+    other = rnn("ngram", "text.txt", "--order", "2")
+    assert other.err == (
+        "What was fitted with other n-grams is forgotten. Fit it anew: rnn eval TEXT --ngram --fit OTHER_TEXT\n"
+    )
+    assert set(read_model_file(run).additions or {}) == {"cache"}
+    assert json.loads(rnn("eval", "text.txt", "--ngram", "--json").out)["added"]["fitted_on"] is None
+
+
 def test_ngrams_of_another_vocabulary_are_refused(rnn: Rnn, run: Path) -> None:
     rnn("ngram", "text.txt")
     other = write_run(Path("runs") / "other")
@@ -229,7 +246,7 @@ def test_ngrams_of_another_vocabulary_are_refused(rnn: Rnn, run: Path) -> None:
         1,
         "",
         "error: runs/other/ngram.safetensors: the n-grams were counted with another vocabulary than this model's. "
-        "Count them anew with: rnn ngram -m MODEL\n",
+        "Count them anew with: rnn ngram -m runs/other\n",
     )
 
 

@@ -94,6 +94,12 @@ def test_just_the_choices_are_ranked_unknown_ones_among_them(rnn: Rnn, run: Path
     assert words(rnn("complete", "I eat __", "--choices", "soup,rice", "--top", "1", "--json")) == [["rice"]]
 
 
+def test_a_choice_with_a_comma_stands_in_quotation_marks(rnn: Rnn, run: Path) -> None:
+    result = rnn("complete", "I eat ____", "--choices", '"1,200", rice', "--blank-words", "1-4", "--json")
+    found = json.loads(result.out)
+    assert {completion["text"] for completion in found["completions"]} == {"I eat 1,200", "I eat rice"}
+
+
 def test_choices_are_ranked_as_if_all_were_equally_frequent(rnn: Rnn, run: Path) -> None:
     write_run(run, counts=COUNTS)
     choices = ["complete", "I eat __", "--choices", "rice,soup,fish"]

@@ -177,11 +177,13 @@ def test_an_id_comes_back_in_the_answer_and_in_an_error_about_it(rnn: Rnn) -> No
         '{"id": [7, "a"], "text": "I eat"}',
         '{"text": "I", "id": null}',
         '{"text": "I ____", "choices": [], "id": 3}',
+        '{"text": "I ____", "choices": "soup", "id": "d"}',
+        '{"id": 5}',
     ]
     Path("text").write_text("\n".join(lines))
     answers = [json.loads(line) for line in rnn("predict", "text").out.splitlines()]
-    assert [answer["id"] for answer in answers] == [[7, "a"], None, 3]
-    assert ["error" in answer for answer in answers] == [False, False, True]
+    assert [answer["id"] for answer in answers] == [[7, "a"], None, 3, "d", 5]
+    assert ["error" in answer for answer in answers] == [False, False, True, True, True]
 
 
 @pytest.mark.parametrize("line", ["[1, 2]", '"I eat"', "7", "null", "I {eat}"])

@@ -33,9 +33,31 @@ def rows(result: Result) -> list[list[str]]:
     return [[f"{float(cell):.4f}" if "." in cell else cell for cell in row] for row in table]
 
 
+SPACES = "{lines} white space that is a token of its own (a second space, a tab): it counts in totals, in no word.\n"
+
+
+def test_lines_with_white_space_of_its_own_are_counted(rnn: Rnn) -> None:
+    result = score_file(rnn, b"I  eat soup\nyou eat\nI eat \n", "--json")
+    assert result.err == SPACES.format(lines="2 lines have")
+    first, second, _ = (json.loads(line) for line in result.out.splitlines())
+    assert [token["word"] for token in first["tokens"]] == [1, None, 2, 3, None]
+    assert [word["text"] for word in first["words"]] == ["I", "eat", "soup"]
+    assert not any(word["unknown"] for word in first["words"])
+    assert first["unknown"] == 1
+    assert second["unknown"] == 0
+
+
+@pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\r"])
+def test_a_line_ends_as_in_training(rnn: Rnn, end: bytes) -> None:
+    lines = [b"I eat soup", b"", b"you eat"]
+    assert score_file(rnn, end.join(lines) + end, "--totals") == score_file(
+        rnn, b"\n".join(lines), "--totals"
+    )
+
+
 def test_every_token_has_a_row_and_every_line_a_total(rnn: Rnn) -> None:
     result = score_file(rnn, b"I eat soup\nyou\tfish\n")
-    assert (result.code, result.err) == (0, "")
+    assert (result.code, result.err) == (0, SPACES.format(lines="1 line has"))
     first = [share(3, of=4), share(3, of=3), share(1, of=4), share(1, of=1)]
     assert rows(result)[:6] == [
         ["line", "token", "word", "text", "log_prob", "surprisal_bits", "rank", "unknown", "count"],
@@ -47,7 +69,7 @@ def test_every_token_has_a_row_and_every_line_a_total(rnn: Rnn) -> None:
     ]
     assert [row[:4] + row[7:] for row in rows(result)[6:]] == [
         ["2", "1", "1", "you", "0", ""],
-        ["2", "2", "2", "\\t", "1", ""],
+        ["2", "2", "", "\\t", "1", ""],
         ["2", "3", "2", "fish", "1", ""],
         ["2", "4", "", "<eos>", "0", ""],
         ["2", "total", "", "", "2", ""],
@@ -108,7 +130,8 @@ def test_utf_16_is_not_scored_as_letters_and_nuls(rnn: Rnn, encoding: str) -> No
     assert score_file(rnn, "\ufeffI eat\nyou\n".encode(encoding), "--totals") == Result(
         1,
         "",
-        "error: text is UTF-16, and lines have to be UTF-8. Convert it first: iconv -f UTF-16 -t UTF-8\n",
+        "error: text is UTF-16, and lines have to be UTF-8. Convert it first: "
+        "iconv -f UTF-16 -t UTF-8 text > utf8.txt\n",
     )
 
 

@@ -105,9 +105,17 @@ def test_output_that_is_no_terminal_gets_plain_lines(rnn: Rnn, tiny: Path) -> No
 def test_a_second_run_of_the_same_config_gets_a_folder_of_its_own(
     rnn: Rnn, tiny: Path, tmp_path: Path
 ) -> None:
-    rnn("train", str(tiny))
-    rnn("train", str(tiny))
+    assert "is there already" not in rnn("train", str(tiny)).err
+    again = rnn("train", str(tiny))
+    assert again.err.splitlines()[0] == "runs/tiny is there already; this run goes to runs/tiny-2."
     assert (tmp_path / "runs/tiny-2/summary.json").exists()
+    # As Ctrl-C leaves it.
+    (tmp_path / "runs/tiny/summary.json").unlink()
+    (tmp_path / "runs/tiny/good.safetensors").touch()
+    assert rnn("train", str(tiny)).err.splitlines()[0] == (
+        "runs/tiny is there already and half done (go on with it: rnn train --resume runs/tiny); this run goes to "
+        "runs/tiny-3."
+    )
 
 
 def test_a_finished_run_is_never_overwritten(rnn: Rnn, tiny: Path, tmp_path: Path) -> None:

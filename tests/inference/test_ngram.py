@@ -97,7 +97,9 @@ def test_a_missing_file_says_how_to_make_one(tmp_path: Path) -> None:
     with pytest.raises(ModelFileError) as error:
         read_ngram_file(tmp_path / "n")
 
-    assert str(error.value) == f"{tmp_path}/n: there is no n-gram model. Count one with: rnn ngram -m MODEL"
+    assert (
+        str(error.value) == f"{tmp_path}/n: there is no n-gram model. Count one with: rnn ngram -m {tmp_path}"
+    )
 
 
 def test_another_file_of_ours_is_refused(tmp_path: Path) -> None:
@@ -106,7 +108,7 @@ def test_another_file_of_ours_is_refused(tmp_path: Path) -> None:
         read_ngram_file(tmp_path / "n")
 
     assert str(error.value) == (
-        f"{tmp_path}/n: this file of rnn_cli is not an n-gram model. Count one with: rnn ngram -m MODEL"
+        f"{tmp_path}/n: this file of rnn_cli is not an n-gram model. Count one with: rnn ngram -m {tmp_path}"
     )
 
 
@@ -137,14 +139,17 @@ def test_numbers_that_are_no_ngrams_are_refused(
         read_ngram_file(tmp_path / "n")
 
     assert str(error.value) == (
-        f"{tmp_path}/n: the n-gram model is damaged ({what}). Count one with: rnn ngram -m MODEL"
+        f"{tmp_path}/n: the n-gram model is damaged ({what}). Count one with: rnn ngram -m {tmp_path}"
     )
 
 
 @pytest.mark.parametrize(
     ("texts", "message"),
     [
-        ({"order": "99"}, "the n-gram model is damaged (its header). Count one with: rnn ngram -m MODEL"),
+        (
+            {"order": "99"},
+            "the n-gram model is damaged (its header). Count one with: rnn ngram -m {tmp_path}",
+        ),
         (
             {"format_version": "2"},
             "the n-gram model has format version '2'; this rnn_cli reads version 1. A newer rnn_cli may read it.",
@@ -159,4 +164,4 @@ def test_a_header_that_cannot_be_is_refused(tmp_path: Path, texts: dict[str, Any
     with pytest.raises(ModelFileError) as error:
         read_ngram_file(tmp_path / "n")
 
-    assert str(error.value) == f"{tmp_path}/n: {message}"
+    assert str(error.value) == f"{tmp_path}/n: {message.format(tmp_path=tmp_path)}"

@@ -275,3 +275,18 @@ def test_inference_needs_neither_torch_nor_pydantic() -> None:
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
 
     assert done.stdout == "[]\n"
+
+
+@pytest.mark.parametrize(
+    ("method", "message"),
+    [
+        ("predict", "predict takes a list of texts. For one text: complete(text)."),
+        ("sentence_log_probs", "sentence_log_probs takes a list of sentences. For one text: score(text)."),
+    ],
+)
+def test_one_text_where_a_list_belongs_is_not_taken_for_its_letters(
+    make_model: MakeModel, method: str, message: str
+) -> None:
+    with pytest.raises(UsageError) as error:
+        getattr(make_model(), method)("My dish")
+    assert str(error.value) == message
