@@ -34,6 +34,7 @@ def load_config(path: Path, overrides: Sequence[str] = ()) -> Config:
     """
     root, problems = read_file(path)
     if root is not None:
+        _refuse_a_plan(root, path)
         root = spelled_out(root)  # before an override may change a part of it
     root, found = _overridden(root, overrides)
     problems += found
@@ -41,6 +42,12 @@ def load_config(path: Path, overrides: Sequence[str] = ()) -> Config:
         raise config_error(problems)
     root, found = resolve_paths(root)
     return _checked(root, problems + found)
+
+
+def _refuse_a_plan(root: Node, path: Path) -> None:
+    if isinstance(root.value, dict) and "configs" in root.value and "data" not in root.value:
+        text = f"this is a plan for several trainings, not a config. Start it with: rnn batch {path}"
+        raise config_error([Problem(root.value["configs"].key_place, (), text)])
 
 
 def config_from_choices(choices: Mapping[str, Any], overrides: Sequence[str] = ()) -> Config:

@@ -293,3 +293,10 @@ def test_a_stored_config_that_is_wrong_is_refused_with_every_problem() -> None:
         'the stored config: model.cell: found "esn", allowed: "elman", "gru", "lstm", "mogrifier", "indrnn".',
         "the stored config: output.qqq: unknown key. Allowed here: softmax, samples, exact_share, tie_embeddings.",
     ]
+
+
+@pytest.mark.usefixtures("folder")
+def test_a_plan_is_told_with_the_command_that_starts_it() -> None:
+    assert problems_of("seeds: 2\nconfigs: a.yaml\n") == [
+        "c.yaml:2:1: this is a plan for several trainings, not a config. Start it with: rnn batch c.yaml"
+    ]
