@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 from rnn_cli.config import Config
 from rnn_cli.cores import usable_cores
@@ -11,6 +12,8 @@ from rnn_cli.text.split import PartName, text_of_split, too_few_lines
 from rnn_cli.text.tokenizer import Tokenizer
 from rnn_cli.text.vocabulary import train_tokenizer
 from rnn_cli.training.events import Notice, OnEvent, Preparing
+
+FILES_NAMED = 4
 
 
 @dataclass(frozen=True)
@@ -135,9 +138,19 @@ def describe_corpus(split: str, corpus: Corpus) -> str:
             ends[end] = ends.get(end, 0) + count
     found = ", ".join(f"{end} ({count:,})" for end, count in ends.items()) or "none"
     return (
-        f"{split}: {corpus.lines:,} lines, {corpus.tokens:,} tokens, {corpus.unknown_share:.2%} unknown; "
-        f"encoding {encodings}; line ends {found}"
+        f"{split}: {_files(corpus)}{corpus.lines:,} lines, {corpus.tokens:,} tokens, {corpus.unknown_share:.2%} "
+        f"unknown; encoding {encodings}; line ends {found}"
     )
+
+
+def _files(corpus: Corpus) -> str:
+    """How many files a text is, and what the first are called; nothing of a single one."""
+    count = len(corpus.texts)
+    if count == 1:
+        return ""
+    names = ", ".join(Path(text.path).name for text in corpus.texts[:FILES_NAMED])
+    further = f" and {count - FILES_NAMED:,} more" if count > FILES_NAMED else ""
+    return f"{count:,} files ({names}{further}), "
 
 
 def _describe_part(split: str, corpus: Corpus) -> str:

@@ -162,5 +162,16 @@ def test_encodings_and_line_ends_of_all_files_are_named(make_config: MakeConfig,
     (tmp_path / "b.txt").write_bytes("é a\n".encode("utf-16"))
     config = make_config(data={"train": [str(tmp_path / "a.txt"), str(tmp_path / "b.txt")]})
     assert describe_corpus("train", build_texts(config, ignore).train) == (
-        "train: 3 lines, 9 tokens, 0.00% unknown; encoding utf-16, utf-8; line ends LF (2), CRLF (1)"
+        "train: 2 files (a.txt, b.txt), 3 lines, 9 tokens, 0.00% unknown; encoding utf-16, utf-8; line ends LF (2), "
+        "CRLF (1)"
+    )
+
+
+def test_of_many_files_the_first_are_named(make_config: MakeConfig, tmp_path: Path) -> None:
+    (tmp_path / "novels").mkdir()
+    for number in range(6):
+        (tmp_path / f"novels/{number}.txt").write_text("a b\n")
+    config = make_config(data={"train": str(tmp_path / "novels")})
+    assert describe_corpus("train", build_texts(config, ignore).train).startswith(
+        "train: 6 files (0.txt, 1.txt, 2.txt, 3.txt and 2 more), 6 lines, "
     )
