@@ -168,10 +168,10 @@ def test_encodings_and_line_ends_of_all_files_are_named(make_config: MakeConfig,
 
 
 def test_of_many_files_the_first_are_named(make_config: MakeConfig, tmp_path: Path) -> None:
-    (tmp_path / "novels").mkdir()
-    for number in range(6):
-        (tmp_path / f"novels/{number}.txt").write_text("a b\n")
-    config = make_config(data={"train": str(tmp_path / "novels")})
+    novels = [tmp_path / f"{number}.txt" for number in range(6)]
+    for novel in novels:
+        novel.write_text("a b\n")
+    config = make_config(data={"train": [str(novel) for novel in novels]})
     assert describe_corpus("train", build_texts(config, ignore).train).startswith(
         "train: 6 files (0.txt, 1.txt, 2.txt, 3.txt and 2 more), 6 lines, "
     )
