@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from rnn_cli.errors import RnnError, TextError, UsageError
+from rnn_cli.evaluation.question_files import text_of
 from rnn_cli.inference.completion import CompletionResult, words_of
 from rnn_cli.inference.prompt import Prompt
 from rnn_cli.inference.trained_model import TrainedModel
@@ -88,16 +89,8 @@ def read_questions(path: Path) -> list[Question]:
     Raises:
         TextError: the file cannot be read, holds no question, or a line of it is none; names file and line.
     """
-    try:
-        lines = path.read_text(encoding="utf-8-sig").split("\n")
-    except UnicodeDecodeError as error:
-        raise TextError(
-            f"{path}: the questions are not UTF-8 (byte {error.start:,}). Save them as UTF-8."
-        ) from error
-    except OSError as error:
-        raise TextError(f"{path}: the questions cannot be read ({error.strerror}).") from error
     questions = []
-    for number, line in enumerate(lines, start=1):
+    for number, line in enumerate(text_of(path).split("\n"), start=1):
         if line.strip():
             try:
                 questions.append(read_question(line))
